@@ -1,0 +1,186 @@
+//! `/api/accounts/{id}/connect`, `/disconnect` and `/qr`: an account's connection.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{Data, Json, Path, Query};
+use actix_web::{HttpResponse, Responder};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use entity::ids::AccountId;
+use qrcode::render::svg;
+use qrcode::{EcLevel, QrCode};
+use serde::{Deserialize, Serialize};
+
+use super::accounts::{AccountView, find};
+use super::json::{OptionalJson, Timestamp};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::{ApiError, ErrorBody};
+use crate::gateway::{Code, Pairing};
+use crate::phone::Recipient;
+
+/// How to pair.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Connect {
+    /// `qr` to scan, `code` to type a code into the phone; `qr` unless said.
+    method: Method,
+    /// The number that will be paired, for `code`.
+    phone_number: Option<String>,
+}
+
+/// How a person pairs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// By scanning.
+    #[default]
+    Qr,
+    /// By typing.
+    Code,
+}
+
+/// Starts pairing, or reconnects a known session, and answers at once.
+#[utoipa::path(post, path = "/api/accounts/{id}/connect", tag = "accounts", params(("id" = AccountId, Path)), request_body = Option<Connect>,
+    responses((status = 200, body = AccountView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn connect(
+    caller: Caller,
+    app: Data<App>,
+    id: Path<String>,
+    body: OptionalJson<Connect>,
+) -> Result<impl Responder, ApiError> {
+    let account = find(&app, caller, &id).await?;
+    let pairing = match (body.0.method, &body.0.phone_number) {
+        (Method::Qr, _) => Pairing::Qr,
+        (Method::Code, None) => return Err(ApiError::field("phoneNumber", "is needed to pair by a code")),
+        (Method::Code, Some(number)) => {
+            let number = Recipient::parse(account.provider, number);
+            Pairing::Code(number.map_err(|why| ApiError::field("phoneNumber", why.to_string()))?.as_str().to_owned())
+        }
+    };
+    let app = app.into_inner();
+    let account = app.lanes.connect(&app, account.id, pairing).await?.ok_or(ApiError::NotFound("account"))?;
+    Ok(Json(AccountView::of(&app, &account).await?))
+}
+
+/// How to disconnect.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+pub struct Disconnect {
+    /// Whether the pairing ends, too; it is kept unless said.
+    logout: bool,
+}
+
+/// Disconnects an account. Its queue waits.
+#[utoipa::path(post, path = "/api/accounts/{id}/disconnect", tag = "accounts", params(("id" = AccountId, Path)), request_body = Option<Disconnect>,
+    responses((status = 200, body = AccountView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn disconnect(
+    caller: Caller,
+    app: Data<App>,
+    id: Path<String>,
+    body: OptionalJson<Disconnect>,
+) -> Result<impl Responder, ApiError> {
+    let account = find(&app, caller, &id).await?;
+    let account = app.lanes.disconnect(&app, account.id, body.0.logout).await?.ok_or(ApiError::NotFound("account"))?;
+    Ok(Json(AccountView::of(&app, &account).await?))
+}
+
+/// How the code is wanted.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct QrQuery {
+    /// `png`, `svg` or `txt` for the picture itself; JSON unless said.
+    format: Option<Format>,
+}
+
+/// A picture's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A picture of pixels.
+    Png,
+    /// A picture of shapes.
+    Svg,
+    /// The code itself.
+    Txt,
+}
+
+/// The code to scan or to type.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QrView {
+    /// A `data:image/png` URL; null for a code that is typed.
+    qr_code: Option<String>,
+    /// The code itself.
+    code: String,
+    expires_at: Timestamp,
+}
+
+/// The code that pairs the account now.
+#[utoipa::path(get, path = "/api/accounts/{id}/qr", tag = "accounts", params(("id" = AccountId, Path), QrQuery),
+    responses((status = 200, body = QrView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn qr(caller: Caller, app: Data<App>, id: Path<String>, query: Query<QrQuery>) -> Result<HttpResponse, ApiError> {
+    let account = find(&app, caller, &id).await?;
+    let code = present_code(&app, account.id)?;
+    let unreadable = || ApiError::Internal(anyhow::anyhow!("a code does not fit a QR code"));
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    Ok(match query.format {
+        Some(Format::Png) => response.content_type("image/png").body(png(&code.text).ok_or_else(unreadable)?),
+        Some(Format::Svg) => response.content_type("image/svg+xml").body(svg(&code.text).ok_or_else(unreadable)?),
+        Some(Format::Txt) => response.content_type("text/plain; charset=utf-8").body(code.text),
+        None => response.json(QrView {
+            qr_code: if code.is_typed { None } else { qr_data_url(&code.text) },
+            code: code.text,
+            expires_at: Timestamp(code.expires_at),
+        }),
+    })
+}
+
+/// The account's present code, or 409 with its status.
+pub(super) fn present_code(app: &App, account: AccountId) -> Result<Code, ApiError> {
+    let session = app.sessions.snapshot(account);
+    session.code.filter(|code| code.expires_at > app.clock.now()).ok_or_else(|| ApiError::Conflict {
+        code: "qr_not_available",
+        message: format!("there is no QR code now: the account is {}", session.status.as_str()),
+    })
+}
+
+/// The code as a `data:image/png` URL.
+pub(super) fn qr_data_url(text: &str) -> Option<String> {
+    Some(format!("data:image/png;base64,{}", STANDARD.encode(png(text)?)))
+}
+
+/// Pixels a module of the PNG has on each side: a phone's camera and a 360 px screen both like it.
+const MODULE: usize = 6;
+/// Modules of white around the code; the standard's quiet zone.
+const MARGIN: usize = 4;
+
+fn png(text: &str) -> Option<Vec<u8>> {
+    let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
+    let width = code.width();
+    let pixels = (width + 2 * MARGIN) * MODULE;
+    let colors = code.to_colors();
+    let is_dark = |x: usize, y: usize| {
+        let module = |p: usize| (p / MODULE).checked_sub(MARGIN).filter(|m| *m < width);
+        module(x).zip(module(y)).is_some_and(|(x, y)| colors[y * width + x] == qrcode::Color::Dark)
+    };
+    let mut rows = Vec::with_capacity(pixels * pixels.div_ceil(8));
+    for y in 0..pixels {
+        for byte in 0..pixels.div_ceil(8) {
+            // A bit a pixel, white set, the first pixel in the highest bit.
+            rows.push((0..8).fold(0_u8, |bits, bit| bits << 1 | u8::from(!is_dark(byte * 8 + bit, y))));
+        }
+    }
+    let mut file = Vec::new();
+    let size = u32::try_from(pixels).ok()?;
+    let mut encoder = png::Encoder::new(&mut file, size, size);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::One);
+    encoder.write_header().ok()?.write_image_data(&rows).ok()?;
+    Some(file)
+}
+
+pub(super) fn svg(text: &str) -> Option<String> {
+    let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
+    Some(code.render::<svg::Color<'_>>().min_dimensions(320, 320).build())
+}

@@ -1,0 +1,48 @@
+//! `/openapi.json` and `/docs`: the contract, generated from the handlers' own types.
+
+use actix_web::Responder;
+use actix_web::web::{self, Json, ServiceConfig};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::{accounts, connection, health, messages, queue, send};
+
+/// The contract.
+#[derive(Debug, OpenApi)]
+#[openapi(
+    info(title = "Andante", description = "Sends messages at a humane pace."),
+    paths(
+        accounts::create, accounts::list, accounts::show, accounts::change, accounts::remove,
+        connection::connect, connection::disconnect, connection::qr,
+        send::send, send::bulk, messages::list, messages::show, messages::cancel, messages::retry,
+        queue::show, queue::pause, queue::resume, queue::clear,
+        health::health, health::live, health::metrics,
+    ),
+    security(("bearer" = []), ("key" = []), ()),
+    modifiers(&Schemes),
+)]
+pub struct Contract;
+
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, contract: &mut utoipa::openapi::OpenApi) {
+        let components = contract.components.get_or_insert_default();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme("key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))));
+    }
+}
+
+/// The contract as OpenAPI 3.1.
+pub async fn openapi() -> impl Responder {
+    Json(Contract::openapi())
+}
+
+/// The contract, browsable.
+pub fn pages(table: &mut ServiceConfig) {
+    table
+        .route("/docs", web::get().to(async || web::Redirect::to("/docs/")))
+        .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json")));
+}

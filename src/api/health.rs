@@ -1,0 +1,89 @@
+//! `/health`, `/health/live`, `/metrics`: for those who watch over the server.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Json};
+use actix_web::{HttpResponse, Responder};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::gateway::sessions::Status;
+
+/// How the server is.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct HealthView {
+    /// `healthy`, or `degraded`: something does not answer.
+    #[schema(example = "healthy")]
+    status: &'static str,
+    /// Seconds since the start.
+    uptime: i64,
+    version: &'static str,
+    checks: Checks,
+}
+
+/// What was asked.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Checks {
+    /// `ok` or `down`; without it nothing can be accepted.
+    database: &'static str,
+    /// `ok` or `down`; without it messages are accepted and wait.
+    queue: &'static str,
+    providers: Providers,
+}
+
+/// The connections, counted.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Providers {
+    /// Accounts that can send.
+    connected: usize,
+    /// Accounts that are connecting or being paired.
+    connecting: usize,
+    /// Accounts that need a person.
+    failed: usize,
+}
+
+/// How the server is; 503 when it can't accept a message.
+#[utoipa::path(get, path = "/health", tag = "operations",
+    responses((status = 200, body = HealthView), (status = 503, body = HealthView)))]
+pub async fn health(app: Data<App>) -> impl Responder {
+    let word = |is_ok: bool| if is_ok { "ok" } else { "down" };
+    let (database, queue) = (app.store.ping().await.is_ok(), app.queue.ping().await.is_ok());
+    let sessions = app.sessions.count();
+    let count = |statuses: &[Status]| statuses.iter().filter_map(|status| sessions.get(status)).sum();
+    let view = HealthView {
+        status: if database && queue { "healthy" } else { "degraded" },
+        uptime: (app.clock.now() - app.started_at).num_seconds(),
+        version: env!("CARGO_PKG_VERSION"),
+        checks: Checks {
+            database: word(database),
+            queue: word(queue),
+            providers: Providers {
+                connected: count(&[Status::Connected]),
+                connecting: count(&[Status::Connecting, Status::QrReady, Status::Authenticating]),
+                failed: count(&[Status::Failed]),
+            },
+        },
+    };
+    (Json(view), if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE })
+}
+
+/// That the process lives.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Live {
+    #[schema(example = "live")]
+    status: &'static str,
+}
+
+/// Whether the process lives; it asks nothing else.
+#[utoipa::path(get, path = "/health/live", tag = "operations", responses((status = 200, body = Live)))]
+pub async fn live() -> impl Responder {
+    Json(Live { status: "live" })
+}
+
+/// Counters for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "operations",
+    responses((status = 200, body = String, content_type = "text/plain")))]
+pub async fn metrics(app: Data<App>) -> Result<HttpResponse, ApiError> {
+    let text = app.telemetry.render(&app.sessions.count()).map_err(|error| ApiError::Internal(error.into()))?;
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
+}

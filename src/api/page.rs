@@ -1,0 +1,186 @@
+//! `/qr/{id}`: the public page that pairs an account, and what it reads. Whoever has the link may
+//! see this one account's name, status and code, and start its pairing; nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::web::{Bytes, Data, Json, Path};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder};
+use entity::ids::AccountId;
+use futures_util::stream;
+use rust_embed::RustEmbed;
+use serde::Serialize;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::connection::{present_code, svg};
+use super::json::{Timestamp, id};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::gateway::Pairing;
+use crate::gateway::sessions::Status;
+use crate::store::account::Account;
+
+/// The pages' files, inside the binary.
+#[derive(RustEmbed)]
+#[folder = "static/"]
+struct Files;
+
+/// Nothing from elsewhere, nothing inline, in nobody's frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// How often a silent stream says that it is still there, so that proxies let it live.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+fn guarded(mut response: HttpResponseBuilder, content_type: &str) -> HttpResponseBuilder {
+    response
+        .insert_header((CONTENT_TYPE, content_type))
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((REFERRER_POLICY, "no-referrer"));
+    response
+}
+
+async fn find(app: &App, text: &str) -> Result<Arc<Account>, ApiError> {
+    let id: AccountId = id(text, "account")?;
+    app.store.account(id).await?.ok_or(ApiError::NotFound("account"))
+}
+
+fn html(mut response: HttpResponseBuilder, name: &str) -> HttpResponse {
+    let page = Files::get(name).map(|file| file.data.into_owned()).unwrap_or_default();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    guarded(response, "text/html; charset=utf-8").body(page)
+}
+
+/// The page, or one that says that there is no such account.
+pub async fn show(app: Data<App>, id: Path<String>) -> Result<HttpResponse, ApiError> {
+    match find(&app, &id).await {
+        Ok(_) => Ok(html(HttpResponse::Ok(), "qr.html")),
+        Err(ApiError::NotFound(_)) => Ok(html(HttpResponse::NotFound(), "unknown.html")),
+        Err(error) => Err(error),
+    }
+}
+
+/// A file of the pages.
+pub async fn file(request: HttpRequest, name: Path<String>) -> Result<HttpResponse, ApiError> {
+    let file = Files::get(&name).filter(|_| !name.ends_with(".html")).ok_or(ApiError::NotFound("address"))?;
+    let tag = file.metadata.sha256_hash().iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
+    let tag = format!("\"{tag}\"");
+    let mut response = HttpResponse::Ok();
+    // Kept, but asked for again each time: a new version shows at once.
+    response.insert_header((CACHE_CONTROL, "no-cache")).insert_header(("ETag", tag.as_str()));
+    if request.headers().get("If-None-Match").is_some_and(|seen| seen.as_bytes() == tag.as_bytes()) {
+        return Ok(response.status(actix_web::http::StatusCode::NOT_MODIFIED).finish());
+    }
+    let kind = match name.rsplit('.').next() {
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("json") => "application/json",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    };
+    Ok(guarded(response, kind).body(file.data.into_owned()))
+}
+
+/// What the page shows.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct State {
+    name: String,
+    provider: entity::account::Provider,
+    status: Status,
+    /// Whether the account is known to its messenger, connected or not.
+    is_paired: bool,
+    phone_number: Option<String>,
+    display_name: Option<String>,
+    /// The code as text if it is typed; a scanned one is the picture at `code.svg`.
+    typed_code: Option<String>,
+    /// Changes with the code, so that the picture is fetched anew.
+    code_version: Option<i64>,
+    code_expires_at: Option<Timestamp>,
+    /// The present instant, for a countdown that does not trust the phone's clock.
+    now: Timestamp,
+    error: Option<String>,
+    error_code: Option<String>,
+}
+
+async fn state_of(app: &App, id: AccountId) -> Result<State, ApiError> {
+    let account = app.store.account(id).await?.ok_or(ApiError::NotFound("account"))?;
+    let session = app.sessions.snapshot(id);
+    let now = app.clock.now();
+    let code = session.code.filter(|code| code.expires_at > now);
+    // What went wrong is over once somebody is pairing again.
+    let is_idle = matches!(session.status, Status::Disconnected | Status::Failed);
+    Ok(State {
+        name: account.name.clone(),
+        provider: account.provider,
+        status: session.status,
+        is_paired: account.pairing.is_some(),
+        phone_number: account.phone_number.as_ref().map(|digits| format!("+{digits}")),
+        display_name: account.display_name.clone(),
+        typed_code: code.as_ref().filter(|code| code.is_typed).map(|code| code.text.clone()),
+        code_version: code.as_ref().map(|code| code.expires_at.timestamp_millis()),
+        code_expires_at: code.map(|code| Timestamp(code.expires_at)),
+        now: Timestamp(now),
+        error: account.error_message.clone().filter(|_| is_idle),
+        error_code: account.error_code.clone().filter(|_| is_idle),
+    })
+}
+
+/// What the page shows, once: for browsers that can't listen.
+pub async fn state(app: Data<App>, id: Path<String>) -> Result<HttpResponse, ApiError> {
+    let account = find(&app, &id).await?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(state_of(&app, account.id).await?))
+}
+
+/// What the page shows, each time that it changes, as server-sent events.
+pub async fn events(app: Data<App>, id: Path<String>) -> Result<HttpResponse, ApiError> {
+    let account = find(&app, &id).await?;
+    let id = account.id;
+    let first = (app.bus.watch(id), true);
+    let changes = stream::unfold((app, first), move |(app, (mut events, is_first))| async move {
+        let is_change = is_first
+            || tokio::select! {
+                event = events.recv() => match event {
+                    Ok(_) | Err(RecvError::Lagged(_)) => true,
+                    Err(RecvError::Closed) => return None,
+                },
+                () = app.clock.sleep(KEEP_ALIVE) => false,
+                () = app.quiet.cancelled() => return None,
+            };
+        let text = if is_change {
+            let state = state_of(&app, id).await.ok()?;
+            format!("data: {}\n\n", serde_json::to_string(&state).ok()?)
+        } else {
+            ": still here\n\n".to_owned()
+        };
+        Some((Ok::<_, actix_web::Error>(Bytes::from(text)), (app, (events, false))))
+    });
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/event-stream"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header(("X-Accel-Buffering", "no"))
+        .streaming(changes))
+}
+
+/// The present code as a picture.
+pub async fn code(app: Data<App>, id: Path<String>) -> Result<HttpResponse, ApiError> {
+    let account = find(&app, &id).await?;
+    let code = present_code(&app, account.id)?;
+    let picture = svg(&code.text).ok_or_else(|| ApiError::Internal(anyhow::anyhow!("a code does not fit a QR code")))?;
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    Ok(guarded(response, "image/svg+xml").body(picture))
+}
+
+/// Starts pairing, if nobody has and the account is not paired: opening the page does this. One
+/// that was disconnected on purpose stays so.
+pub async fn start(app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
+    let account = find(&app, &id).await?;
+    let app = app.into_inner();
+    let is_idle = matches!(app.sessions.status(account.id), Status::Disconnected | Status::Failed);
+    if is_idle && account.pairing.is_none() {
+        app.lanes.connect(&app, account.id, Pairing::Qr).await?;
+    }
+    Ok(Json(state_of(&app, account.id).await?))
+}

@@ -1,0 +1,164 @@
+//! `/api/accounts/{id}/queue`: look at one queue, and operate it.
+
+use actix_web::Responder;
+use actix_web::web::{Data, Json, Path};
+use entity::ids::AccountId;
+use sea_orm::ActiveValue::Set;
+use serde::Serialize;
+
+use super::accounts::{Done, find};
+use super::json::Timestamp;
+use super::messages::MessageView;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::{ApiError, ErrorBody};
+use crate::gateway::sessions::Status;
+use crate::lane::restore;
+use crate::pacing::estimate;
+
+/// Messages shown of a queue.
+const SHOWN: usize = 100;
+
+/// One account's queue.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueView {
+    /// Messages waiting, in flight or scheduled.
+    queue_length: u64,
+    /// The first hundred, in the order in which they go.
+    messages: Vec<MessageView>,
+    status: QueueStatus,
+    limits: QueueLimits,
+    /// When the last one will have left, on average.
+    estimated_drain_at: Option<Timestamp>,
+}
+
+/// What the queue does.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueStatus {
+    client_status: Status,
+    is_resting: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rest_until: Option<Timestamp>,
+    messages_since_rest: u32,
+    is_paused: bool,
+    /// Why, if the service itself paused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pause_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_send_at: Option<Timestamp>,
+}
+
+/// What was counted against what is allowed.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueLimits {
+    use_limits: bool,
+    daily_count: u32,
+    /// Null: no cap.
+    daily_limit: Option<u32>,
+    /// Null: no limit.
+    per_minute: Option<u32>,
+    sent_last_minute: u32,
+}
+
+/// One queue: its first messages, what it does, what is counted.
+#[utoipa::path(get, path = "/api/accounts/{id}/queue", tag = "queue", params(("id" = AccountId, Path)),
+    responses((status = 200, body = QueueView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
+    let account = find(&app, caller, &id).await?;
+    let overview = restore::overview(&app, &account).await?;
+    let ids = app.queue.list(account.id, SHOWN).await?;
+    let rows = app.store.find_messages(caller.company, &ids).await?;
+    let (now, policy, pace) = (app.clock.now(), account.policy(&app.config.presets), &overview.pace);
+    let mut position = 0;
+    let messages = rows
+        .into_iter()
+        .map(|row| {
+            let is_ready = row.status == entity::message::Status::Queued && row.due_at_ms.is_none_or(|at| at <= now.timestamp_millis());
+            position += u64::from(is_ready);
+            let at = estimate(&policy, pace, position.max(1), now);
+            let at = row.due_at_ms.map_or(at, |due| at.max(crate::store::instant(due)));
+            let is_waiting = row.status == entity::message::Status::Queued;
+            MessageView::of(row, now).standing(is_ready.then_some(position), is_waiting.then_some(at))
+        })
+        .collect();
+    let rest_until = pace.resting_until(&policy, now);
+    let is_rested = pace.rest_is_due(&policy) && rest_until.is_none();
+    let waiting = overview.ready + overview.delayed;
+    Ok(Json(QueueView {
+        queue_length: overview.len(),
+        messages,
+        status: QueueStatus {
+            client_status: app.sessions.status(account.id),
+            is_resting: rest_until.is_some(),
+            rest_until: rest_until.map(Timestamp),
+            messages_since_rest: if is_rested { 0 } else { pace.since_rest },
+            is_paused: overview.is_paused,
+            pause_reason: account.pause_reason.clone(),
+            next_send_at: (waiting > 0 && !overview.is_paused).then(|| Timestamp(estimate(&policy, pace, 1, now))),
+        },
+        limits: QueueLimits {
+            use_limits: account.use_limits,
+            daily_count: pace.sent_on(policy.day_of(now)),
+            daily_limit: policy.cap_on(policy.day_of(now)),
+            per_minute: policy.per_minute,
+            sent_last_minute: app.store.sent_last_minute(account.id, now).await?,
+        },
+        estimated_drain_at: (waiting > 0).then(|| Timestamp(estimate(&policy, pace, waiting, now))),
+    }))
+}
+
+/// Stops the queue. What is in flight finishes; what is queued waits.
+#[utoipa::path(post, path = "/api/accounts/{id}/queue/pause", tag = "queue", params(("id" = AccountId, Path)),
+    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn pause(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
+    let account = find(&app, caller, &id).await?;
+    set_paused(&app, account.id, true).await?;
+    Ok(Json(Done::new("the queue is paused")))
+}
+
+/// Lets the queue go on, at its pace.
+#[utoipa::path(post, path = "/api/accounts/{id}/queue/resume", tag = "queue", params(("id" = AccountId, Path)),
+    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn resume(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
+    let account = find(&app, caller, &id).await?;
+    set_paused(&app, account.id, false).await?;
+    Ok(Json(Done::new("the queue goes on")))
+}
+
+async fn set_paused(app: &App, id: AccountId, is_paused: bool) -> Result<(), ApiError> {
+    let change = |row: &mut entity::account::ActiveModel| {
+        row.is_paused = Set(is_paused);
+        row.pause_reason = Set(None);
+    };
+    app.store.change_account(id, change).await?.ok_or(ApiError::NotFound("account"))?;
+    if app.queue.set_paused(id, is_paused).await.is_err() {
+        // The row says so; the restore that the lane owes now reads it.
+        app.lanes.refresh(id);
+    }
+    app.lanes.wake(id);
+    Ok(())
+}
+
+/// How many were taken back.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Cleared {
+    #[schema(example = true)]
+    success: bool,
+    /// Messages that are `cancelled` now.
+    cleared: u64,
+}
+
+/// Takes back everything that has not started.
+#[utoipa::path(delete, path = "/api/accounts/{id}/queue", tag = "queue", params(("id" = AccountId, Path)),
+    responses((status = 200, body = Cleared), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn clear(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
+    let account = find(&app, caller, &id).await?;
+    let cleared = app.store.cancel_all(account.id).await?;
+    // Brings the queue in line with the rows. A message in flight is not disturbed: its lane finds
+    // its claim forgotten once it is settled, and restores again.
+    restore::restore(&app, &account, None, &|| ()).await?;
+    Ok(Json(Cleared { success: true, cleared }))
+}

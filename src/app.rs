@@ -1,0 +1,149 @@
+//! The parts of a server, put together once and passed down; and the server running, to be stopped.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use actix_web::dev::ServerHandle;
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use entity::ids::AccountId;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::gateway::sessions::Sessions;
+use crate::gateway::simulator::Simulator;
+use crate::lane::{Lanes, watchdog};
+use crate::queue::Queue;
+use crate::queue::memory::MemoryQueue;
+use crate::queue::redis::RedisQueue;
+use crate::realtime::Bus;
+use crate::store::Store;
+use crate::telemetry::Telemetry;
+use crate::{api, inbox};
+
+/// 2025-01-01T00:00:00Z in microseconds: where the sequence numbers start.
+const SEQUENCE_EPOCH_US: i64 = 1_735_689_600_000_000;
+
+/// The parts of one server.
+pub struct App {
+    /// Every setting.
+    pub config: Config,
+    /// What time it is.
+    pub clock: Clock,
+    /// The truth.
+    pub store: Store,
+    /// The queues.
+    pub queue: Arc<dyn Queue>,
+    /// The connections.
+    pub sessions: Sessions,
+    /// The lanes.
+    pub lanes: Lanes,
+    /// The events.
+    pub bus: Bus,
+    /// The simulated messenger.
+    pub simulator: Arc<Simulator>,
+    /// The counters.
+    pub telemetry: Telemetry,
+    /// What the outside calls this server, without a slash at the end.
+    pub public_url: String,
+    /// When it started.
+    pub started_at: DateTime<Utc>,
+    /// Cancelled when the server begins to stop: streams end.
+    pub quiet: CancellationToken,
+    sequence: AtomicI64,
+}
+
+impl App {
+    /// The next sequence number: microseconds since 2025, later than any given before.
+    pub fn next_seq(&self) -> i64 {
+        let now = self.clock.now().timestamp_micros() - SEQUENCE_EPOCH_US;
+        let next = |last: i64| now.max(last + 1);
+        let mut last = self.sequence.load(Ordering::Relaxed);
+        while let Err(seen) = self.sequence.compare_exchange_weak(last, next(last), Ordering::Relaxed, Ordering::Relaxed) {
+            last = seen;
+        }
+        next(last)
+    }
+
+    /// The link that pairs the account.
+    #[must_use]
+    pub fn qr_url(&self, account: AccountId) -> String {
+        format!("{}/qr/{account}", self.public_url)
+    }
+}
+
+/// A server that runs until it is stopped.
+pub struct Running {
+    /// Its parts.
+    pub app: Arc<App>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    http: ServerHandle,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Running {
+    /// Starts a server: database, queue, lanes, HTTP. Returns once it listens.
+    pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(config.bind).with_context(|| format!("can't listen on {}", config.bind))?;
+        let address = listener.local_addr()?;
+        let store = Store::open(&config.database_url).await?;
+        store.cancel_orphans().await.context("can't read the database")?;
+        let queue: Arc<dyn Queue> = match &config.redis {
+            Some(redis) => Arc::new(RedisQueue::new(&redis.url, redis.is_cluster, &redis.prefix)?),
+            None => Arc::new(MemoryQueue::default()),
+        };
+        let (reports, reported) = mpsc::unbounded_channel();
+        let (quiet, stop, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+        let app = Arc::new(App {
+            public_url: config.public_url.clone().unwrap_or_else(|| format!("http://{address}")),
+            store,
+            queue,
+            sessions: Sessions::new(reports),
+            lanes: Lanes::new(tasks.clone(), quiet.clone(), stop.clone()),
+            bus: Bus::default(),
+            simulator: Arc::default(),
+            telemetry: Telemetry::new()?,
+            started_at: clock.now(),
+            quiet: quiet.clone(),
+            sequence: AtomicI64::new(0),
+            config,
+            clock,
+        });
+        let http = api::serve(app.clone(), listener)?;
+        let handle = http.handle();
+        tokio::spawn(http);
+        tokio::spawn({
+            let (app, stop) = (app.clone(), stop.clone());
+            async move { stop.run_until_cancelled(inbox::run(&app, reported)).await }
+        });
+        tokio::spawn({
+            let (app, stop) = (app.clone(), stop.clone());
+            async move { stop.run_until_cancelled(watchdog::run(&app)).await }
+        });
+        app.lanes.start_all(&app).await.context("can't read the accounts")?;
+        Ok(Self { app, address, http: handle, tasks, stop })
+    }
+
+    /// Stops in two stages. First nothing new begins: HTTP refuses, lanes claim no more, streams
+    /// end; what is in flight may finish until the deadline. Then what still is ends as uncertain,
+    /// and the gateways close. A next start goes on where this one was.
+    pub async fn stop(self) {
+        self.app.quiet.cancel();
+        self.tasks.close();
+        let finished = async { tokio::join!(self.http.stop(true), self.tasks.wait()) };
+        if self.app.clock.timeout(self.app.config.shutdown_deadline, finished).await.is_err() {
+            tracing::warn!("messages in flight at the deadline end as uncertain");
+        }
+        self.stop.cancel();
+        self.http.stop(false).await;
+        self.tasks.wait().await;
+        self.app.sessions.close_all().await;
+        self.app.store.close().await;
+    }
+}

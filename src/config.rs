@@ -1,0 +1,355 @@
+//! Every setting: its name, its default, what it means. Nothing else reads the environment.
+//!
+//! The environment wins over the file (`andante.toml`, or the one that `ANDANTE_CONFIG` names), and
+//! the file over the defaults. A name nobody knows is refused with the nearest one that exists, and
+//! settings that contradict each other stop the start with a sentence that says what to change.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail, ensure};
+use config::{File, FileFormat, Map, Source, Value};
+use entity::account::Provider;
+use serde::Deserialize;
+
+use crate::pacing::{Limits, Presets};
+
+/// One setting, as the README's table shows it.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name in the file.
+    pub name: &'static str,
+    /// Its name in the environment.
+    pub env: &'static str,
+    /// Its default, as one would write it.
+    pub default: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+const fn setting(
+    name: &'static str,
+    env: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+) -> Setting {
+    Setting { name, env, default, meaning }
+}
+
+/// All settings.
+pub const SETTINGS: &[Setting] = &[
+    setting("bind", "ANDANTE_BIND", "127.0.0.1:3000", "The address and port to listen on; port 0 takes a free one."),
+    setting("public_url", "ANDANTE_PUBLIC_URL", "", "What the outside calls this server (`https://send.example.org`), for the links it hands out. Empty: `http://` and the bound address."),
+    setting("data_dir", "ANDANTE_DATA_DIR", "./data", "Where the SQLite file lives."),
+    setting("database_url", "DATABASE_URL", "", "`postgres://…` or `sqlite://…`. Empty: SQLite in the data directory."),
+    setting("redis_url", "REDIS_URL", "", "`redis://…` or `rediss://…`; the nodes of a cluster separated by commas. Empty: the queues are in memory."),
+    setting("redis_cluster", "ANDANTE_REDIS_CLUSTER", "false", "Whether `REDIS_URL` is a Redis Cluster."),
+    setting("redis_prefix", "ANDANTE_REDIS_PREFIX", "andante", "What this installation's Redis keys start with."),
+    setting("auth", "ANDANTE_AUTH", "", "`open` (no credentials) or `required`. Empty: open on a loopback address, required on any other."),
+    setting("allow_open", "ANDANTE_ALLOW_OPEN", "false", "Lets `auth = open` start on an address that others can reach."),
+    setting("api_key", "ANDANTE_API_KEY", "", "The administrator's API key, at least 16 characters. Needed where credentials are required."),
+    setting("cors_origins", "ANDANTE_CORS_ORIGINS", "*", "Which web origins may call the API: `*`, or a list separated by commas."),
+    setting("http_rate", "ANDANTE_HTTP_RATE", "", "Requests a second for each API key or address, beyond which the answer is 429; 0 is off. Empty: off in open mode, 100 otherwise."),
+    setting("default_provider", "ANDANTE_DEFAULT_PROVIDER", "simulator", "What an account is when the request does not say: `simulator` or `telegram`."),
+    setting("telegram_api_url", "ANDANTE_TELEGRAM_API_URL", "https://api.telegram.org", "Where the Telegram Bot API is."),
+    setting("send_deadline_seconds", "ANDANTE_SEND_DEADLINE_SECONDS", "60", "How long a gateway may take for one message; after it the message is `uncertain`."),
+    setting("connect_deadline_seconds", "ANDANTE_CONNECT_DEADLINE_SECONDS", "30", "How long a gateway may take to connect, apart from the person who scans."),
+    setting("shutdown_seconds", "ANDANTE_SHUTDOWN_SECONDS", "20", "How long a stop waits for messages in flight."),
+    setting("limits_per_minute", "ANDANTE_LIMITS_PER_MINUTE", "20", "With limits: at most so many messages of an account in any 60 s."),
+    setting("limits_daily_from", "ANDANTE_LIMITS_DAILY_FROM", "500", "With limits: the daily cap on the day of the first connection …"),
+    setting("limits_daily_to", "ANDANTE_LIMITS_DAILY_TO", "1000", "… and at the end of the warm-up."),
+    setting("limits_warmup_days", "ANDANTE_LIMITS_WARMUP_DAYS", "7", "With limits: how many days the cap takes to grow."),
+    setting("limits_delay_ms", "ANDANTE_LIMITS_DELAY_MS", "3000-8000", "With limits: the random pause between messages, in milliseconds."),
+    setting("limits_rest_after", "ANDANTE_LIMITS_REST_AFTER", "5", "With limits: a rest after each so many messages."),
+    setting("limits_rest_ms", "ANDANTE_LIMITS_REST_MS", "30000-60000", "With limits: the random length of a rest, in milliseconds."),
+    setting("limits_timezone", "ANDANTE_LIMITS_TIMEZONE", "UTC", "Where the day starts at midnight, unless an account says otherwise."),
+    setting("limits_quiet_hours", "ANDANTE_LIMITS_QUIET_HOURS", "", "With limits: nothing is sent between these times (`22:00-08:00`). Empty: none."),
+    setting("unlimited_delay_ms", "ANDANTE_UNLIMITED_DELAY_MS", "100-100", "Without limits: the pause between messages, in milliseconds."),
+    setting("log", "ANDANTE_LOG", "info", "What is logged: `error`, `warn`, `info`, `debug`, or filters such as `andante=debug,info`."),
+];
+
+/// The file's name unless `ANDANTE_CONFIG` names another.
+const FILE: &str = "andante.toml";
+
+#[derive(Deserialize)]
+struct Raw {
+    bind: String,
+    public_url: String,
+    data_dir: PathBuf,
+    database_url: String,
+    redis_url: String,
+    redis_cluster: bool,
+    redis_prefix: String,
+    auth: String,
+    allow_open: bool,
+    api_key: String,
+    cors_origins: String,
+    http_rate: String,
+    default_provider: String,
+    telegram_api_url: String,
+    send_deadline_seconds: u64,
+    connect_deadline_seconds: u64,
+    shutdown_seconds: u64,
+    limits_per_minute: u32,
+    limits_daily_from: u32,
+    limits_daily_to: u32,
+    limits_warmup_days: u32,
+    limits_delay_ms: String,
+    limits_rest_after: u32,
+    limits_rest_ms: String,
+    limits_timezone: String,
+    limits_quiet_hours: String,
+    unlimited_delay_ms: String,
+    log: String,
+}
+
+/// The settings, read and checked.
+#[derive(Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub bind: SocketAddr,
+    /// The outside's name for this server, without a slash at the end, if it was set.
+    pub public_url: Option<String>,
+    /// Where the SQLite file lives.
+    pub data_dir: PathBuf,
+    /// The database.
+    pub database_url: String,
+    /// Redis, or none: the queues are in memory.
+    pub redis: Option<Redis>,
+    /// The administrator's key; none: open mode.
+    pub api_key: Option<String>,
+    /// Origins that may call; none: all.
+    pub cors_origins: Option<Vec<String>>,
+    /// Requests a second per caller; none: no limit.
+    pub http_rate: Option<u32>,
+    /// What an account is when the request does not say.
+    pub default_provider: Provider,
+    /// Where the Telegram Bot API is, without a slash at the end.
+    pub telegram_api_url: String,
+    /// How long a gateway may take for one message.
+    pub send_deadline: Duration,
+    /// How long a gateway may take to connect.
+    pub connect_deadline: Duration,
+    /// How long a stop waits for messages in flight.
+    pub shutdown_deadline: Duration,
+    /// The two presets of limits.
+    pub presets: Presets,
+    /// What is logged.
+    pub log: String,
+}
+
+/// How to reach Redis.
+#[derive(Clone)]
+pub struct Redis {
+    /// One URL, or a cluster's separated by commas.
+    pub url: String,
+    /// Whether it is a cluster.
+    pub is_cluster: bool,
+    /// What the keys start with.
+    pub prefix: String,
+}
+
+impl Config {
+    /// Reads the settings of this process.
+    pub fn load() -> anyhow::Result<Self> {
+        let env: Map<String, String> = std::env::vars().collect();
+        let named = env.get("ANDANTE_CONFIG");
+        let file = named.cloned().unwrap_or_else(|| FILE.to_owned());
+        let text = match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error).with_context(|| format!("can't read the settings file {file}")),
+        };
+        Self::read(&text, &env)
+    }
+
+    /// Reads settings from the text of a file and an environment.
+    pub fn read(file: &str, env: &Map<String, String>) -> anyhow::Result<Self> {
+        let from_file = File::from_str(file, FileFormat::Toml).collect().context("the settings file is not TOML")?;
+        for name in from_file.keys() {
+            known(name, SETTINGS.iter().map(|setting| setting.name))?;
+        }
+        for name in env.keys().filter(|name| name.starts_with("ANDANTE_") && *name != "ANDANTE_CONFIG") {
+            known(name, SETTINGS.iter().map(|setting| setting.env))?;
+        }
+        let mut builder = config::Config::builder();
+        for setting in SETTINGS {
+            builder = builder.set_default(setting.name, setting.default)?;
+            if let Some(value) = from_file.get(setting.name) {
+                builder = builder.set_override(setting.name, Value::clone(value))?;
+            }
+            if let Some(value) = env.get(setting.env) {
+                builder = builder.set_override(setting.name, value.as_str())?;
+            }
+        }
+        let raw: Raw = builder.build()?.try_deserialize().context("a setting has the wrong type")?;
+        check(raw)
+    }
+}
+
+/// Refuses a name that is not among `names`, with the nearest that is.
+fn known(name: &str, names: impl Iterator<Item = &'static str> + Clone) -> anyhow::Result<()> {
+    if names.clone().any(|known| known == name) {
+        return Ok(());
+    }
+    let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(known, name)).unwrap_or_default();
+    bail!("there is no setting {name}; did you mean {nearest}?")
+}
+
+fn check(raw: Raw) -> anyhow::Result<Config> {
+    let bind = raw
+        .bind
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut found| found.next())
+        .ok_or_else(|| anyhow!("bind must be an address and a port such as 127.0.0.1:3000, not {:?}", raw.bind))?;
+    let is_open = match raw.auth.as_str() {
+        "" => bind.ip().is_loopback() && raw.api_key.is_empty(),
+        "open" => true,
+        "required" => false,
+        other => bail!("auth must be open or required, not {other:?}"),
+    };
+    ensure!(
+        !is_open || bind.ip().is_loopback() || raw.allow_open,
+        "refusing to start: auth is open, and {bind} can be reached from other machines, so anyone could send from your \
+         accounts. Bind to 127.0.0.1, or set ANDANTE_AUTH=required and ANDANTE_API_KEY, or, if something else guards the \
+         port, ANDANTE_ALLOW_OPEN=true"
+    );
+    ensure!(
+        is_open || raw.api_key.len() >= 16,
+        "credentials are required on {bind}: set ANDANTE_API_KEY to a secret of at least 16 characters"
+    );
+    let is_open_rate = raw.http_rate.is_empty() && is_open;
+    let http_rate = match raw.http_rate.as_str() {
+        "" => 100,
+        rate => rate.parse().context("http_rate must be a whole number of requests a second")?,
+    };
+    ensure!(raw.send_deadline_seconds > 0, "send_deadline_seconds must be at least 1");
+    ensure!(raw.connect_deadline_seconds > 0, "connect_deadline_seconds must be at least 1");
+    let quiet_hours = match raw.limits_quiet_hours.split_once('-') {
+        None if raw.limits_quiet_hours.is_empty() => None,
+        None => bail!("limits_quiet_hours must be two times such as 22:00-08:00"),
+        Some((from, to)) => Some([from.to_owned(), to.to_owned()]),
+    };
+    let limited = Limits {
+        per_minute: Some(raw.limits_per_minute),
+        daily_limit_from: Some(raw.limits_daily_from),
+        daily_limit_to: Some(raw.limits_daily_to),
+        warmup_days: Some(raw.limits_warmup_days),
+        delay_ms: Some(span("limits_delay_ms", &raw.limits_delay_ms)?),
+        rest_after: Some(raw.limits_rest_after),
+        rest_ms: Some(span("limits_rest_ms", &raw.limits_rest_ms)?),
+        timezone: Some(raw.limits_timezone),
+        quiet_hours,
+    };
+    limited.check().context("the limits in the settings can't be")?;
+    let unlimited = Limits { delay_ms: Some(span("unlimited_delay_ms", &raw.unlimited_delay_ms)?), ..Limits::default() };
+    unlimited.check().context("the limits in the settings can't be")?;
+    Ok(Config {
+        bind,
+        public_url: web_url("public_url", &raw.public_url)?,
+        database_url: if raw.database_url.is_empty() {
+            format!("sqlite://{}", raw.data_dir.join("andante.db").display())
+        } else {
+            raw.database_url
+        },
+        data_dir: raw.data_dir,
+        redis: (!raw.redis_url.is_empty()).then_some(Redis {
+            url: raw.redis_url,
+            is_cluster: raw.redis_cluster,
+            prefix: raw.redis_prefix,
+        }),
+        api_key: (!is_open).then_some(raw.api_key),
+        cors_origins: (raw.cors_origins != "*")
+            .then(|| raw.cors_origins.split(',').map(|origin| origin.trim().to_owned()).collect()),
+        http_rate: (http_rate > 0 && !is_open_rate).then_some(http_rate),
+        default_provider: raw.default_provider.parse().map_err(|_| {
+            anyhow!("default_provider must be simulator or telegram, not {:?}", raw.default_provider)
+        })?,
+        telegram_api_url: web_url("telegram_api_url", &raw.telegram_api_url)?.unwrap_or_default(),
+        send_deadline: Duration::from_secs(raw.send_deadline_seconds),
+        connect_deadline: Duration::from_secs(raw.connect_deadline_seconds),
+        shutdown_deadline: Duration::from_secs(raw.shutdown_seconds),
+        presets: Presets { limited, unlimited },
+        log: raw.log,
+    })
+}
+
+/// Two numbers with a dash between.
+fn span(name: &str, text: &str) -> anyhow::Result<[u64; 2]> {
+    let read = || {
+        let (min, max) = text.split_once('-')?;
+        Some([min.trim().parse().ok()?, max.trim().parse().ok()?])
+    };
+    read().ok_or_else(|| anyhow!("{name} must be two numbers of milliseconds such as 3000-8000, not {text:?}"))
+}
+
+fn web_url(name: &str, text: &str) -> anyhow::Result<Option<String>> {
+    ensure!(
+        text.is_empty() || text.starts_with("http://") || text.starts_with("https://"),
+        "{name} must start with http:// or https://, not {text:?}"
+    );
+    Ok((!text.is_empty()).then(|| text.trim_end_matches('/').to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(file: &str, env: &[(&str, &str)]) -> Result<Config, String> {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Config::read(file, &env).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn the_defaults_stand_alone_on_loopback_in_open_mode() {
+        let config = read("", &[]).unwrap();
+        assert_eq!(config.bind.to_string(), "127.0.0.1:3000");
+        assert_eq!(config.database_url, "sqlite://./data/andante.db");
+        assert!(config.api_key.is_none() && config.redis.is_none() && config.http_rate.is_none());
+        assert_eq!(config.presets.limited.per_minute, Some(20));
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+        let file = "bind = \"127.0.0.1:4000\"\nlimits_per_minute = 7\n";
+        let config = read(file, &[("ANDANTE_BIND", "127.0.0.1:5000"), ("PATH", "/bin")]).unwrap();
+        assert_eq!(config.bind.port(), 5000);
+        assert_eq!(config.presets.limited.per_minute, Some(7));
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_nearest_one() {
+        assert!(read("bnid = 1", &[]).err().unwrap().contains("did you mean bind?"));
+        assert!(read("", &[("ANDANTE_API_KEYS", "x")]).err().unwrap().contains("did you mean ANDANTE_API_KEY?"));
+    }
+
+    #[test]
+    fn open_mode_stays_on_loopback_unless_it_is_asked_for_by_name() {
+        let everywhere = ("ANDANTE_BIND", "0.0.0.0:3000");
+        assert!(read("", &[everywhere, ("ANDANTE_AUTH", "open")]).err().unwrap().contains("refusing to start"));
+        assert!(read("", &[everywhere]).err().unwrap().contains("ANDANTE_API_KEY"));
+        let key = ("ANDANTE_API_KEY", "0123456789abcdef");
+        assert_eq!(read("", &[everywhere, key]).unwrap().http_rate, Some(100));
+        let asked_for = [everywhere, ("ANDANTE_AUTH", "open"), ("ANDANTE_ALLOW_OPEN", "true")];
+        assert!(read("", &asked_for).unwrap().api_key.is_none());
+    }
+
+    #[test]
+    fn what_can_not_be_is_said_in_a_sentence() {
+        for (name, value, said) in [
+            ("ANDANTE_BIND", "nowhere", "bind must be"),
+            ("ANDANTE_LIMITS_DELAY_MS", "9-1", "shortest is longer"),
+            ("ANDANTE_LIMITS_DELAY_MS", "fast", "two numbers"),
+            ("ANDANTE_LIMITS_TIMEZONE", "Mars/Olympus", "IANA"),
+            ("ANDANTE_DEFAULT_PROVIDER", "icq", "simulator or telegram"),
+            ("ANDANTE_PUBLIC_URL", "example.org", "http://"),
+            ("ANDANTE_HTTP_RATE", "many", "whole number"),
+            ("ANDANTE_SHUTDOWN_SECONDS", "soon", "wrong type"),
+        ] {
+            let error = read("", &[(name, value)]).err().unwrap();
+            assert!(error.contains(said), "{name}={value}: {error}");
+        }
+    }
+}

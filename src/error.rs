@@ -1,0 +1,206 @@
+//! The only place where an error becomes an HTTP status. Every answer that is not a success has
+//! the same shape, whoever noticed: a handler, an extractor, or the router.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ContentType, RETRY_AFTER};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+use crate::lane::restore::RestoreError;
+use crate::pacing::policy::BadLimit;
+use crate::queue::Unavailable;
+use crate::store::StoreError;
+
+/// The body of every error.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct ErrorBody {
+    /// Always false.
+    #[schema(example = false)]
+    pub success: bool,
+    /// A sentence for a person.
+    pub error: String,
+    /// A stable word for a program.
+    #[schema(example = "account_not_found")]
+    pub code: String,
+    /// Which fields, if it is about fields.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Vec<Detail>>,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Detail {
+    /// The field, as the API spells it.
+    pub field: String,
+    /// A sentence.
+    pub message: String,
+}
+
+/// Why a request is not answered with a success.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// 400: the request can't be read, or a parameter can't be.
+    #[error("{message}")]
+    Bad {
+        /// A stable word.
+        code: &'static str,
+        /// A sentence.
+        message: String,
+    },
+    /// 400: fields that can't be.
+    #[error("{}", .0.iter().map(|d| format!("{} {}", d.field, d.message)).collect::<Vec<_>>().join("; "))]
+    Fields(Vec<Detail>),
+    /// 401.
+    #[error("credentials are needed: Authorization: Bearer <key>, or X-API-Key")]
+    Unauthorized,
+    /// 404.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// 405.
+    #[error("this address does not know that method")]
+    Method,
+    /// 409: the request and the present state exclude each other.
+    #[error("{message}")]
+    Conflict {
+        /// A stable word.
+        code: &'static str,
+        /// A sentence.
+        message: String,
+    },
+    /// 413.
+    #[error("the request is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// 415.
+    #[error("the content type must be application/json")]
+    ContentType,
+    /// 422: understood, and refused.
+    #[error("{message}")]
+    Refused {
+        /// A stable word.
+        code: &'static str,
+        /// The field it is about.
+        field: &'static str,
+        /// A sentence.
+        message: String,
+    },
+    /// 429.
+    #[error("too many requests; wait {} s", .after.as_secs())]
+    TooMany {
+        /// How long to wait.
+        after: Duration,
+    },
+    /// 503: nothing was changed; try again.
+    #[error("{0}")]
+    Unavailable(&'static str),
+    /// 500.
+    #[error("something went wrong here; the request id helps to find it")]
+    Internal(anyhow::Error),
+}
+
+impl ApiError {
+    /// The error about one field.
+    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Fields(vec![Detail { field: field.into(), message: message.into() }])
+    }
+
+    /// The stable word.
+    #[must_use]
+    pub fn code(&self) -> String {
+        match self {
+            Self::Bad { code, .. } | Self::Conflict { code, .. } | Self::Refused { code, .. } => (*code).to_owned(),
+            Self::Fields(_) => "invalid_request".to_owned(),
+            Self::Unauthorized => "unauthorized".to_owned(),
+            Self::NotFound(what) => format!("{}_not_found", what.replace(' ', "_")),
+            Self::Method => "method_not_allowed".to_owned(),
+            Self::TooLarge { .. } => "too_large".to_owned(),
+            Self::ContentType => "unsupported_media_type".to_owned(),
+            Self::TooMany { .. } => "too_many_requests".to_owned(),
+            Self::Unavailable(_) => "unavailable".to_owned(),
+            Self::Internal(_) => "internal".to_owned(),
+        }
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> ErrorBody {
+        let details = match self {
+            Self::Fields(details) => Some(details.clone()),
+            Self::Refused { field, message, .. } => {
+                Some(vec![Detail { field: (*field).to_owned(), message: message.clone() }])
+            }
+            _ => None,
+        };
+        ErrorBody { success: false, error: self.to_string(), code: self.code(), details }
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Bad { .. } | Self::Fields(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict { .. } => StatusCode::CONFLICT,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        if let Self::Internal(cause) = self {
+            tracing::error!(error = format!("{cause:#}"), "a request failed");
+        }
+        let mut response = HttpResponse::build(self.status_code());
+        match self {
+            Self::TooMany { after } => response.insert_header((RETRY_AFTER, after.as_secs().max(1))),
+            Self::Unavailable(_) => response.insert_header((RETRY_AFTER, 2)),
+            Self::Unauthorized => response.insert_header(("WWW-Authenticate", "Bearer")),
+            _ => &mut response,
+        };
+        response.insert_header(ContentType::json()).json(self.body())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Down(cause) => {
+                tracing::error!(%cause, "the database does not answer");
+                Self::Unavailable("the database can't be reached; nothing was changed, try again")
+            }
+            StoreError::Broken(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(error: Unavailable) -> Self {
+        tracing::error!(%error, "the queue does not answer");
+        Self::Unavailable("the queue can't be reached; try again")
+    }
+}
+
+impl From<RestoreError> for ApiError {
+    fn from(error: RestoreError) -> Self {
+        match error {
+            RestoreError::Store(error) => error.into(),
+            RestoreError::Queue(error) => error.into(),
+        }
+    }
+}
+
+impl From<BadLimit> for ApiError {
+    fn from(error: BadLimit) -> Self {
+        Self::field(error.field, error.why)
+    }
+}

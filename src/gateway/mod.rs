@@ -1,0 +1,196 @@
+//! A live connection to a messenger.
+//!
+//! One trait, implemented by each messenger. What a messenger reports (codes to scan, logging in,
+//! receipts) arrives as [`GatewayEvent`]s on one channel a node, so all gateways look alike to
+//! [`sessions`] and to the inbox. Only `lane::attempt` calls [`Gateway::send`].
+
+pub mod sessions;
+pub mod simulator;
+pub mod telegram;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use entity::account::Provider;
+use entity::ids::{AccountId, MessageId};
+use tokio::sync::mpsc;
+
+use crate::app::App;
+use crate::phone::Recipient;
+use crate::store::account::{Account, Connected};
+use crate::store::message::Receipt;
+
+/// What a gateway is asked to send.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Our id, which is also the messenger's where it lets the client choose.
+    pub message: MessageId,
+    /// To whom.
+    pub recipient: Recipient,
+    /// The text. Never logged.
+    pub text: Text,
+}
+
+/// A text that `Debug` does not show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Text(pub String);
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Text({} bytes)", self.0.len())
+    }
+}
+
+/// The messenger took the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The messenger's own id of it.
+    pub provider_message_id: String,
+}
+
+/// Why a message was not taken. The lane has exactly these reactions.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// Nothing left. With `after`, the messenger itself asked to wait: that is no attempt.
+    #[error("later: {cause}")]
+    Later {
+        /// The messenger's own wish.
+        after: Option<Duration>,
+        /// What happened.
+        cause: anyhow::Error,
+    },
+    /// This message can never arrive.
+    #[error("refused: {reason}")]
+    Refused {
+        /// A sentence.
+        reason: String,
+    },
+    /// The account can't send at all.
+    #[error("the account is down: {reason}")]
+    AccountDown {
+        /// A sentence.
+        reason: String,
+    },
+    /// It may have left.
+    #[error("uncertain: {cause}")]
+    Uncertain {
+        /// What happened.
+        cause: anyhow::Error,
+    },
+}
+
+/// Why a connection could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Try again.
+    #[error("{0}")]
+    Later(anyhow::Error),
+    /// A person must change something first.
+    #[error("{reason}")]
+    Failed {
+        /// A stable word.
+        code: &'static str,
+        /// A sentence.
+        reason: String,
+    },
+}
+
+/// What a person scans or types to pair an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Code {
+    /// The content of the QR code, or the characters to type.
+    pub text: String,
+    /// Whether it is typed, not scanned.
+    pub is_typed: bool,
+    /// When it stops working.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What a gateway reports.
+#[derive(Debug)]
+pub enum GatewayEvent {
+    /// Show this code.
+    Code(Code),
+    /// Somebody scanned it; the messenger is making up its mind.
+    Authenticating,
+    /// The account can send.
+    Connected(Connected),
+    /// The connection is gone; it can be opened again.
+    Dropped {
+        /// A sentence.
+        reason: String,
+    },
+    /// The pairing is gone; a person must pair again.
+    LoggedOut {
+        /// A stable word: `logged_out`, `pairing_expired`.
+        code: &'static str,
+        /// A sentence.
+        reason: String,
+    },
+    /// How far messages got.
+    Receipts(Vec<Receipt>),
+}
+
+/// The way from one gateway to the inbox. It carries the connection's number, so that what an
+/// old connection still says is not taken for the new one's word.
+#[derive(Clone)]
+pub struct Reports {
+    /// Whose gateway.
+    pub account: AccountId,
+    /// Which of its connections.
+    pub connection: u64,
+    pub(crate) to: mpsc::UnboundedSender<(AccountId, u64, GatewayEvent)>,
+}
+
+impl Reports {
+    /// Reports `event`; after the inbox is closed, to nobody.
+    pub fn send(&self, event: GatewayEvent) {
+        let _ = self.to.send((self.account, self.connection, event));
+    }
+}
+
+/// How a person wants to pair.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Pairing {
+    /// By scanning a QR code.
+    #[default]
+    Qr,
+    /// By typing a code into the phone of this number.
+    Code(String),
+}
+
+/// A live connection.
+#[async_trait]
+pub trait Gateway: Send + Sync {
+    /// Hands one message to the messenger. May be dropped at its deadline.
+    async fn send(&self, message: &Outgoing) -> Result<Taken, SendError>;
+
+    /// Whether the messenger still answers.
+    async fn is_alive(&self) -> bool;
+
+    /// Ends the connection, and with `log_out` the pairing.
+    async fn close(&self, log_out: bool);
+}
+
+/// Opens the account's connection. Pairing and progress follow as reports.
+pub async fn connect(
+    app: &App,
+    account: &Account,
+    pairing: Pairing,
+    reports: Reports,
+) -> Result<Arc<dyn Gateway>, ConnectError> {
+    match account.provider {
+        Provider::Simulator => simulator::connect(app, account, pairing, reports),
+        Provider::Telegram => telegram::connect(app, account, reports).await,
+    }
+}
+
+/// Checks what an account of `provider` is created with; a sentence if it can't work.
+pub fn check_config(provider: Provider, config: Option<&serde_json::Value>) -> Result<(), String> {
+    match provider {
+        Provider::Simulator => simulator::check_config(config),
+        Provider::Telegram => telegram::check_config(config),
+    }
+}

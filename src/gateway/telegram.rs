@@ -1,0 +1,158 @@
+//! A Telegram bot, through the Bot API over HTTPS.
+//!
+//! The account's `config` is `{"token": "…"}`. Connecting asks `getMe`. Telegram's own limits, 30
+//! messages a second for a bot and one a second for a chat (Bots FAQ, "My bot is hitting limits"),
+//! are kept here; they are a messenger's quota, not the account's pace.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use async_trait::async_trait;
+use frankenstein::AsyncTelegramApi;
+use frankenstein::client_reqwest::Bot;
+use frankenstein::methods::SendMessageParams;
+use frankenstein::types::ChatId;
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+use serde::Deserialize;
+
+use super::{ConnectError, Gateway, GatewayEvent, Outgoing, Reports, SendError, Taken};
+use crate::app::App;
+use crate::clock::Clock;
+use crate::store::account::{Account, Connected};
+
+const A_BOT: u32 = 30;
+const A_CHAT: u32 = 1;
+/// Chats whose quota is kept in mind before those long unused are forgotten.
+const CHATS: usize = 10_000;
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// What a Telegram account is created with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    token: String,
+}
+
+struct Telegram {
+    bot: Bot,
+    clock: Clock,
+    a_bot: DefaultDirectRateLimiter,
+    a_chat: DefaultKeyedRateLimiter<String>,
+}
+
+/// A token is the bot's number, a colon, and a secret of letters, digits, `-` and `_`.
+pub(super) fn check_config(config: Option<&serde_json::Value>) -> Result<(), String> {
+    let read = config.map(Config::deserialize).and_then(Result::ok);
+    let is_token = read.is_some_and(|config| {
+        config.token.split_once(':').is_some_and(|(number, secret)| {
+            !number.is_empty()
+                && number.bytes().all(|b| b.is_ascii_digit())
+                && secret.len() >= 20
+                && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        })
+    });
+    if is_token { Ok(()) } else { Err("a Telegram account needs config: {\"token\": \"123456:ABC…\"}".to_owned()) }
+}
+
+pub(super) async fn connect(app: &App, account: &Account, reports: Reports) -> Result<Arc<dyn Gateway>, ConnectError> {
+    let config: Config = account
+        .config
+        .as_deref()
+        .and_then(|json| serde_json::from_str(json).ok())
+        .ok_or(ConnectError::Failed { code: "no_token", reason: "the account has no bot token".to_owned() })?;
+    let mut client = reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        .timeout(app.config.send_deadline)
+        // A message is answered by Telegram itself; following a redirect could send it twice.
+        .redirect(reqwest::redirect::Policy::none());
+    if let Some(proxy) = &account.proxy {
+        let bad_proxy =
+            |_| ConnectError::Failed { code: "bad_proxy", reason: "the account's proxy is not a proxy's URL".to_owned() };
+        client = client.proxy(reqwest::Proxy::all(proxy).map_err(bad_proxy)?);
+    }
+    let client = client.build().map_err(|error| ConnectError::Later(error.without_url().into()))?;
+    let bot = Bot { api_url: format!("{}/bot{}", app.config.telegram_api_url, config.token), client };
+    let me = match bot.get_me().await {
+        Ok(answer) => answer.result,
+        Err(frankenstein::Error::Api(said)) if matches!(said.error_code, 401 | 403 | 404) => {
+            let reason = format!("Telegram does not accept the bot token ({})", said.description);
+            return Err(ConnectError::Failed { code: "invalid_token", reason });
+        }
+        Err(error) => return Err(ConnectError::Later(describe(error))),
+    };
+    reports.send(GatewayEvent::Connected(Connected {
+        phone_number: None,
+        display_name: Some(me.username.map_or(me.first_name, |name| format!("@{name}"))),
+        pairing: None,
+        at: app.clock.now(),
+    }));
+    Ok(Arc::new(Telegram {
+        bot,
+        clock: app.clock.clone(),
+        a_bot: RateLimiter::direct(a_second(A_BOT)),
+        a_chat: RateLimiter::keyed(a_second(A_CHAT)),
+    }))
+}
+
+fn a_second(messages: u32) -> Quota {
+    let one = std::num::NonZeroU32::MIN;
+    Quota::per_second(std::num::NonZeroU32::new(messages).unwrap_or(one)).allow_burst(one)
+}
+
+/// The error without what must not be logged: the answer's text may quote the message, and the URL
+/// holds the token.
+fn describe(error: frankenstein::Error) -> anyhow::Error {
+    match error {
+        frankenstein::Error::Api(said) => anyhow!("Telegram answered {}: {}", said.error_code, said.description),
+        frankenstein::Error::JsonDecode { source, .. } => anyhow!("Telegram's answer can't be read: {source}"),
+        frankenstein::Error::HttpReqwest(error) => anyhow::Error::from(error.without_url()).context("no answer from Telegram"),
+        _ => anyhow!("the request to Telegram could not be made"),
+    }
+}
+
+#[async_trait]
+impl Gateway for Telegram {
+    async fn send(&self, message: &Outgoing) -> Result<Taken, SendError> {
+        let to = message.recipient.as_str();
+        self.a_chat.until_key_ready(&to.to_owned()).await;
+        self.a_bot.until_ready().await;
+        if self.a_chat.len() > CHATS {
+            self.a_chat.retain_recent();
+        }
+        let chat = to.parse().map_or_else(|_| ChatId::String(to.to_owned()), ChatId::Integer);
+        let params = SendMessageParams::builder().chat_id(chat).text(message.text.0.as_str()).build();
+        match self.bot.send_message(&params).await {
+            Ok(answer) => Ok(Taken { provider_message_id: answer.result.message_id.to_string() }),
+            Err(error) => Err(read_error(error)),
+        }
+    }
+
+    async fn is_alive(&self) -> bool {
+        let answer = self.clock.timeout(CONNECT, self.bot.get_me()).await;
+        matches!(answer, Ok(Ok(_)))
+    }
+
+    /// A bot's token needs no logging out, and there is no connection to close.
+    async fn close(&self, _log_out: bool) {}
+}
+
+/// What an error means for the message.
+fn read_error(error: frankenstein::Error) -> SendError {
+    match &error {
+        frankenstein::Error::Api(said) => match said.error_code {
+            429 => {
+                let seconds = said.parameters.and_then(|p| p.retry_after).unwrap_or(1);
+                SendError::Later { after: Some(Duration::from_secs(u64::from(seconds))), cause: describe(error) }
+            }
+            401 | 404 => SendError::AccountDown { reason: format!("Telegram does not accept the bot token ({})", said.description) },
+            400..=499 => SendError::Refused { reason: said.description.clone() },
+            _ => SendError::Uncertain { cause: describe(error) },
+        },
+        frankenstein::Error::HttpReqwest(cause) if cause.is_connect() || cause.is_builder() => {
+            SendError::Later { after: None, cause: describe(error) }
+        }
+        frankenstein::Error::JsonEncode { .. } => SendError::Later { after: None, cause: describe(error) },
+        _ => SendError::Uncertain { cause: describe(error) },
+    }
+}

@@ -1,0 +1,135 @@
+//! What gateways report, turned into rows, sessions and events. One task a node; it takes all
+//! that waits at once, so that a thousand accounts reconnecting cost a few transactions.
+
+use std::time::Duration;
+
+use entity::ids::AccountId;
+use sea_orm::ActiveValue::Set;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::app::App;
+use crate::gateway::GatewayEvent;
+use crate::gateway::sessions::Status;
+use crate::realtime::Event;
+use crate::store::StoreError;
+use crate::store::account::Connected;
+use crate::store::message::Receipt;
+
+/// Reports handled together at most.
+const BATCH: usize = 1_000;
+/// The pause before a database that is down is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Handles reports until nobody is left to make any.
+pub async fn run(app: &App, mut reports: UnboundedReceiver<(AccountId, u64, GatewayEvent)>) {
+    let mut batch = Vec::new();
+    while reports.recv_many(&mut batch, BATCH).await > 0 {
+        let (mut connected, mut receipts) = (Vec::new(), Vec::new());
+        for (account, connection, event) in batch.drain(..) {
+            match event {
+                GatewayEvent::Receipts(some) => receipts.extend(some.into_iter().map(|receipt| (account, receipt))),
+                _ if !app.sessions.is_current(account, connection) => {}
+                GatewayEvent::Connected(news) => connected.push((account, news)),
+                other => {
+                    flush(app, &mut connected).await;
+                    handle(app, account, other).await;
+                }
+            }
+        }
+        flush(app, &mut connected).await;
+        receive(app, receipts).await;
+    }
+}
+
+async fn handle(app: &App, account: AccountId, event: GatewayEvent) {
+    match event {
+        GatewayEvent::Code(code) => app.sessions.show(account, Status::QrReady, Some(code)),
+        GatewayEvent::Authenticating => app.sessions.show(account, Status::Authenticating, None),
+        GatewayEvent::Dropped { reason } => {
+            tracing::warn!(account.id = %account, %reason, "the connection dropped");
+            app.sessions.close(account, Status::Connecting, false).await;
+        }
+        GatewayEvent::LoggedOut { code, reason } => {
+            tracing::warn!(account.id = %account, code, "the pairing is gone");
+            app.sessions.close(account, Status::Disconnected, false).await;
+            let at = app.clock.now().timestamp_millis();
+            insist(app, || {
+                app.store.change_account(account, |row| {
+                    row.should_connect = Set(false);
+                    row.pairing = Set(None);
+                    row.error_code = Set(Some(code.to_owned()));
+                    row.error_message = Set(Some(reason.clone()));
+                    row.error_at_ms = Set(Some(at));
+                })
+            })
+            .await;
+        }
+        GatewayEvent::Connected(_) | GatewayEvent::Receipts(_) => {}
+    }
+    app.lanes.wake(account);
+    app.bus.publish(account, Event::AccountChanged);
+}
+
+/// Writes who connected, and lets their lanes go on.
+async fn flush(app: &App, connected: &mut Vec<(AccountId, Connected)>) {
+    if connected.is_empty() {
+        return;
+    }
+    for (account, news) in connected.iter() {
+        hold_if_number_changed(app, *account, news).await;
+    }
+    insist(app, || app.store.connected(connected)).await;
+    for (account, news) in connected.drain(..) {
+        app.sessions.show(account, Status::Connected, None);
+        app.sessions.alive(account, news.at);
+        app.lanes.wake(account);
+        app.bus.publish(account, Event::AccountChanged);
+    }
+}
+
+/// What was queued for one number must not leave from another unless a person says so.
+async fn hold_if_number_changed(app: &App, account: AccountId, news: &Connected) {
+    let Some(row) = insist(app, || app.store.account(account)).await else { return };
+    let changed = row.phone_number.is_some() && news.phone_number.is_some() && row.phone_number != news.phone_number;
+    if !changed || insist(app, || app.store.count_queued(account)).await == 0 {
+        return;
+    }
+    tracing::warn!(account.id = %account, "paired with another number: the queue is held until it is resumed");
+    insist(app, || {
+        app.store.change_account(account, |row| {
+            row.is_paused = Set(true);
+            row.pause_reason = Set(Some("paired with another number than before; resume the queue to send from it".into()));
+        })
+    })
+    .await;
+    // If the queue does not answer, the lane's restore reads the row.
+    if app.queue.set_paused(account, true).await.is_err() {
+        app.lanes.refresh(account);
+    }
+}
+
+async fn receive(app: &App, receipts: Vec<(AccountId, Receipt)>) {
+    if receipts.is_empty() {
+        return;
+    }
+    let all: Vec<Receipt> = receipts.iter().map(|(_, receipt)| *receipt).collect();
+    for moved in insist(app, || app.store.receive(all.clone())).await {
+        let Some((account, _)) = receipts.iter().find(|(_, receipt)| receipt.message == moved.message) else { continue };
+        let event =
+            Event::MessageChanged { message: moved.message, status: moved.status, provider_message_id: None, at: moved.at };
+        app.bus.publish(*account, event);
+    }
+}
+
+/// Asks the store until it answers: what a messenger reports is said once.
+async fn insist<T, F: Future<Output = Result<T, StoreError>>>(app: &App, ask: impl Fn() -> F) -> T {
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(error) => {
+                tracing::error!(%error, "a report waits for the database");
+                app.clock.sleep(RETRY).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! One attempt, straight down: write the intent, send, and settle by what the gateway says. The
+//! only caller of `Gateway::send`.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use chrono::{DateTime, Utc};
+use entity::message::Status;
+
+use super::retry;
+use super::run::{Lane, Step};
+use super::watchdog;
+use crate::gateway::{Outgoing, SendError, Taken, Text};
+use crate::pacing::{Pace, Policy, plan};
+use crate::phone::Recipient;
+use crate::queue::{Claim, Settled, Settlement};
+use crate::realtime::Event;
+use crate::store::message::{Beginning, Begun, Outcome, Paced};
+
+/// The pause before a store or queue that does not answer is told again.
+const AGAIN: Duration = Duration::from_millis(500);
+/// A messenger's words in a row, at most.
+const REASON: usize = 500;
+
+/// Sends the claimed message. `planned` is the instant the lane waited for.
+pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned: Option<DateTime<Utc>>) -> Step {
+    let Some(gateway) = lane.app.sessions.gateway(lane.id) else {
+        return put_back(lane, claim).await;
+    };
+    let begun = match lane.app.store.begin(claim.message, lane.app.clock.now()).await {
+        Ok(Beginning::Begun(begun)) => begun,
+        Ok(Beginning::Expired) => {
+            lane.app.telemetry.settled.with_label_values(&[Status::Expired.as_str()]).inc();
+            publish(lane, &claim, Status::Expired, None);
+            return drop_claim(lane, claim).await;
+        }
+        Ok(Beginning::NotQueued) => return drop_claim(lane, claim).await,
+        Err(error) => {
+            tracing::warn!(account.id = %lane.id, %error, "an intent could not be written; the message waits");
+            // Whether the row moved is not known; nothing left, so it goes back either way.
+            while lane.app.store.unbegin(claim.message).await.is_err() {
+                pause(lane).await;
+            }
+            return put_back(lane, claim).await;
+        }
+    };
+    let outgoing = Outgoing {
+        message: claim.message,
+        recipient: Recipient::stored(begun.recipient.clone()),
+        text: Text(begun.text.clone()),
+    };
+    let began = lane.app.clock.now();
+    let deadline = lane.app.config.send_deadline;
+    lane.signals.promise(began + deadline + watchdog::PATIENCE);
+    if let Some(late) = planned.and_then(|planned| (began - planned).to_std().ok()) {
+        lane.app.telemetry.lateness.observe(late.as_secs_f64());
+    }
+    let result = tokio::select! {
+        result = lane.app.clock.timeout(deadline, gateway.send(&outgoing)) => result.unwrap_or_else(|_| {
+            Err(SendError::Uncertain { cause: anyhow!("no answer within {} s", deadline.as_secs()) })
+        }),
+        () = lane.app.lanes.stop.cancelled() => Err(SendError::Uncertain { cause: anyhow!("stopped while sending") }),
+    };
+    let now = lane.app.clock.now();
+    let took = (now - began).to_std().unwrap_or_default();
+    lane.app.telemetry.send.observe(took.as_secs_f64());
+    let (outcome, settlement) = judge(lane, &claim.pace, policy, &begun, result, now, took);
+    finish(lane, claim, outcome, settlement).await
+}
+
+/// What the gateway's answer means for the row and for the queue.
+fn judge(
+    lane: &Lane,
+    before: &Pace,
+    policy: &Policy,
+    begun: &Begun,
+    result: Result<Taken, SendError>,
+    now: DateTime<Utc>,
+    took: Duration,
+) -> (Outcome, Settlement) {
+    let mut rng = rand::rng();
+    let mut counted = before.clone();
+    counted.record(policy, now, took);
+    counted.next_at = Some(plan(policy, &counted, now, &mut rng));
+    let paced = Some(Paced::of(&counted, now));
+    let done = |outcome: Outcome| (Outcome { is_attempt: true, paced, ..outcome }, Settlement::Done { pace: counted });
+    let uncounted = |next_at| Pace { next_at: Some(next_at), ..before.clone() };
+    match result {
+        Ok(taken) => {
+            lane.app.sessions.alive(lane.id, now);
+            let provider_message_id = Some(taken.provider_message_id);
+            done(Outcome { status: Some(Status::Sent), sent_at: Some(now), provider_message_id, ..Outcome::default() })
+        }
+        Err(SendError::Refused { reason }) => {
+            let error = Some(("refused", short(&reason)));
+            done(Outcome { status: Some(Status::Failed), error, ..Outcome::default() })
+        }
+        Err(SendError::Uncertain { cause }) => {
+            let error = Some(("uncertain", short(&format!("{cause:#}"))));
+            done(Outcome { status: Some(Status::Uncertain), error, ..Outcome::default() })
+        }
+        Err(SendError::Later { after: Some(after), cause }) => {
+            let at = now + after;
+            lane.app.sessions.restrict(lane.id, at);
+            let error = Some(("later", short(&format!("{cause:#}"))));
+            let outcome = Outcome { status: Some(Status::Queued), error, due_at: Some(at), ..Outcome::default() };
+            (outcome, Settlement::Later { at, pace: uncounted(at) })
+        }
+        Err(SendError::Later { after: None, cause }) => {
+            let reason = short(&format!("{cause:#}"));
+            let next_at = now + policy.delay.draw(&mut rng);
+            match retry::backoff(begun.attempts, &mut rng) {
+                Some(pause) => {
+                    let at = now + pause;
+                    let error = Some(("later", reason));
+                    let outcome = Outcome { status: Some(Status::Queued), error, due_at: Some(at), is_attempt: true, ..Outcome::default() };
+                    (outcome, Settlement::Later { at, pace: uncounted(next_at) })
+                }
+                None => {
+                    let error = Some(("too_many_attempts", reason));
+                    let outcome = Outcome { status: Some(Status::Failed), error, is_attempt: true, ..Outcome::default() };
+                    (outcome, Settlement::Done { pace: uncounted(next_at) })
+                }
+            }
+        }
+        Err(SendError::AccountDown { reason }) => {
+            let error = Some(("account_down", short(&reason)));
+            let outcome = Outcome { status: Some(Status::Queued), error, ..Outcome::default() };
+            (outcome, Settlement::Later { at: now, pace: before.clone() })
+        }
+    }
+}
+
+/// Tells the row, then the queue, then the world. Neither of the first two is given up: what they
+/// are told here nobody else knows.
+async fn finish(lane: &Lane, claim: Claim, outcome: Outcome, settlement: Settlement) -> Step {
+    let status = outcome.status.unwrap_or(Status::Uncertain);
+    let is_down = outcome.error.as_ref().is_some_and(|(code, _)| *code == "account_down");
+    while let Err(error) = lane.app.store.finish(claim.message, outcome.clone()).await {
+        tracing::error!(account.id = %lane.id, message.id = %claim.message, %error, "an outcome waits for the database");
+        pause(lane).await;
+    }
+    lane.app.telemetry.settled.with_label_values(&[status.as_str()]).inc();
+    publish(lane, &claim, status, outcome.provider_message_id);
+    tracing::debug!(account.id = %lane.id, message.id = %claim.message, %status, "an attempt ended");
+    let step = settle(lane, claim, settlement).await;
+    if is_down { account_down(lane, outcome.error.map(|(_, reason)| reason).unwrap_or_default()).await } else { step }
+}
+
+/// The messenger no longer takes anything from this account.
+async fn account_down(lane: &Lane, reason: String) -> Step {
+    // A gateway that says so by a report as well is believed there: it knows more.
+    let still_up = lane.app.sessions.gateway(lane.id).is_some();
+    if still_up { lane.give_up("account_down", reason).await } else { Step::Next }
+}
+
+/// Ends a claim whose message needs nothing more; what was counted stays as it was.
+async fn drop_claim(lane: &Lane, claim: Claim) -> Step {
+    let pace = claim.pace.clone();
+    settle(lane, claim, Settlement::Done { pace }).await
+}
+
+/// Gives a claim back unharmed.
+async fn put_back(lane: &Lane, claim: Claim) -> Step {
+    let (pace, at) = (claim.pace.clone(), lane.app.clock.now());
+    settle(lane, claim, Settlement::Later { at, pace }).await
+}
+
+async fn settle(lane: &Lane, mut claim: Claim, settlement: Settlement) -> Step {
+    loop {
+        match lane.app.queue.settle(claim, settlement.clone()).await {
+            Ok(Settled::Yes) => return Step::Next,
+            Ok(Settled::Forgotten) => {
+                lane.signals.is_stale.store(true, Ordering::Release);
+                return Step::Next;
+            }
+            Ok(Settled::Lost) => {
+                tracing::warn!(account.id = %lane.id, "another lane has taken the account");
+                return Step::End;
+            }
+            Err((unsettled, error)) => {
+                tracing::warn!(account.id = %lane.id, %error, "a settlement waits for the queue");
+                claim = unsettled;
+                if lane.app.lanes.stop.is_cancelled() {
+                    // The row knows; the next start restores the queue from it.
+                    return Step::End;
+                }
+                pause(lane).await;
+            }
+        }
+    }
+}
+
+async fn pause(lane: &Lane) {
+    let now = lane.app.clock.now();
+    lane.signals.promise(now + AGAIN + watchdog::PATIENCE);
+    lane.app.clock.sleep_until(now + AGAIN).await;
+}
+
+fn publish(lane: &Lane, claim: &Claim, status: Status, provider_message_id: Option<String>) {
+    let event = Event::MessageChanged { message: claim.message, status, provider_message_id, at: lane.app.clock.now() };
+    lane.app.bus.publish(lane.id, event);
+}
+
+/// A messenger's words, cut to what a row keeps.
+fn short(reason: &str) -> String {
+    reason.chars().filter(|c| *c != '\0').take(REASON).collect()
+}

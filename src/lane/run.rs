@@ -1,0 +1,238 @@
+//! A lane's loop: restore, connect, then claim, wait, attempt, settle, until it is told to stop.
+
+use std::fmt::Display;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use entity::ids::AccountId;
+use rand::RngExt;
+use sea_orm::ActiveValue::Set;
+use tokio::sync::SemaphorePermit;
+
+use super::{Signals, attempt, restore, watchdog};
+use crate::app::App;
+use crate::gateway::ConnectError;
+use crate::gateway::sessions::Status;
+use crate::queue::Turn;
+use crate::realtime::Event;
+use crate::store::account::Account;
+
+/// How often a connection that has nothing to send is asked whether it lives.
+const PROBE: Duration = Duration::from_secs(60);
+/// The longest pause before a connection or a database is tried again.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+
+/// One lane, while it runs.
+pub(super) struct Lane {
+    pub(super) app: Arc<App>,
+    pub(super) id: AccountId,
+    pub(super) epoch: i64,
+    pub(super) signals: Arc<Signals>,
+    /// Failures in a row, of whatever the lane needs.
+    failures: u32,
+    /// The instant the last wait was for, if it came: what the next send is measured against.
+    planned: Option<DateTime<Utc>>,
+    probed_at: DateTime<Utc>,
+}
+
+/// What a step of the loop came to.
+pub(super) enum Step {
+    /// Go on at once.
+    Next,
+    /// Something the lane needs does not answer: back off.
+    Failed,
+    /// Nothing to do until woken, or until this instant.
+    Wait(Option<DateTime<Utc>>),
+    /// The lane has no more to do.
+    End,
+}
+
+/// Runs the lane of `epoch` for the account.
+pub(super) async fn run(app: Arc<App>, id: AccountId, epoch: i64, signals: Arc<Signals>) {
+    let probed_at = app.clock.now();
+    let _done = signals.done.clone().drop_guard();
+    let mut lane = Lane { app, id, epoch, signals, failures: 0, planned: None, probed_at };
+    while !lane.is_told_to_end() {
+        // Subscribed before looking, so that what comes in between wakes the wait.
+        let signals = lane.signals.clone();
+        let mut woken = pin!(signals.wake.notified());
+        woken.as_mut().enable();
+        let until = match lane.step().await {
+            Step::Next => continue,
+            Step::End => break,
+            Step::Failed => Some(lane.app.clock.now() + lane.back_off()),
+            Step::Wait(until) => until,
+        };
+        lane.planned = None;
+        let app = lane.app.clone();
+        lane.note_wait(until);
+        tokio::select! {
+            () = woken => {}
+            () = app.lanes.quiet.cancelled() => {}
+            () = signals.end.cancelled() => {}
+            () = sleep_until(&app, until) => lane.planned = until,
+        }
+        signals.waits_until_ms.store(0, Ordering::Release);
+    }
+    lane.signals.promise_nothing();
+    lane.app.lanes.ended(id, epoch);
+}
+
+async fn sleep_until(app: &App, until: Option<DateTime<Utc>>) {
+    match until {
+        Some(at) => app.clock.sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Lane {
+    fn is_told_to_end(&self) -> bool {
+        self.app.lanes.quiet.is_cancelled() || self.signals.end.is_cancelled()
+    }
+
+    fn note_wait(&self, until: Option<DateTime<Utc>>) {
+        match until {
+            Some(at) => self.signals.promise(at + watchdog::PATIENCE),
+            None => self.signals.promise_nothing(),
+        }
+        self.signals.waits_until_ms.store(until.map_or(i64::MAX, |at| at.timestamp_millis()), Ordering::Release);
+    }
+
+    /// Exponential from a quarter of a second, with jitter.
+    fn back_off(&mut self) -> Duration {
+        let longest = Duration::from_millis(250).saturating_mul(1 << self.failures.min(12)).min(LONGEST_BACKOFF);
+        self.failures += 1;
+        rand::rng().random_range(longest / 2..=longest)
+    }
+
+    async fn step(&mut self) -> Step {
+        self.signals.promise(self.app.clock.now() + watchdog::PATIENCE);
+        let account = match self.app.store.account(self.id).await {
+            Ok(Some(account)) => account,
+            Ok(None) => return Step::End,
+            Err(error) => return self.failed("the database", &error),
+        };
+        if self.signals.is_stale.swap(false, Ordering::AcqRel) {
+            if let Err(error) = self.restore(&account).await {
+                self.signals.is_stale.store(true, Ordering::Release);
+                return self.failed("restoring", &error);
+            }
+        }
+        match self.app.sessions.status(self.id) {
+            Status::Connected => self.turn(&account).await,
+            Status::Connecting => self.connect(&account).await,
+            // Its person has the next move, or its gateway.
+            Status::QrReady | Status::Authenticating => Step::Wait(None),
+            Status::Disconnected | Status::Failed => Step::End,
+        }
+    }
+
+    fn failed(&self, what: &str, error: &dyn Display) -> Step {
+        if self.failures == 0 {
+            tracing::warn!(account.id = %self.id, %error, what, "the lane backs off");
+        }
+        Step::Failed
+    }
+
+    /// Waits for its turn to start; how long that takes is not the lane's to promise.
+    async fn one_of_few(&self) -> Option<SemaphorePermit<'_>> {
+        self.signals.promise_nothing();
+        let permit = self.app.lanes.starting.acquire().await.ok();
+        self.signals.promise(self.app.clock.now() + watchdog::PATIENCE);
+        permit
+    }
+
+    async fn restore(&self, account: &Account) -> Result<(), restore::RestoreError> {
+        let _one_of_few = self.one_of_few().await;
+        let heard_of = || self.signals.promise(self.app.clock.now() + watchdog::PATIENCE);
+        restore::restore(&self.app, account, Some(self.epoch), &heard_of).await
+    }
+
+    async fn connect(&mut self, account: &Account) -> Step {
+        if self.app.sessions.is_open(self.id) {
+            // The gateway is there and has not reported yet.
+            return Step::Wait(Some(self.app.clock.now() + self.app.config.connect_deadline));
+        }
+        let deadline = self.app.config.connect_deadline;
+        let opened = {
+            let _one_of_few = self.one_of_few().await;
+            self.signals.promise(self.app.clock.now() + deadline + watchdog::PATIENCE);
+            self.app.clock.timeout(deadline, self.app.sessions.open(&self.app, account)).await
+        };
+        match opened {
+            Ok(Ok(())) => Step::Next,
+            Ok(Err(ConnectError::Failed { code, reason })) => self.give_up(code, reason).await,
+            Ok(Err(ConnectError::Later(error))) => self.failed("connecting", &error),
+            Err(_) => self.failed("connecting", &"no answer in time"),
+        }
+    }
+
+    /// Shows that a person must change something before the account can connect.
+    pub(super) async fn give_up(&self, code: &'static str, reason: String) -> Step {
+        let at = self.app.clock.now().timestamp_millis();
+        let written = self.app.store.change_account(self.id, |row| {
+            row.error_code = Set(Some(code.to_owned()));
+            row.error_message = Set(Some(reason));
+            row.error_at_ms = Set(Some(at));
+        });
+        if let Err(error) = written.await {
+            return self.failed("the database", &error);
+        }
+        tracing::warn!(account.id = %self.id, code, "the account can't connect");
+        self.app.sessions.close(self.id, Status::Failed, false).await;
+        self.app.bus.publish(self.id, Event::AccountChanged);
+        Step::End
+    }
+
+    /// Takes what is next, if it may go now.
+    async fn turn(&mut self, account: &Account) -> Step {
+        let now = self.app.clock.now();
+        let policy = account.policy(&self.app.config.presets);
+        let open = policy.after_quiet(now);
+        if open > now {
+            return self.wait_connected(Some(open)).await;
+        }
+        match self.app.queue.claim(self.id, self.epoch, now, now + policy.delay.min).await {
+            Ok(Turn::Take(claim)) => {
+                self.failures = 0;
+                let planned = self.planned.take();
+                attempt::attempt(self, claim, &policy, planned).await
+            }
+            Ok(Turn::NotBefore(at)) => self.wait_connected(Some(at)).await,
+            Ok(Turn::Paused | Turn::Empty) => self.wait_connected(None).await,
+            Ok(Turn::Forgotten) => {
+                self.signals.is_stale.store(true, Ordering::Release);
+                Step::Next
+            }
+            Ok(Turn::Lost) => {
+                tracing::warn!(account.id = %self.id, "another lane has taken the account");
+                self.app.sessions.close(self.id, Status::Disconnected, false).await;
+                Step::End
+            }
+            Err(error) => self.failed("the queue", &error),
+        }
+    }
+
+    /// Waits with a connection that is asked now and then whether it lives.
+    async fn wait_connected(&mut self, until: Option<DateTime<Utc>>) -> Step {
+        self.failures = 0;
+        let now = self.app.clock.now();
+        if now - self.probed_at >= chrono::TimeDelta::from_std(PROBE).unwrap_or_default() {
+            self.probed_at = now;
+            self.signals.promise(now + self.app.config.connect_deadline + watchdog::PATIENCE);
+            let Some(gateway) = self.app.sessions.gateway(self.id) else { return Step::Next };
+            if self.app.clock.timeout(self.app.config.connect_deadline, gateway.is_alive()).await != Ok(true) {
+                tracing::warn!(account.id = %self.id, "the connection does not answer");
+                self.app.sessions.close(self.id, Status::Connecting, false).await;
+                self.app.bus.publish(self.id, Event::AccountChanged);
+                return Step::Next;
+            }
+            self.app.sessions.alive(self.id, self.app.clock.now());
+        }
+        let probe = self.probed_at + PROBE;
+        Step::Wait(Some(until.map_or(probe, |at| at.min(probe))))
+    }
+}

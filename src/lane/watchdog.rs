@@ -1,0 +1,31 @@
+//! Notices a lane that is not heard of by the instant it promised, whatever the reason (a panic, a
+//! call that never returns), restarts it and counts it. What was in flight ends as uncertain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+
+/// How far past its promise a lane may be: several times the longest pause of ordinary work (a
+/// commit, a call of Redis), far less than anybody would wait.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The soonest a second look is taken.
+const BREATH: Duration = Duration::from_secs(1);
+
+/// Watches the lanes. It sleeps until the earliest promise is due; promises made meanwhile lie at
+/// least `PATIENCE` ahead, so it never sleeps longer.
+pub async fn run(app: &Arc<App>) {
+    loop {
+        let now = app.clock.now();
+        let (overdue, next) = app.lanes.overdue(now);
+        for account in overdue {
+            tracing::error!(account.id = %account, "the lane makes no progress and is restarted");
+            app.telemetry.lanes_restarted.inc();
+            if let Err(error) = app.lanes.restart(app, account).await {
+                tracing::error!(account.id = %account, %error, "the lane could not be restarted yet");
+            }
+        }
+        let soonest = now + BREATH;
+        app.clock.sleep_until(next.unwrap_or(now + PATIENCE).clamp(soonest, now + PATIENCE)).await;
+    }
+}

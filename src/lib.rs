@@ -1,0 +1,37 @@
+//! Andante sends messages at a humane pace.
+//!
+//! # The life of one message
+//!
+//! An app POSTs it ([`api`]). [`intake`] **accepts** it: the row is written by the store's group
+//! commit, and only then does the caller get its 202; the message's id goes into the [`queue`] of
+//! its account, and the reply says its position and when it will leave.
+//!
+//! The account's [`lane`] **claims** the message when its turn comes. [`pacing`] **plans** the
+//! instant: so many a minute, pauses, rests, a daily cap. The lane writes its intent into the row
+//! and hands the message to the account's [`gateway`], which **sends** it. What the gateway answers
+//! **settles** the message: first the row, in the [`store`], then the queue, with what was counted.
+//! Then the outcome is **published** on the [`realtime`] bus.
+//!
+//! Later the messenger reports that the message was delivered and read: the [`inbox`] moves the row
+//! on. If the process dies anywhere in between, the next one restores the lane from the rows; a
+//! message that may have left is `uncertain` and never sent again by itself.
+//!
+//! The database is the truth. The queue is speed: it can be wiped at any moment without losing a
+//! message, sending one twice or exceeding a limit.
+
+pub mod config;
+pub mod clock;
+pub mod error;
+pub mod phone;
+pub mod auth;
+pub mod api;
+pub mod intake;
+pub mod queue;
+pub mod pacing;
+pub mod lane;
+pub mod gateway;
+pub mod inbox;
+pub mod store;
+pub mod realtime;
+pub mod telemetry;
+pub mod app;

@@ -1,0 +1,177 @@
+//! The group commit. Whoever has a row to write hands it over and waits; one task takes all that
+//! wait, writes them in one transaction, and wakes them. While one batch is written the next
+//! gathers, so there is no timer, no delay when idle, and one `fsync` for up to 1,000 rows.
+//!
+//! A batch that the database refuses is tried again one by one, so that a row that can't be
+//! written never takes its neighbours along. If the database is down, all of them hear so.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use entity::ids::MessageId;
+use sea_orm::{DatabaseConnection, DbErr, TransactionTrait};
+use tokio::sync::{mpsc, oneshot};
+
+use super::message::{self, Beginning, Kept, NewMessage, Outcome, Receipt};
+use super::{Store, StoreError};
+
+/// Rows in one transaction at most: enough to make `fsync` cheap, few enough to answer soon.
+const BATCH: usize = 1_000;
+/// Requests that may wait before the next one waits to be let in.
+const WAITING: usize = 10_000;
+
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+enum Write {
+    Accept(Vec<NewMessage>, Reply<Vec<Kept>>),
+    Begin(MessageId, DateTime<Utc>, Reply<Beginning>),
+    Finish(MessageId, Box<Outcome>, Reply<()>),
+    Receive(Vec<Receipt>, Reply<Vec<Receipt>>),
+}
+
+impl Write {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Accept(rows, _) => rows.len(),
+            Self::Receive(receipts, _) => receipts.len(),
+            Self::Begin(..) | Self::Finish(..) => 1,
+        }
+    }
+
+    fn refuse(self, error: StoreError) {
+        // Who no longer waits need not hear it.
+        match self {
+            Self::Accept(_, reply) => drop(reply.send(Err(error))),
+            Self::Begin(_, _, reply) => drop(reply.send(Err(error))),
+            Self::Finish(_, _, reply) => drop(reply.send(Err(error))),
+            Self::Receive(_, reply) => drop(reply.send(Err(error))),
+        }
+    }
+}
+
+/// The way to the task that writes; the task ends when this is dropped.
+pub(super) struct Commit {
+    writes: mpsc::Sender<Write>,
+}
+
+impl Commit {
+    pub(super) fn start(db: DatabaseConnection) -> Self {
+        let (writes, waiting) = mpsc::channel(WAITING);
+        tokio::spawn(run(db, waiting));
+        Self { writes }
+    }
+
+    async fn ask<T>(&self, write: impl FnOnce(Reply<T>) -> Write) -> Result<T, StoreError> {
+        let gone = || StoreError::Down(DbErr::Custom("the writer has stopped".to_owned()));
+        let (reply, answer) = oneshot::channel();
+        self.writes.send(write(reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+impl Store {
+    /// Writes messages as `queued`; on return they are durable. Up to a thousand at a time.
+    pub async fn accept(&self, rows: Vec<NewMessage>) -> Result<Vec<Kept>, StoreError> {
+        self.commit.ask(|reply| Write::Accept(rows, reply)).await
+    }
+
+    /// Writes the intent to send a message at `now`, and reads it.
+    pub async fn begin(&self, message: MessageId, now: DateTime<Utc>) -> Result<Beginning, StoreError> {
+        self.commit.ask(|reply| Write::Begin(message, now, reply)).await
+    }
+
+    /// Writes how an attempt ended. Writing it twice does no harm.
+    pub async fn finish(&self, message: MessageId, outcome: Outcome) -> Result<(), StoreError> {
+        self.commit.ask(|reply| Write::Finish(message, Box::new(outcome), reply)).await
+    }
+
+    /// Writes receipts; answers those that moved their message.
+    pub async fn receive(&self, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, StoreError> {
+        self.commit.ask(|reply| Write::Receive(receipts, reply)).await
+    }
+}
+
+async fn run(db: DatabaseConnection, mut waiting: mpsc::Receiver<Write>) {
+    let mut held: Option<Write> = None;
+    loop {
+        let first = match held.take() {
+            Some(write) => write,
+            None => match waiting.recv().await {
+                Some(write) => write,
+                None => return,
+            },
+        };
+        let mut rows = first.rows();
+        let mut batch = vec![first];
+        while let Ok(write) = waiting.try_recv() {
+            rows += write.rows();
+            if rows > BATCH {
+                held = Some(write);
+                break;
+            }
+            batch.push(write);
+        }
+        commit(&db, batch).await;
+    }
+}
+
+async fn commit(db: &DatabaseConnection, batch: Vec<Write>) {
+    match write(db, &batch).await {
+        Ok(written) => written.tell(batch),
+        Err(StoreError::Broken(error)) if batch.len() > 1 => {
+            tracing::error!(%error, rows = batch.len(), "a batch was refused; its writes are tried one by one");
+            for single in batch {
+                match write(db, std::slice::from_ref(&single)).await {
+                    Ok(written) => written.tell(vec![single]),
+                    Err(error) => single.refuse(error),
+                }
+            }
+        }
+        Err(error) => batch.into_iter().for_each(|write| write.refuse(error.clone())),
+    }
+}
+
+/// What one transaction wrote, to be told apart again.
+struct Written {
+    kept: Vec<Kept>,
+    beginnings: HashMap<MessageId, Beginning>,
+    moved: Vec<Receipt>,
+}
+
+async fn write(db: &DatabaseConnection, batch: &[Write]) -> Result<Written, StoreError> {
+    let (mut rows, mut asked, mut outcomes, mut receipts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for write in batch {
+        match write {
+            Write::Accept(messages, _) => rows.extend_from_slice(messages),
+            Write::Begin(message, now, _) => asked.push((*message, *now)),
+            Write::Finish(message, outcome, _) => outcomes.push((*message, outcome.as_ref())),
+            Write::Receive(some, _) => receipts.extend_from_slice(some),
+        }
+    }
+    let tx = db.begin().await?;
+    let kept = message::accept(&tx, &rows).await?;
+    let beginnings = message::begin(&tx, &asked).await?.into_iter().collect();
+    message::finish(&tx, &outcomes).await?;
+    let moved = message::receive(&tx, &receipts).await?;
+    tx.commit().await?;
+    Ok(Written { kept, beginnings, moved })
+}
+
+impl Written {
+    fn tell(mut self, batch: Vec<Write>) {
+        let mut kept = self.kept.into_iter();
+        for write in batch {
+            match write {
+                Write::Accept(rows, reply) => drop(reply.send(Ok(kept.by_ref().take(rows.len()).collect()))),
+                Write::Begin(message, _, reply) => {
+                    drop(reply.send(Ok(self.beginnings.remove(&message).unwrap_or(Beginning::NotQueued))));
+                }
+                Write::Finish(_, _, reply) => drop(reply.send(Ok(()))),
+                Write::Receive(asked, reply) => {
+                    let is_asked = |moved: &Receipt| asked.iter().any(|r| r.message == moved.message);
+                    drop(reply.send(Ok(self.moved.extract_if(.., |moved| is_asked(moved)).collect())));
+                }
+            }
+        }
+    }
+}

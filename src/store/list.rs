@@ -1,0 +1,180 @@
+//! Messages as people ask for them: one, or a filtered page; and what people do to them.
+
+use chrono::{DateTime, Utc};
+use entity::ids::{AccountId, CompanyId, MessageId};
+use entity::message::{Column, Entity, Model, Status};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::message::find_keys;
+use super::{Store, StoreError, json_texts};
+
+/// What a list of messages is narrowed to.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of one account.
+    pub account: Option<AccountId>,
+    /// In one status, as the API shows it: with `scheduled`.
+    pub status: Option<Shown>,
+    /// With the caller's own id.
+    pub reference: Option<String>,
+    /// Accepted at or after.
+    pub from: Option<DateTime<Utc>>,
+    /// Accepted before.
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// A message's status as people see it: time tells two more apart than the row does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// What the row says.
+    Row(Status),
+    /// Queued, and its time has not come.
+    Scheduled,
+}
+
+impl Shown {
+    /// How a row looks at `now`. A queued message whose time ran out is expired, even if no lane
+    /// has come across it yet.
+    #[must_use]
+    pub fn of(row: &Model, now: DateTime<Utc>) -> Self {
+        let now = now.timestamp_millis();
+        match row.status {
+            Status::Queued if row.expires_at_ms.is_some_and(|at| at <= now) => Self::Row(Status::Expired),
+            Status::Queued if row.attempts == 0 && row.due_at_ms.is_some_and(|at| at > now) => Self::Scheduled,
+            status => Self::Row(status),
+        }
+    }
+
+    /// The word in the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Row(status) => status.as_str(),
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        if word == "scheduled" { Some(Self::Scheduled) } else { word.parse().ok().map(Self::Row) }
+    }
+
+    fn condition(self, now: DateTime<Utc>) -> Condition {
+        let now = now.timestamp_millis();
+        let is = |status: Status| Column::Status.eq(status);
+        let is_over = || Condition::all().add(is(Status::Queued)).add(Column::ExpiresAtMs.lte(now));
+        let is_scheduled = || Condition::all().add(Column::DueAtMs.gt(now)).add(Column::Attempts.eq(0));
+        let lasts = || Condition::any().add(Column::ExpiresAtMs.is_null()).add(Column::ExpiresAtMs.gt(now));
+        let has_come = || {
+            Condition::any().add(Column::DueAtMs.is_null()).add(Column::DueAtMs.lte(now)).add(Column::Attempts.gt(0))
+        };
+        match self {
+            Self::Row(Status::Expired) => Condition::any().add(is(Status::Expired)).add(is_over()),
+            Self::Row(Status::Queued) => Condition::all().add(is(Status::Queued)).add(lasts()).add(has_come()),
+            Self::Scheduled => Condition::all().add(is(Status::Queued)).add(lasts()).add(is_scheduled()),
+            Self::Row(status) => Condition::all().add(is(status)),
+        }
+    }
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Copy)]
+pub enum Page {
+    /// Skip so many.
+    Offset(u64),
+    /// Go on after this sequence number.
+    After(i64),
+}
+
+impl Store {
+    /// The message, if the company has it.
+    pub async fn find_message(&self, company: CompanyId, id: MessageId) -> Result<Option<Model>, StoreError> {
+        Ok(Entity::find_by_id(id).filter(Column::CompanyId.eq(company)).one(&self.reader).await?)
+    }
+
+    /// Messages by id, in the order asked for.
+    pub async fn find_messages(&self, company: CompanyId, ids: &[MessageId]) -> Result<Vec<Model>, StoreError> {
+        let found = Entity::find().filter(Column::Id.is_in(ids.iter().copied())).filter(Column::CompanyId.eq(company));
+        let mut rows = found.all(&self.reader).await?;
+        rows.sort_by_key(|row| ids.iter().position(|id| *id == row.id));
+        Ok(rows)
+    }
+
+    /// A page of the company's messages, newest first, and how many there are.
+    pub async fn list_messages(
+        &self,
+        company: CompanyId,
+        filter: &Filter,
+        page: Page,
+        limit: u64,
+        now: DateTime<Utc>,
+    ) -> Result<(Vec<Model>, u64), StoreError> {
+        let mut wanted = Condition::all().add(Column::CompanyId.eq(company));
+        if let Some(account) = filter.account {
+            wanted = wanted.add(Column::AccountId.eq(account));
+        }
+        if let Some(status) = filter.status {
+            wanted = wanted.add(status.condition(now));
+        }
+        if let Some(reference) = &filter.reference {
+            wanted = wanted.add(Column::Reference.eq(reference.as_str()));
+        }
+        if let Some(from) = filter.from {
+            wanted = wanted.add(Column::CreatedAtMs.gte(from.timestamp_millis()));
+        }
+        if let Some(to) = filter.to {
+            wanted = wanted.add(Column::CreatedAtMs.lt(to.timestamp_millis()));
+        }
+        let all = Entity::find().filter(wanted);
+        let total = all.clone().count(&self.reader).await?;
+        let part = match page {
+            Page::Offset(offset) => all.offset(offset),
+            Page::After(seq) => all.filter(Column::Seq.lt(seq)),
+        };
+        Ok((part.order_by_desc(Column::Seq).limit(limit).all(&self.reader).await?, total))
+    }
+
+    /// The messages accepted before under `keys`, each with its place among them and its hash.
+    pub async fn find_by_keys(&self, company: CompanyId, keys: &[String]) -> Result<Vec<(usize, MessageId, i64)>, StoreError> {
+        let asked: Vec<_> = keys.iter().enumerate().map(|(i, key)| (i, company.to_string(), key.as_str())).collect();
+        let found = find_keys(&self.reader, self.reader.get_database_backend(), &asked).await?;
+        Ok(found.into_iter().map(|found| (found.index, found.message, found.hash)).collect())
+    }
+
+    /// Takes messages back that have not started; answers those it took.
+    pub async fn cancel(&self, ids: &[MessageId]) -> Result<Vec<MessageId>, StoreError> {
+        let sql = format!(
+            "UPDATE message SET status = 'cancelled'
+             WHERE id IN (SELECT e.value FROM {}) AND status = 'queued' RETURNING id",
+            json_texts(self.writer.get_database_backend(), 1)
+        );
+        let ids = serde_json::to_string(ids).unwrap_or_default();
+        let rows = self.writer.query_all_raw(self.sql(sql, [ids.into()])).await?;
+        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+    }
+
+    /// Takes back everything an account has not started; answers how many.
+    pub async fn cancel_all(&self, account: AccountId) -> Result<u64, StoreError> {
+        let sql = "UPDATE message SET status = 'cancelled'
+                   WHERE account_id = $1 AND status = 'queued' AND status IN ('queued', 'sending')";
+        Ok(self.writer.execute_raw(self.sql(sql, [account.into()])).await?.rows_affected())
+    }
+
+    /// Puts a failed or uncertain message back, at the end of its priority: the row, if it moved.
+    pub async fn requeue(&self, id: MessageId, seq: i64) -> Result<Option<Model>, StoreError> {
+        let sql = "UPDATE message SET status = 'queued', seq = $2, due_at_ms = NULL, attempts = 0,
+                          error_code = NULL, error_message = NULL
+                   WHERE id = $1 AND status IN ('failed', 'uncertain') RETURNING id";
+        if self.writer.query_one_raw(self.sql(sql, [id.into(), seq.into()])).await?.is_none() {
+            return Ok(None);
+        }
+        Ok(Entity::find_by_id(id).one(&self.writer).await?)
+    }
+
+    /// Puts a message back whose attempt was begun and never reached the gateway.
+    pub async fn unbegin(&self, id: MessageId) -> Result<(), StoreError> {
+        let sql = "UPDATE message SET status = 'queued', attempts = attempts - 1 WHERE id = $1 AND status = 'sending'";
+        Ok(self.writer.execute_raw(self.sql(sql, [id.into()])).await.map(drop)?)
+    }
+}

@@ -1,0 +1,99 @@
+//! Metrics for Prometheus, and the log. Nothing in either names a person, a number, a text or a
+//! secret; metrics carry no account ids, which open pairing pages.
+
+use std::collections::HashMap;
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+use tracing_subscriber::EnvFilter;
+
+use crate::gateway::sessions::Status;
+
+/// Bounds of the lateness buckets in seconds: fine around the 50 ms that a late send may be late.
+const LATENESS: &[f64] =
+    &[0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+const SEND: &[f64] = &[0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// The counters of one server.
+#[derive(Debug)]
+pub struct Telemetry {
+    registry: Registry,
+    /// Messages accepted.
+    pub accepted: IntCounter,
+    /// Attempts that ended, by the status the message got.
+    pub settled: IntCounterVec,
+    /// Seconds between the planned instant of a send and the call of the gateway.
+    pub lateness: Histogram,
+    /// Seconds a gateway took for a message.
+    pub send: Histogram,
+    /// Queues rebuilt from the rows.
+    pub restored: IntCounter,
+    /// Lanes that the watchdog restarted.
+    pub lanes_restarted: IntCounter,
+    /// HTTP answers, by their status' first digit.
+    pub http: IntCounterVec,
+    sessions: IntGaugeVec,
+}
+
+impl Telemetry {
+    /// Counters at zero.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let telemetry = Self {
+            registry: Registry::new(),
+            accepted: IntCounter::new("andante_messages_accepted_total", "Messages accepted")?,
+            settled: IntCounterVec::new(
+                Opts::new("andante_attempts_settled_total", "Attempts that ended, by the status the message got"),
+                &["status"],
+            )?,
+            lateness: Histogram::with_opts(
+                HistogramOpts::new("andante_send_lateness_seconds", "From the planned instant of a send to the send")
+                    .buckets(LATENESS.to_vec()),
+            )?,
+            send: Histogram::with_opts(
+                HistogramOpts::new("andante_send_seconds", "How long a gateway took for a message")
+                    .buckets(SEND.to_vec()),
+            )?,
+            restored: IntCounter::new("andante_queues_restored_total", "Queues rebuilt from the database")?,
+            lanes_restarted: IntCounter::new("andante_lanes_restarted_total", "Lanes that the watchdog restarted")?,
+            http: IntCounterVec::new(
+                Opts::new("andante_http_responses_total", "HTTP answers, by class of status"),
+                &["class"],
+            )?,
+            sessions: IntGaugeVec::new(Opts::new("andante_sessions", "Accounts' connections, by status"), &["status"])?,
+        };
+        let r = &telemetry.registry;
+        r.register(Box::new(telemetry.accepted.clone()))?;
+        r.register(Box::new(telemetry.settled.clone()))?;
+        r.register(Box::new(telemetry.lateness.clone()))?;
+        r.register(Box::new(telemetry.send.clone()))?;
+        r.register(Box::new(telemetry.restored.clone()))?;
+        r.register(Box::new(telemetry.lanes_restarted.clone()))?;
+        r.register(Box::new(telemetry.http.clone()))?;
+        r.register(Box::new(telemetry.sessions.clone()))?;
+        Ok(telemetry)
+    }
+
+    /// Everything in Prometheus' text format.
+    pub fn render(&self, sessions: &HashMap<Status, usize>) -> Result<Vec<u8>, prometheus::Error> {
+        self.sessions.reset();
+        for (status, count) in sessions {
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            self.sessions.with_label_values(&[status.as_str()]).set(count);
+        }
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+/// Starts the log, on standard error, narrowed to `filter`.
+pub fn start_log(filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter)?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .try_init()
+        .map_err(|error| anyhow::anyhow!(error))
+}
