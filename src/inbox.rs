@@ -121,11 +121,16 @@ async fn receive(app: &App, receipts: Vec<(AccountId, Receipt)>) {
     }
 }
 
-/// Asks the store until it answers: what a messenger reports is said once.
-async fn insist<T, F: Future<Output = Result<T, StoreError>>>(app: &App, ask: impl Fn() -> F) -> T {
+/// Asks the store until it answers: what a messenger reports is said once. A report that the
+/// database refuses as such is dropped, or it would hold up all others for ever.
+async fn insist<T: Default, F: Future<Output = Result<T, StoreError>>>(app: &App, ask: impl Fn() -> F) -> T {
     loop {
         match ask().await {
             Ok(answer) => return answer,
+            Err(error @ StoreError::Broken(_)) => {
+                tracing::error!(%error, "a report is lost");
+                return T::default();
+            }
             Err(error) => {
                 tracing::error!(%error, "a report waits for the database");
                 app.clock.sleep(RETRY).await;

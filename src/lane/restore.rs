@@ -46,9 +46,12 @@ pub async fn restore(
         }
     }
     let overview = app.queue.overview(account.id).await?;
-    if !is_intact(app, account.id, overview).await? {
-        tracing::info!(account.id = %account.id, "the queue is rebuilt from the database");
-        app.telemetry.restored.inc();
+    let queued = app.store.count_queued(account.id).await?;
+    if !is_intact(app, account.id, overview, queued).await? {
+        if queued > 0 {
+            tracing::info!(account.id = %account.id, queued, "the queue is rebuilt from the database");
+            app.telemetry.restored.inc();
+        }
         app.queue.forget(account.id).await?;
         refill(app, account.id, heard_of).await?;
     }
@@ -93,7 +96,12 @@ async fn lose(
 
 /// Whether the queue holds as many messages as the rows say. One in flight whose row has moved on
 /// is taken out first: that is what an ordinary crash leaves behind.
-async fn is_intact(app: &App, account: AccountId, overview: Option<Overview>) -> Result<bool, RestoreError> {
+async fn is_intact(
+    app: &App,
+    account: AccountId,
+    overview: Option<Overview>,
+    queued: u64,
+) -> Result<bool, RestoreError> {
     let Some(overview) = overview else { return Ok(false) };
     let mut held = overview.len();
     if let Some(entry) = overview.in_flight
@@ -102,7 +110,7 @@ async fn is_intact(app: &App, account: AccountId, overview: Option<Overview>) ->
         app.queue.remove(account, &[entry]).await?;
         held -= 1;
     }
-    Ok(held == app.store.count_queued(account).await?)
+    Ok(held == queued)
 }
 
 async fn refill(app: &App, account: AccountId, heard_of: &(dyn Fn() + Send + Sync)) -> Result<(), RestoreError> {

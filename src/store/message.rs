@@ -7,7 +7,7 @@ use entity::message::Status;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
 use serde::Serialize;
 
-use super::{instant, json_rows};
+use super::json_rows;
 
 /// A message to be accepted.
 #[derive(Debug, Clone)]
@@ -297,12 +297,12 @@ pub(super) async fn receive(tx: &Tx, receipts: &[Receipt]) -> Result<Vec<Receipt
             "UPDATE message SET status = '{status}', {set}
              FROM (SELECT e.value ->> 0 AS id, CAST(e.value ->> 1 AS BIGINT) AS at_ms FROM {}) AS o
              WHERE message.id = o.id AND message.status IN ({before})
-             RETURNING message.id, o.at_ms",
+             RETURNING message.id",
             json_rows(backend, 1)
         );
         for row in tx.query_all_raw(Statement::from_sql_and_values(backend, sql, [json(&values).into()])).await? {
-            let (message, at): (MessageId, i64) = row.try_get_many_by_index()?;
-            moved.push(Receipt { message, status, at: instant(at) });
+            let message: MessageId = row.try_get_by_index(0)?;
+            moved.extend(receipts.iter().find(|r| r.message == message && r.status == status));
         }
     }
     Ok(moved)

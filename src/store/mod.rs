@@ -41,10 +41,10 @@ pub struct Store {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The database can't be reached: try again.
-    #[error("the database does not answer")]
+    #[error("the database does not answer: {0}")]
     Down(#[source] DbErr),
     /// The statement is wrong, or the data: trying again does not help.
-    #[error("the database refused a statement")]
+    #[error("the database refused a statement: {0}")]
     Broken(#[source] DbErr),
 }
 

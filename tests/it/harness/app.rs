@@ -1,0 +1,159 @@
+//! The server: in the test's process, with a clock to step; or the real binary, to be killed.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use andante::app::{App, Running};
+use andante::clock::Clock;
+use andante::config::Config;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::Client;
+
+/// A server in the test's process.
+pub struct TestApp {
+    /// Calls it.
+    pub client: Client,
+    running: Option<Running>,
+    settings: HashMap<String, String>,
+    clock: Clock,
+    _folder: Arc<TempDir>,
+}
+
+impl TestApp {
+    /// One that stands alone: SQLite and memory.
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// One with settings, by their names in the environment.
+    pub async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::on(settings, Clock::system()).await
+    }
+
+    /// One with settings and a clock.
+    pub async fn on(settings: &[(&str, &str)], clock: Clock) -> Self {
+        let folder = Arc::new(TempDir::new().unwrap());
+        let mut all = HashMap::from([
+            ("ANDANTE_BIND".to_owned(), "127.0.0.1:0".to_owned()),
+            ("ANDANTE_DATA_DIR".to_owned(), folder.path().display().to_string()),
+        ]);
+        all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let mut app = Self { client: Client::new(""), running: None, settings: all, clock, _folder: folder };
+        app.resume().await;
+        app
+    }
+
+    /// Its parts.
+    pub fn app(&self) -> &Arc<App> {
+        &self.running.as_ref().expect("it runs").app
+    }
+
+    /// Stops it as a signal would.
+    pub async fn stop(&mut self) {
+        self.running.take().expect("it runs").stop().await;
+    }
+
+    /// Starts it again, where it was.
+    pub async fn resume(&mut self) {
+        let config = Config::read("", &self.settings.clone().into_iter().collect()).unwrap();
+        let running = Running::start(config, self.clock.clone()).await.unwrap();
+        self.client = Client::new(&format!("http://{}", running.address));
+        self.running = Some(running);
+    }
+
+    /// Changes a setting for the next start.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// An id as the library has it.
+    pub fn id<T: std::str::FromStr>(text: &str) -> T {
+        text.parse().unwrap_or_else(|_| panic!("{text} is an id"))
+    }
+}
+
+/// The real binary.
+pub struct Binary {
+    /// Calls it.
+    pub client: Client,
+    settings: Vec<(String, String)>,
+    child: Option<Child>,
+    _folder: TempDir,
+}
+
+impl Binary {
+    /// Starts it with settings, by their names in the environment.
+    pub fn start(settings: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut all = vec![
+            ("ANDANTE_BIND".to_owned(), "127.0.0.1:0".to_owned()),
+            ("ANDANTE_DATA_DIR".to_owned(), folder.path().display().to_string()),
+        ];
+        all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let mut binary = Self { client: Client::new(""), settings: all, child: None, _folder: folder };
+        binary.resume();
+        binary
+    }
+
+    /// Runs it to its end: whether it succeeded, and what it said.
+    pub fn run(settings: &[(&str, &str)], arguments: &[&str]) -> (bool, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_andante"));
+        let output = command.args(arguments).envs(settings.iter().copied()).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    }
+
+    /// Starts it (again), and reads from what it prints where it listens.
+    pub fn resume(&mut self) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_andante"));
+        command.envs(self.settings.iter().map(|(name, value)| (name, value))).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = lines.by_ref().find_map(|line| Some(line.ok()?.strip_prefix("Andante listens on ")?.to_owned()));
+        self.client = Client::new(&url.expect("it says where it listens"));
+        // Read on, so that it never writes into a closed pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        self.child = Some(child);
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// `kill`, and what the process came to.
+    pub fn terminate(&mut self) -> bool {
+        let mut child = self.child.take().unwrap();
+        let told = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        told.success() && child.wait().unwrap().success()
+    }
+}
+
+impl Drop for Binary {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A simulated account that pairs at once, answers at once and is connected; `more` changes what it is created with.
+pub async fn ready_account(client: &Client, more: Value) -> String {
+    let mut account = json!({
+        "name": "Test",
+        "useLimits": false,
+        "config": {"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": null},
+    });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        account[name] = value.clone();
+    }
+    let id = client.create(account).await;
+    client.connect(&id).await;
+    client.status(&id, "CONNECTED").await;
+    id
+}

@@ -1,0 +1,30 @@
+//! What the tests stand on: the server, its services, and waiting without sleeping.
+
+mod app;
+mod client;
+mod proxy;
+mod services;
+
+pub use app::{Binary, TestApp, ready_account};
+pub use client::{Answer, Client};
+pub use proxy::Proxy;
+pub use services::{Postgres, Redis};
+
+use std::future::Future;
+use std::time::Duration;
+
+/// Asks until `ask` answers something, for `seconds` at most.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, seconds: u64, mut ask: impl FnMut() -> F) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            #[expect(clippy::disallowed_methods, reason = "the one poll of the tests, always under a deadline")]
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(seconds), asking)
+        .await
+        .unwrap_or_else(|_| panic!("not within {seconds} s: {what}"))
+}

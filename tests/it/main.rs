@@ -1,0 +1,23 @@
+//! The server as its users meet it: the real app on a free port, real Redis and PostgreSQL, the
+//! real binary where it is killed. Nothing sleeps: tests step a manual clock or await what they
+//! expect, with a deadline.
+
+#[path = "../fakes/bot_api.rs"]
+mod bot_api;
+mod harness;
+
+mod accept;
+mod bulk;
+mod clients;
+mod crash;
+mod faults;
+mod guard;
+mod house_rules;
+mod input;
+mod lanes;
+mod pacing;
+mod pairing;
+mod queue;
+mod queue_model;
+mod store;
+mod telegram;
