@@ -1,1 +1,153 @@
+//! A Telegram account against a Bot API server that checks every request.
 
+use serde_json::{Value, json};
+
+use crate::bot_api::{BotApi, Next, token};
+use crate::harness::{TestApp, eventually};
+
+async fn start(api: &BotApi) -> TestApp {
+    TestApp::with(&[("ANDANTE_TELEGRAM_API_URL", &api.url), ("ANDANTE_SEND_DEADLINE_SECONDS", "2")]).await
+}
+
+async fn bot(app: &TestApp, more: Value) -> String {
+    let mut account = json!({"name": "Bot", "provider": "telegram", "useLimits": false, "config": {"token": token(1)}});
+    for (name, value) in more.as_object().into_iter().flatten() {
+        account[name] = value.clone();
+    }
+    let id = app.client.create(account).await;
+    app.client.connect(&id).await;
+    id
+}
+
+async fn send(app: &TestApp, account: &str, to: &str, text: &str) -> String {
+    app.client.send(account, to, text).await["messageId"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_connects_by_its_token_and_sends_to_chats_and_channels() {
+    let api = BotApi::start();
+    let app = start(&api).await;
+    let account = bot(&app, json!({})).await;
+    let connected = app.client.status(&account, "CONNECTED").await;
+    assert_eq!(connected["displayName"], "@clinic_1001_bot");
+    assert_eq!(connected["phoneNumber"], Value::Null);
+    assert!(!connected.to_string().contains(&token(1)), "the token is shown");
+    for to in ["42", "-1001234567890", "@clinic_news"] {
+        let id = send(&app, &account, to, &format!("to {to} 👋")).await;
+        let sent = app.client.reaches(&id, &["sent"]).await;
+        assert!(sent["providerMessageId"].as_str().unwrap().parse::<u64>().is_ok());
+    }
+    let texts: Vec<String> = api.taken().into_iter().map(|taken| taken.text).collect();
+    assert_eq!(texts, ["to 42 👋", "to -1001234567890 👋", "to @clinic_news 👋"]);
+    let body = json!({"accountId": account, "to": "+7 777 777", "message": "m"});
+    app.client.post("/api/messages/send", body).await.refused(422, "invalid_number");
+    assert_eq!(api.complaints(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_token_fails_with_the_reason_and_connects_once_it_is_good() {
+    let api = BotApi::start();
+    let app = start(&api).await;
+    api.revoke(&token(1));
+    let account = bot(&app, json!({})).await;
+    let failed = app.client.status(&account, "FAILED").await;
+    assert_eq!(failed["lastError"]["code"], "invalid_token");
+    assert!(failed["lastError"]["message"].as_str().unwrap().contains("Unauthorized"));
+    assert_eq!(app.client.send(&account, "42", "waits").await["status"], "FAILED");
+    assert_eq!(app.client.queue(&account).await["queueLength"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_revoked_meanwhile_stops_the_lane_and_keeps_the_messages() {
+    let api = BotApi::start();
+    let app = start(&api).await;
+    let account = bot(&app, json!({})).await;
+    app.client.status(&account, "CONNECTED").await;
+    api.revoke(&token(1));
+    let id = send(&app, &account, "42", "kept").await;
+    let failed = app.client.status(&account, "FAILED").await;
+    assert_eq!(failed["lastError"]["code"], "account_down");
+    let message = app.client.message(&id).await;
+    assert_eq!((&message["status"], &message["attempts"]), (&json!("queued"), &json!(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_after_is_waited_for_and_is_no_attempt() {
+    let api = BotApi::start();
+    let app = start(&api).await;
+    let account = bot(&app, json!({})).await;
+    api.script("42", [Next::TooMany(2)]);
+    let id = send(&app, &account, "42", "patient").await;
+    let waiting = eventually("Telegram asked to wait", 20, async || {
+        let message = app.client.message(&id).await;
+        (message["lastError"]["code"] == "later").then_some(message)
+    })
+    .await;
+    assert_eq!((&waiting["status"], &waiting["attempts"]), (&json!("queued"), &json!(0)));
+    assert!(app.client.account(&account).await["restrictedUntil"].is_string());
+    let asked_at: chrono::DateTime<chrono::Utc> = waiting["createdAt"].as_str().unwrap().parse().unwrap();
+    let sent = app.client.reaches(&id, &["sent"]).await;
+    assert_eq!(sent["attempts"], 1);
+    assert!((api.taken()[0].at - asked_at).num_milliseconds() >= 2_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blocked_bot_and_an_unknown_chat_are_refused_at_once() {
+    let api = BotApi::start();
+    let app = start(&api).await;
+    let account = bot(&app, json!({})).await;
+    for (to, reason) in [("403", "bot was blocked by the user"), ("404", "chat not found"), ("@nobody_there", "chat not found")] {
+        let id = send(&app, &account, to, "m").await;
+        let failed = app.client.reaches(&id, &["failed"]).await;
+        assert_eq!((&failed["lastError"]["code"], &failed["attempts"]), (&json!("refused"), &json!(1)));
+        assert!(failed["lastError"]["message"].as_str().unwrap().contains(reason), "{failed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_have_left_is_uncertain_and_sent_again_only_on_demand() {
+    let api = BotApi::start();
+    let app = start(&api).await;
+    let account = bot(&app, json!({})).await;
+    for (chat, next) in [("51", Next::Silence), ("52", Next::Garble), ("53", Next::Broken)] {
+        api.script(chat, [next]);
+        let id = send(&app, &account, chat, &format!("once {chat}")).await;
+        let uncertain = app.client.reaches(&id, &["uncertain", "sent", "failed"]).await;
+        assert_eq!((&uncertain["status"], &uncertain["attempts"]), (&json!("uncertain"), &json!(1)), "{next:?}");
+    }
+    assert_eq!(api.count(), 2, "what was silent and what was garbled did arrive");
+    let again = app.client.get("/api/messages?status=uncertain").await.expect(200);
+    let broken = again["data"][0]["id"].as_str().unwrap();
+    app.client.post(&format!("/api/messages/{broken}/retry"), json!({})).await.expect(202);
+    app.client.reaches(broken, &["sent"]).await;
+    assert_eq!(api.count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_reached_is_tried_again_without_loss() {
+    let api = BotApi::start();
+    let app = start(&api).await;
+    let account = bot(&app, json!({})).await;
+    app.client.status(&account, "CONNECTED").await;
+    api.stop().await;
+    let id = send(&app, &account, "42", "m").await;
+    let waiting = eventually("an attempt failed", 20, async || {
+        let message = app.client.message(&id).await;
+        (message["attempts"].as_i64()? >= 1 && message["status"] == "queued").then_some(message)
+    })
+    .await;
+    assert_eq!(waiting["lastError"]["code"], "later");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn telegrams_own_limits_are_kept_however_fast_the_account_may_be() {
+    let api = BotApi::start();
+    let app = start(&api).await;
+    let account = bot(&app, json!({"limits": {"delayMs": [0, 0]}})).await;
+    let same: Vec<Value> = (0..3).map(|i| json!({"to": "42", "message": format!("same {i}")})).collect();
+    let others: Vec<Value> = (0..60).map(|i| json!({"to": format!("{}", 1_000 + i), "message": format!("m{i}")})).collect();
+    let body = json!({"accountId": account, "messages": ([same, others].concat())});
+    app.client.post("/api/messages/bulk", body).await.expect(202);
+    eventually("all are taken", 40, async || (api.count() == 63).then_some(())).await;
+    assert_eq!(api.complaints(), [""; 0]);
+}
