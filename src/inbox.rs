@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use entity::account::ActiveModel;
 use entity::ids::AccountId;
 use sea_orm::ActiveValue::Set;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -50,24 +51,40 @@ async fn handle(app: &App, account: AccountId, event: GatewayEvent) {
             app.sessions.close(account, Status::Connecting, false).await;
         }
         GatewayEvent::LoggedOut { code, reason } => {
-            tracing::warn!(account.id = %account, code, "the pairing is gone");
-            app.sessions.close(account, Status::Disconnected, false).await;
-            let at = app.clock.now().timestamp_millis();
-            insist(app, || {
-                app.store.change_account(account, |row| {
-                    row.should_connect = Set(false);
-                    row.pairing = Set(None);
-                    row.error_code = Set(Some(code.to_owned()));
-                    row.error_message = Set(Some(reason.clone()));
-                    row.error_at_ms = Set(Some(at));
-                })
+            stop(app, account, code, reason, |row| {
+                row.should_connect = Set(false);
+                row.pairing = Set(None);
             })
             .await;
+            app.sessions.close(account, Status::Disconnected, false).await;
         }
+        GatewayEvent::Failed { code, reason } => fail(app, account, code, reason).await,
         GatewayEvent::Connected(_) | GatewayEvent::Receipts(_) => {}
     }
     app.lanes.wake(account);
     app.bus.publish(account, Event::AccountChanged);
+}
+
+/// The account can't send or connect until a person changes something.
+pub async fn fail(app: &App, account: AccountId, code: &'static str, reason: String) {
+    stop(app, account, code, reason, |_| ()).await;
+    app.sessions.close(account, Status::Failed, false).await;
+    app.bus.publish(account, Event::AccountChanged);
+}
+
+/// Writes why an account stops; before that is shown, so that whoever sees the one sees the other.
+async fn stop(app: &App, account: AccountId, code: &'static str, reason: String, change: impl Fn(&mut ActiveModel)) {
+    tracing::warn!(account.id = %account, code, "the account stops");
+    let at = app.clock.now().timestamp_millis();
+    insist(app, || {
+        app.store.change_account(account, |row| {
+            change(row);
+            row.error_code = Set(Some(code.to_owned()));
+            row.error_message = Set(Some(reason.clone()));
+            row.error_at_ms = Set(Some(at));
+        })
+    })
+    .await;
 }
 
 /// Writes who connected, and lets their lanes go on.

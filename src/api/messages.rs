@@ -45,7 +45,7 @@ pub struct MessageView {
     #[serde(skip_serializing_if = "Option::is_none")]
     reference: Option<String>,
     created_at: Timestamp,
-    /// Not before.
+    /// Not before: the time that was asked for, or that of the next attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     send_at: Option<Timestamp>,
     /// Not after.

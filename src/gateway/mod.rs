@@ -67,7 +67,7 @@ pub enum SendError {
         /// A sentence.
         reason: String,
     },
-    /// The account can't send at all.
+    /// The account can't send at all. The gateway reports why, too.
     #[error("the account is down: {reason}")]
     AccountDown {
         /// A sentence.
@@ -125,6 +125,13 @@ pub enum GatewayEvent {
     /// The pairing is gone; a person must pair again.
     LoggedOut {
         /// A stable word: `logged_out`, `pairing_expired`.
+        code: &'static str,
+        /// A sentence.
+        reason: String,
+    },
+    /// The account can't send until a person changes something.
+    Failed {
+        /// A stable word.
         code: &'static str,
         /// A sentence.
         reason: String,

@@ -162,6 +162,17 @@ impl Stage {
         self.report(GatewayEvent::Dropped { reason: "the simulated connection was cut".to_owned() });
     }
 
+    /// Stops answering without a word, as a half-open connection does.
+    pub fn go_silent(&self) {
+        self.is_up.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the connection is up.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.is_up.load(Ordering::Relaxed)
+    }
+
     /// Logs the account out, as a person does on the phone.
     pub fn log_out(&self) {
         self.is_up.store(false, Ordering::Relaxed);

@@ -39,6 +39,7 @@ struct Telegram {
     clock: Clock,
     a_bot: DefaultDirectRateLimiter,
     a_chat: DefaultKeyedRateLimiter<String>,
+    reports: Reports,
 }
 
 /// A token is the bot's number, a colon, and a secret of letters, digits, `-` and `_`.
@@ -92,6 +93,7 @@ pub(super) async fn connect(app: &App, account: &Account, reports: Reports) -> R
         clock: app.clock.clone(),
         a_bot: RateLimiter::direct(a_second(A_BOT)),
         a_chat: RateLimiter::keyed(a_second(A_CHAT)),
+        reports,
     }))
 }
 
@@ -124,7 +126,13 @@ impl Gateway for Telegram {
         let params = SendMessageParams::builder().chat_id(chat).text(message.text.0.as_str()).build();
         match self.bot.send_message(&params).await {
             Ok(answer) => Ok(Taken { provider_message_id: answer.result.message_id.to_string() }),
-            Err(error) => Err(read_error(error)),
+            Err(error) => {
+                let error = read_error(error);
+                if let SendError::AccountDown { reason } = &error {
+                    self.reports.send(GatewayEvent::Failed { code: "invalid_token", reason: reason.clone() });
+                }
+                Err(error)
+            }
         }
     }
 

@@ -145,14 +145,8 @@ async fn finish(lane: &Lane, claim: Claim, outcome: Outcome, settlement: Settlem
     publish(lane, &claim, status, outcome.provider_message_id);
     tracing::debug!(account.id = %lane.id, message.id = %claim.message, %status, "an attempt ended");
     let step = settle(lane, claim, settlement).await;
-    if is_down { account_down(lane, outcome.error.map(|(_, reason)| reason).unwrap_or_default()).await } else { step }
-}
-
-/// The messenger no longer takes anything from this account.
-async fn account_down(lane: &Lane, reason: String) -> Step {
-    // A gateway that says so by a report as well is believed there: it knows more.
-    let still_up = lane.app.sessions.gateway(lane.id).is_some();
-    if still_up { lane.give_up("account_down", reason).await } else { Step::Next }
+    // The gateway reports why as well; the inbox then wakes this lane to see where it stands.
+    if is_down { Step::Wait(None) } else { step }
 }
 
 /// Ends a claim whose message needs nothing more; what was counted stays as it was.

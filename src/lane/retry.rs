@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use rand::{Rng, RngExt};
+use rand::Rng;
+
+use crate::pacing::policy::Span;
 
 /// Attempts a message gets before it is `failed`. With the delays below the last one comes
 /// about half an hour after the first.
@@ -18,7 +20,7 @@ pub fn backoff(attempts: u32, rng: &mut impl Rng) -> Option<Duration> {
         return None;
     }
     let longest = FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(20)).min(LONGEST);
-    Some(rng.random_range(longest / 2..=longest))
+    Some(Span { min: longest / 2, max: longest }.draw(rng))
 }
 
 #[cfg(test)]

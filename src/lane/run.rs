@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use entity::ids::AccountId;
-use rand::RngExt;
-use sea_orm::ActiveValue::Set;
 use tokio::sync::SemaphorePermit;
 
 use super::{Signals, attempt, restore, watchdog};
 use crate::app::App;
 use crate::gateway::ConnectError;
+use crate::inbox;
 use crate::gateway::sessions::Status;
+use crate::pacing::policy::Span;
 use crate::queue::Turn;
 use crate::realtime::Event;
 use crate::store::account::Account;
@@ -105,7 +105,7 @@ impl Lane {
     fn back_off(&mut self) -> Duration {
         let longest = Duration::from_millis(250).saturating_mul(1 << self.failures.min(12)).min(LONGEST_BACKOFF);
         self.failures += 1;
-        rand::rng().random_range(longest / 2..=longest)
+        Span { min: longest / 2, max: longest }.draw(&mut rand::rng())
     }
 
     async fn step(&mut self) -> Step {
@@ -164,27 +164,13 @@ impl Lane {
         };
         match opened {
             Ok(Ok(())) => Step::Next,
-            Ok(Err(ConnectError::Failed { code, reason })) => self.give_up(code, reason).await,
+            Ok(Err(ConnectError::Failed { code, reason })) => {
+                inbox::fail(&self.app, self.id, code, reason).await;
+                Step::End
+            }
             Ok(Err(ConnectError::Later(error))) => self.failed("connecting", &error),
             Err(_) => self.failed("connecting", &"no answer in time"),
         }
-    }
-
-    /// Shows that a person must change something before the account can connect.
-    pub(super) async fn give_up(&self, code: &'static str, reason: String) -> Step {
-        let at = self.app.clock.now().timestamp_millis();
-        let written = self.app.store.change_account(self.id, |row| {
-            row.error_code = Set(Some(code.to_owned()));
-            row.error_message = Set(Some(reason));
-            row.error_at_ms = Set(Some(at));
-        });
-        if let Err(error) = written.await {
-            return self.failed("the database", &error);
-        }
-        tracing::warn!(account.id = %self.id, code, "the account can't connect");
-        self.app.sessions.close(self.id, Status::Failed, false).await;
-        self.app.bus.publish(self.id, Event::AccountChanged);
-        Step::End
     }
 
     /// Takes what is next, if it may go now.

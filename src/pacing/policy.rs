@@ -115,9 +115,10 @@ impl Span {
         Self { min: Duration::from_millis(min), max: Duration::from_millis(max) }
     }
 
-    /// One span, evenly drawn.
+    /// One span, evenly drawn, in whole milliseconds as rows and queues keep instants.
     pub fn draw(self, rng: &mut impl Rng) -> Duration {
-        rng.random_range(self.min..=self.max)
+        let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(rng.random_range(ms(self.min)..=ms(self.max)))
     }
 
     /// The span in the middle.

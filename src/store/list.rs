@@ -28,7 +28,8 @@ pub struct Filter {
 pub enum Shown {
     /// What the row says.
     Row(Status),
-    /// Queued, and its time has not come.
+    /// Queued, and the time the caller asked for has not come. One that waits to be tried again
+    /// has an error to show and is queued.
     Scheduled,
 }
 
@@ -40,7 +41,7 @@ impl Shown {
         let now = now.timestamp_millis();
         match row.status {
             Status::Queued if row.expires_at_ms.is_some_and(|at| at <= now) => Self::Row(Status::Expired),
-            Status::Queued if row.attempts == 0 && row.due_at_ms.is_some_and(|at| at > now) => Self::Scheduled,
+            Status::Queued if row.error_code.is_none() && row.due_at_ms.is_some_and(|at| at > now) => Self::Scheduled,
             status => Self::Row(status),
         }
     }
@@ -64,10 +65,10 @@ impl Shown {
         let now = now.timestamp_millis();
         let is = |status: Status| Column::Status.eq(status);
         let is_over = || Condition::all().add(is(Status::Queued)).add(Column::ExpiresAtMs.lte(now));
-        let is_scheduled = || Condition::all().add(Column::DueAtMs.gt(now)).add(Column::Attempts.eq(0));
+        let is_scheduled = || Condition::all().add(Column::DueAtMs.gt(now)).add(Column::ErrorCode.is_null());
         let lasts = || Condition::any().add(Column::ExpiresAtMs.is_null()).add(Column::ExpiresAtMs.gt(now));
         let has_come = || {
-            Condition::any().add(Column::DueAtMs.is_null()).add(Column::DueAtMs.lte(now)).add(Column::Attempts.gt(0))
+            Condition::any().add(Column::DueAtMs.is_null()).add(Column::DueAtMs.lte(now)).add(Column::ErrorCode.is_not_null())
         };
         match self {
             Self::Row(Status::Expired) => Condition::any().add(is(Status::Expired)).add(is_over()),

@@ -1,1 +1,207 @@
-//! x
+//! The pairing page in a real Chromium: what a person sees, from the first code to "connected".
+//! Screenshots of each state are left in `target/screenshots`.
+
+#[expect(dead_code, unused_imports, unreachable_pub, reason = "shared with the other tests, which use more of it")]
+#[path = "../it/harness/mod.rs"]
+mod harness;
+
+#[expect(dead_code, unreachable_pub, reason = "shared with the other tests, which use more of it")]
+#[path = "../fakes/bot_api.rs"]
+mod bot_api;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use harness::{TestApp, eventually};
+use serde_json::json;
+use tempfile::TempDir;
+use thirtyfour::prelude::*;
+
+/// A browser and its driver; both end with the test.
+struct Browser {
+    driver: WebDriver,
+    process: Child,
+    _profile: TempDir,
+}
+
+impl Browser {
+    async fn open(language: &str, width: u32, is_dark: bool) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let process = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is missing: apt-get install chromium chromium-driver");
+        let profile = TempDir::new().unwrap();
+        let mut options = DesiredCapabilities::chrome();
+        for argument in [
+            "--headless=new".to_owned(),
+            "--no-sandbox".to_owned(),
+            "--disable-gpu".to_owned(),
+            "--disable-quic".to_owned(),
+            "--no-first-run".to_owned(),
+            "--disable-background-networking".to_owned(),
+            "--disable-component-update".to_owned(),
+            "--disable-sync".to_owned(),
+            "--force-device-scale-factor=2".to_owned(),
+            format!("--user-data-dir={}", profile.path().display()),
+        ] {
+            options.add_arg(&argument).unwrap();
+        }
+        options.add_experimental_option("prefs", json!({"intl.accept_languages": language})).unwrap();
+        let url = format!("http://127.0.0.1:{port}");
+        let driver = eventually("the browser opens", 60, async || WebDriver::new(&url, options.clone()).await.ok()).await;
+        // Chromium does not open windows narrower than 500 px; its device emulation does.
+        let screen = json!({"width": width, "height": 780, "deviceScaleFactor": 2, "mobile": width < 500});
+        driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", screen).await.unwrap();
+        let scheme = json!({"features": [{"name": "prefers-color-scheme", "value": if is_dark { "dark" } else { "light" }}]});
+        driver.cdp().send_raw("Emulation.setEmulatedMedia", scheme).await.unwrap();
+        Self { driver, process, _profile: profile }
+    }
+
+    async fn sees(&self, text: &str) {
+        eventually(&format!("the page says {text:?}"), 20, async || {
+            let page = self.driver.find(By::Tag("body")).await.ok()?.text().await.ok()?;
+            page.contains(text).then_some(())
+        })
+        .await;
+    }
+
+    async fn screenshot(&self, name: &str) -> PathBuf {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join(format!("{name}.png"));
+        fs::write(&path, self.driver.screenshot_as_png().await.unwrap()).unwrap();
+        path
+    }
+
+    /// Nothing is wider than the window, and nothing was refused or failed on the way.
+    async fn is_tidy(&self) {
+        let wide = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
+        assert_eq!(self.driver.execute(wide, vec![]).await.unwrap().json(), &json!(false), "the page scrolls sideways");
+        let foreign = "return performance.getEntriesByType('resource').map(e => new URL(e.name).origin).filter(o => o !== location.origin)";
+        assert_eq!(self.driver.execute(foreign, vec![]).await.unwrap().json(), &json!([]), "something came from elsewhere");
+    }
+
+    async fn close(mut self) {
+        self.driver.clone().quit().await.unwrap();
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+/// The code on screen, read from the pixels as a phone's camera would.
+fn read_screen(path: &Path) -> Option<String> {
+    let picture = image::open(path).unwrap().to_luma8();
+    let mut prepared = rqrr::PreparedImage::prepare(picture);
+    prepared.detect_grids().first().and_then(|grid| Some(grid.decode().ok()?.1))
+}
+
+async fn code_of(app: &TestApp, account: &str) -> Option<String> {
+    let answer = app.client.get(&format!("/api/accounts/{account}/qr")).await;
+    answer.body["code"].as_str().filter(|_| answer.status == 200).map(str::to_owned)
+}
+
+async fn unpaired(app: &TestApp, config: serde_json::Value) -> (String, String) {
+    let id = app.client.create(json!({"name": "Клиника «Ак-Бата», регистратура", "config": config})).await;
+    let url = format!("{}/qr/{id}", app.client.url);
+    (id, url)
+}
+
+/// The screen shows the code that the API gives, both asked until they are of the same moment.
+async fn shows_the_code(browser: &Browser, app: &TestApp, account: &str, name: &str) -> String {
+    eventually("the code on screen is the API's", 20, async || {
+        let before = code_of(app, account).await?;
+        let seen = read_screen(&browser.screenshot(name).await)?;
+        (seen == before).then_some(seen)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opening_the_page_pairs_the_account_without_a_reload() {
+    let app = TestApp::start().await;
+    let (account, url) = unpaired(&app, json!({"scanAfterMs": null, "codeMs": 4000, "codes": 20})).await;
+    let browser = Browser::open("ru", 1000, false).await;
+    browser.driver.goto(&url).await.unwrap();
+    browser.driver.execute("window.sameDocument = true", vec![]).await.unwrap();
+    browser.sees("Ждём сканирования").await;
+    browser.sees("Клиника «Ак-Бата»").await;
+    let first = shows_the_code(&browser, &app, &account, "waiting").await;
+    browser.sees("Новый код через").await;
+    browser.is_tidy().await;
+    // The code renews itself on screen.
+    let second = eventually("the next code is on screen", 20, async || {
+        let seen = read_screen(&browser.screenshot("renewed").await)?;
+        (seen != first).then_some(seen)
+    })
+    .await;
+    assert_ne!(first, second);
+    app.app().simulator.stage(TestApp::id(&account)).unwrap().scan();
+    browser.sees("Подключено").await;
+    let number = app.client.account(&account).await["phoneNumber"].as_str().unwrap().to_owned();
+    browser.sees(&number).await;
+    browser.screenshot("connected").await;
+    browser.is_tidy().await;
+    let same = browser.driver.execute("return window.sameDocument === true", vec![]).await.unwrap();
+    assert_eq!(same.json(), &json!(true), "the page was reloaded");
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_in_the_dark_switches_the_language_by_keyboard() {
+    let app = TestApp::start().await;
+    let (account, url) = unpaired(&app, json!({"scanAfterMs": null})).await;
+    let browser = Browser::open("ky", 360, true).await;
+    browser.driver.goto(&url).await.unwrap();
+    browser.sees("Скандоону күтүп жатабыз").await;
+    shows_the_code(&browser, &app, &account, "phone-dark").await;
+    browser.is_tidy().await;
+    let label = browser.driver.find(By::Id("picture")).await.unwrap().attr("alt").await.unwrap();
+    assert_eq!(label.as_deref(), Some("Телефон менен скандоо үчүн QR-код"));
+    let status = browser.driver.find(By::Id("status")).await.unwrap();
+    assert_eq!(status.attr("aria-live").await.unwrap().as_deref(), Some("polite"));
+    // The third of the three buttons, reached and pressed without a pointer.
+    for _ in 0..3 {
+        browser.driver.action_chain().send_keys(Key::Tab).perform().await.unwrap();
+    }
+    browser.driver.action_chain().send_keys(Key::Enter).perform().await.unwrap();
+    browser.sees("Waiting to be scanned").await;
+    let language = browser.driver.execute("return document.documentElement.lang", vec![]).await.unwrap();
+    assert_eq!(language.json(), &json!("en"));
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_an_expired_and_an_unknown_account_each_say_what_to_do() {
+    let app = TestApp::start().await;
+    let browser = Browser::open("en", 360, false).await;
+
+    let (_, url) = unpaired(&app, json!({"scanAfterMs": null, "codeMs": 400, "codes": 1})).await;
+    browser.driver.goto(&url).await.unwrap();
+    browser.sees("The code has run out").await;
+    browser.screenshot("expired").await;
+    browser.driver.find(By::Id("again")).await.unwrap().click().await.unwrap();
+    browser.sees("Waiting to be scanned").await;
+
+    // A bot whose token Telegram does not know.
+    let api = bot_api::BotApi::start();
+    let app = TestApp::with(&[("ANDANTE_TELEGRAM_API_URL", &api.url)]).await;
+    api.revoke(&bot_api::token(7));
+    let config = json!({"token": bot_api::token(7)});
+    let bot = app.client.create(json!({"name": "Bot", "provider": "telegram", "config": config})).await;
+    browser.driver.goto(format!("{}/qr/{bot}", app.client.url)).await.unwrap();
+    browser.sees("Telegram does not accept the bot token").await;
+    browser.sees("Try again").await;
+    browser.screenshot("failed").await;
+
+    browser.driver.goto(format!("{}/qr/acc_nobody", app.client.url)).await.unwrap();
+    browser.sees("This link leads nowhere").await;
+    browser.screenshot("unknown").await;
+    browser.is_tidy().await;
+    browser.close().await;
+}

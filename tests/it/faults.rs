@@ -1,1 +1,94 @@
+//! The database or Redis goes away and comes back. Only the database being down refuses a message,
+//! and then nothing is half-done.
 
+use serde_json::json;
+
+use crate::harness::{Postgres, Proxy, Redis, TestApp, eventually, ready_account};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_refuses_with_503_and_nothing_is_half_done() {
+    let database = Postgres::database().await;
+    let port = database.split(':').nth(2).unwrap().split('/').next().unwrap().parse().unwrap();
+    let proxy = Proxy::start(port).await;
+    let through_proxy = database.replace(&port.to_string(), &proxy.port.to_string());
+    let app = TestApp::with(&[("DATABASE_URL", &through_proxy)]).await;
+    let account = ready_account(&app.client, json!({})).await;
+    let body = json!({"accountId": account, "to": "77777777777", "message": "m"});
+    app.client.post("/api/messages/send", body.clone()).await.expect(202);
+
+    proxy.cut();
+    let refused = app.client.post("/api/messages/send", body.clone()).await;
+    assert!(refused.headers.contains_key("Retry-After"));
+    refused.refused(503, "unavailable");
+    app.client.get("/api/messages").await.refused(503, "unavailable");
+    let health = app.client.get("/health").await.expect(503);
+    assert_eq!((&health["status"], &health["checks"]["database"]), (&json!("degraded"), &json!("down")));
+    app.client.get("/health/live").await.expect(200);
+
+    proxy.mend();
+    let sent = eventually("messages are accepted again", 20, async || {
+        let answer = app.client.post("/api/messages/send", body.clone()).await;
+        (answer.status == 202).then_some(answer.body)
+    })
+    .await;
+    app.client.reaches(sent["messageId"].as_str().unwrap(), &["sent"]).await;
+    let accepted = app.client.metric("andante_messages_accepted_total").await;
+    let list = app.client.get("/api/messages").await.expect(200);
+    assert_eq!(list["pagination"]["total"].as_f64().unwrap(), accepted, "a refused message left a row");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_accepted_while_redis_is_away_leave_once_it_is_back() {
+    let mut redis = Redis::start().await;
+    let app = TestApp::with(&[("REDIS_URL", &redis.url())]).await;
+    let account = ready_account(&app.client, json!({"limits": {"delayMs": [0, 0]}})).await;
+    let mut arrivals = app.app().simulator.watch();
+    let first = app.client.send(&account, "77777777777", "before").await;
+    app.client.reaches(first["messageId"].as_str().unwrap(), &["sent"]).await;
+    redis.stop();
+    let mut ids = Vec::new();
+    for i in 0..5 {
+        let sent = app.client.send(&account, "77777777777", &format!("m{i}")).await;
+        assert_eq!((&sent["queued"], &sent["queuePosition"]), (&json!(true), &json!(null)));
+        ids.push(sent["messageId"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(app.client.account(&account).await["queueLength"], 5, "the rows know");
+    redis.resume().await;
+    for id in &ids {
+        app.client.reaches(id, &["sent"]).await;
+    }
+    let order: Vec<String> = (0..6).map(|_| arrivals.try_recv().unwrap().message.to_string()).collect();
+    assert_eq!(order[1..], ids, "they kept their order");
+    assert!(arrivals.try_recv().is_err(), "one left twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wiped_redis_is_noticed_by_whoever_asks_first() {
+    let redis = Redis::start().await;
+    let app = TestApp::with(&[("REDIS_URL", &redis.url())]).await;
+    let account = app.client.create(json!({"name": "A"})).await;
+    for i in 0..3 {
+        app.client.send(&account, "77777777777", &format!("m{i}")).await;
+    }
+    redis.flush().await;
+    // A new message finds the three before it.
+    assert_eq!(app.client.send(&account, "77777777777", "m3").await["queuePosition"], 4);
+    redis.flush().await;
+    assert_eq!(app.client.queue(&account).await["queueLength"], 4);
+    app.client.post(&format!("/api/accounts/{account}/queue/pause"), json!({})).await.expect(200);
+    redis.flush().await;
+    assert_eq!(app.client.queue(&account).await["status"]["isPaused"], true, "that it was paused is in its row");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_starts_while_redis_is_down_and_catches_up() {
+    let mut redis = Redis::start().await;
+    let mut app = TestApp::with(&[("REDIS_URL", &redis.url())]).await;
+    let account = ready_account(&app.client, json!({})).await;
+    app.stop().await;
+    redis.stop();
+    app.resume().await;
+    let sent = app.client.send(&account, "77777777777", "m").await;
+    redis.resume().await;
+    app.client.reaches(sent["messageId"].as_str().unwrap(), &["sent"]).await;
+}

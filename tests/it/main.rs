@@ -2,6 +2,8 @@
 //! real binary where it is killed. Nothing sleeps: tests step a manual clock or await what they
 //! expect, with a deadline.
 
+#![expect(unreachable_pub, reason = "modules of a test program are public to each other alone")]
+
 #[path = "../fakes/bot_api.rs"]
 mod bot_api;
 mod harness;

@@ -1,1 +1,270 @@
+//! What the database promises, on each of them.
 
+use andante::pacing::{Limits, Policy, Presets};
+use andante::store::Store;
+use andante::store::account::Connected;
+use andante::store::message::{Beginning, Kept, NewMessage, Outcome, Paced, Receipt};
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::account::Provider;
+use entity::ids::{AccountId, CompanyId, MessageId};
+use entity::message::Status;
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use tempfile::TempDir;
+
+use crate::harness::Postgres;
+
+/// One database, through the store and past it.
+struct Case {
+    store: Store,
+    raw: DatabaseConnection,
+    account: AccountId,
+    now: DateTime<Utc>,
+    _folder: TempDir,
+}
+
+impl Case {
+    async fn on(url: &str, folder: TempDir) -> Self {
+        let store = Store::open(url).await.unwrap();
+        let raw = Database::connect(url).await.unwrap();
+        let now = DateTime::from_timestamp_millis(1_800_000_000_000).unwrap();
+        let account = AccountId::new(now, &mut rand::rng());
+        let case = Self { store, raw, account, now, _folder: folder };
+        case.store.create_account(case.row()).await.unwrap();
+        case
+    }
+
+    fn row(&self) -> entity::account::Model {
+        entity::account::Model {
+            id: self.account,
+            company_id: CompanyId::DEFAULT,
+            name: "A".to_owned(),
+            provider: Provider::Simulator,
+            use_limits: true,
+            limits: None,
+            proxy: None,
+            config: None,
+            pairing: None,
+            phone_number: None,
+            display_name: None,
+            should_connect: false,
+            is_paused: false,
+            pause_reason: None,
+            epoch: 0,
+            error_code: None,
+            error_message: None,
+            error_at_ms: None,
+            first_connected_at_ms: None,
+            connected_at_ms: None,
+            created_at_ms: 0,
+            updated_at_ms: 0,
+        }
+    }
+
+    fn message(&self, seq: i64) -> NewMessage {
+        NewMessage {
+            id: MessageId::new(self.now, &mut rand::rng()),
+            company: CompanyId::DEFAULT,
+            account: self.account,
+            recipient: "77777777777".to_owned(),
+            text: "\"quotes\", \\ and 👋 \u{1}".to_owned(),
+            priority: 5,
+            seq,
+            due_at: None,
+            expires_at: None,
+            reference: None,
+            key: None,
+            created_at: self.now,
+        }
+    }
+
+    async fn accepted(&self, seq: i64) -> MessageId {
+        let message = self.message(seq);
+        assert_eq!(self.store.accept(vec![message.clone()]).await.unwrap(), [Kept::New]);
+        message.id
+    }
+
+    async fn status(&self, id: MessageId) -> Status {
+        self.store.find_message(CompanyId::DEFAULT, id).await.unwrap().unwrap().status
+    }
+
+    async fn sent(&self, seq: i64) -> MessageId {
+        let id = self.accepted(seq).await;
+        assert!(matches!(self.store.begin(id, self.now).await.unwrap(), Beginning::Begun(_)));
+        let outcome = Outcome { status: Some(Status::Sent), sent_at: Some(self.now), is_attempt: true, ..Outcome::default() };
+        self.store.finish(id, outcome).await.unwrap();
+        id
+    }
+}
+
+macro_rules! on_both_databases {
+    ($($name:ident)*) => {
+        mod sqlite { $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                let folder = super::TempDir::new().unwrap();
+                let url = format!("sqlite://{}/andante.db", folder.path().display());
+                super::$name(super::Case::on(&url, folder).await).await;
+            }
+        )* }
+        mod postgresql { $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                let url = super::Postgres::database().await;
+                super::$name(super::Case::on(&url, super::TempDir::new().unwrap()).await).await;
+            }
+        )* }
+    };
+}
+
+on_both_databases! {
+    the_schema_allows_exactly_the_moves_of_the_state_machine
+    a_text_comes_back_as_it_was_written
+    one_key_is_one_message_even_within_a_batch
+    a_row_that_can_not_be_written_takes_no_other_along
+    a_message_begins_once
+    receipts_only_move_forward
+    an_outcome_may_be_written_twice_and_a_receipt_may_overtake_it
+    a_pace_is_rebuilt_from_the_rows
+    what_is_queued_is_read_in_order_batch_by_batch
+    a_new_connection_keeps_the_day_of_the_first
+}
+
+async fn the_schema_allows_exactly_the_moves_of_the_state_machine(case: Case) {
+    for from in Status::ALL {
+        for to in Status::ALL {
+            let id = MessageId::new(case.now, &mut rand::rng());
+            let insert = format!(
+                "INSERT INTO message (id, company_id, account_id, recipient, text, status, priority, seq, created_at_ms, attempted_at_ms, sent_at_ms)
+                 VALUES ('{id}', '{}', '{}', '1', 'm', '{from}', 5, 1, 0, 0, 0)",
+                CompanyId::DEFAULT, case.account
+            );
+            case.raw.execute_unprepared(&insert).await.unwrap();
+            let update = format!("UPDATE message SET status = '{to}' WHERE id = '{id}'");
+            let moved = case.raw.execute_unprepared(&update).await.is_ok();
+            assert_eq!(moved, from == to || from.may_become(to), "from {from} to {to}");
+        }
+    }
+    let lost = format!("UPDATE message SET status = 'lost' WHERE account_id = '{}'", case.account);
+    assert!(case.raw.execute_unprepared(&lost).await.is_err());
+}
+
+async fn a_text_comes_back_as_it_was_written(case: Case) {
+    let message = case.message(1);
+    case.store.accept(vec![message.clone()]).await.unwrap();
+    let Beginning::Begun(begun) = case.store.begin(message.id, case.now).await.unwrap() else { panic!("it begins") };
+    assert_eq!((begun.text, begun.recipient, begun.attempts), (message.text, message.recipient, 1));
+}
+
+async fn one_key_is_one_message_even_within_a_batch(case: Case) {
+    let keyed = |seq, hash| NewMessage { key: Some(("k".to_owned(), hash)), ..case.message(seq) };
+    let rows = vec![keyed(1, 7), keyed(2, 7), keyed(3, 8), case.message(4)];
+    let first = rows[0].id;
+    assert_eq!(case.store.accept(rows).await.unwrap(), [Kept::New, Kept::Repeat(first), Kept::Conflict, Kept::New]);
+    assert_eq!(case.store.accept(vec![keyed(5, 7)]).await.unwrap(), [Kept::Repeat(first)]);
+    assert_eq!(case.store.count_queued(case.account).await.unwrap(), 2);
+}
+
+async fn a_row_that_can_not_be_written_takes_no_other_along(case: Case) {
+    let nobodys = NewMessage { company: CompanyId::new(case.now, &mut rand::rng()), ..case.message(1) };
+    let both = futures_util::future::join_all(
+        [case.message(2), nobodys, case.message(3)].map(|row| case.store.accept(vec![row])),
+    );
+    let results = both.await;
+    assert!(results[0].is_ok() && results[1].is_err() && results[2].is_ok(), "{results:?}");
+    assert_eq!(case.store.count_queued(case.account).await.unwrap(), 2);
+}
+
+async fn a_message_begins_once(case: Case) {
+    let id = case.accepted(1).await;
+    assert!(matches!(case.store.begin(id, case.now).await.unwrap(), Beginning::Begun(_)));
+    assert_eq!(case.store.begin(id, case.now).await.unwrap(), Beginning::NotQueued);
+    case.store.unbegin(id).await.unwrap();
+    let Beginning::Begun(begun) = case.store.begin(id, case.now).await.unwrap() else { panic!("it begins") };
+    assert_eq!(begun.attempts, 1);
+    let cancelled = case.accepted(2).await;
+    assert_eq!(case.store.cancel(&[id, cancelled]).await.unwrap(), [cancelled]);
+    assert_eq!(case.store.begin(cancelled, case.now).await.unwrap(), Beginning::NotQueued);
+    let late = NewMessage { expires_at: Some(case.now), ..case.message(3) };
+    case.store.accept(vec![late.clone()]).await.unwrap();
+    assert_eq!(case.store.begin(late.id, case.now).await.unwrap(), Beginning::Expired);
+    assert_eq!(case.status(late.id).await, Status::Expired);
+}
+
+async fn receipts_only_move_forward(case: Case) {
+    let (a, b) = (case.sent(1).await, case.sent(2).await);
+    let receipt = |message, status| Receipt { message, status, at: case.now };
+    let (read, delivered) = (receipt(a, Status::Read), receipt(a, Status::Delivered));
+    assert_eq!(case.store.receive(vec![read]).await.unwrap(), [read]);
+    assert_eq!(case.store.receive(vec![delivered]).await.unwrap(), []);
+    assert_eq!(case.status(a).await, Status::Read);
+    let both = vec![receipt(b, Status::Read), receipt(b, Status::Delivered)];
+    assert_eq!(case.store.receive(both).await.unwrap().len(), 2);
+    let row = case.store.find_message(CompanyId::DEFAULT, b).await.unwrap().unwrap();
+    assert!(row.status == Status::Read && row.delivered_at_ms.is_some() && row.read_at_ms.is_some());
+    let queued = case.accepted(3).await;
+    assert_eq!(case.store.receive(vec![receipt(queued, Status::Read)]).await.unwrap(), []);
+}
+
+async fn an_outcome_may_be_written_twice_and_a_receipt_may_overtake_it(case: Case) {
+    let id = case.accepted(1).await;
+    case.store.begin(id, case.now).await.unwrap();
+    case.store.receive(vec![Receipt { message: id, status: Status::Delivered, at: case.now }]).await.unwrap();
+    let outcome = Outcome { status: Some(Status::Sent), sent_at: Some(case.now), is_attempt: true, ..Outcome::default() };
+    for _ in 0..2 {
+        case.store.finish(id, outcome.clone()).await.unwrap();
+    }
+    let row = case.store.find_message(CompanyId::DEFAULT, id).await.unwrap().unwrap();
+    assert_eq!((row.status, row.attempts, row.sent_at_ms), (Status::Delivered, 1, Some(case.now.timestamp_millis())));
+}
+
+async fn a_pace_is_rebuilt_from_the_rows(case: Case) {
+    let presets = Presets { limited: Limits { per_minute: Some(3), daily_limit_to: Some(9), ..Limits::default() }, unlimited: Limits::default() };
+    let policy = Policy::new(&presets, true, &Limits::default(), None).unwrap();
+    assert_eq!(case.store.pace(case.account, &policy, case.now).await.unwrap().last_at, None);
+    for minute in 0..5 {
+        let at = case.now - TimeDelta::minutes(5 - minute);
+        let id = case.accepted(minute).await;
+        case.store.begin(id, at).await.unwrap();
+        let paced = Some(Paced { at, next_at: at + TimeDelta::seconds(9), since_rest: u32::try_from(minute).unwrap() + 1 });
+        let outcome = Outcome { status: Some(Status::Failed), is_attempt: true, paced, ..Outcome::default() };
+        case.store.finish(id, outcome).await.unwrap();
+    }
+    let pace = case.store.pace(case.account, &policy, case.now).await.unwrap();
+    let last = case.now - TimeDelta::minutes(1);
+    assert_eq!((pace.last_at, pace.next_at), (Some(last), Some(last + TimeDelta::seconds(9))));
+    assert_eq!((pace.since_rest, pace.day_count), (5, 5));
+    let recent: Vec<_> = pace.recent.iter().map(|sent| (case.now - sent.0).num_minutes()).collect();
+    assert_eq!(recent, [3, 2, 1]);
+    assert_eq!(case.store.sent_last_minute(case.account, case.now).await.unwrap(), 1);
+}
+
+async fn what_is_queued_is_read_in_order_batch_by_batch(case: Case) {
+    let mut rows: Vec<NewMessage> = (0..25).map(|seq| NewMessage { priority: (seq % 3) as i16, ..case.message(seq) }).collect();
+    case.store.accept(rows.clone()).await.unwrap();
+    rows.sort_by_key(|row| (row.priority, row.seq));
+    let (mut read, mut after) = (Vec::new(), None);
+    loop {
+        let (entries, last) = case.store.queued_after(case.account, after, 10).await.unwrap();
+        if entries.is_empty() {
+            break;
+        }
+        read.extend(entries.into_iter().map(|entry| entry.message));
+        after = last;
+    }
+    assert_eq!(read, rows.iter().map(|row| row.id).collect::<Vec<_>>());
+    assert_eq!(case.store.count_queued(case.account).await.unwrap(), 25);
+}
+
+async fn a_new_connection_keeps_the_day_of_the_first(case: Case) {
+    let news = |days| Connected {
+        phone_number: Some("996700123456".to_owned()),
+        display_name: None,
+        pairing: None,
+        at: case.now + TimeDelta::days(days),
+    };
+    case.store.connected(&[(case.account, news(0))]).await.unwrap();
+    case.store.connected(&[(case.account, news(3))]).await.unwrap();
+    let account = case.store.account(case.account).await.unwrap().unwrap();
+    assert_eq!(account.first_connected_at_ms, Some(case.now.timestamp_millis()));
+    assert_eq!(account.connected_at_ms, Some((case.now + TimeDelta::days(3)).timestamp_millis()));
+}

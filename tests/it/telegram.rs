@@ -66,7 +66,7 @@ async fn a_token_revoked_meanwhile_stops_the_lane_and_keeps_the_messages() {
     api.revoke(&token(1));
     let id = send(&app, &account, "42", "kept").await;
     let failed = app.client.status(&account, "FAILED").await;
-    assert_eq!(failed["lastError"]["code"], "account_down");
+    assert_eq!(failed["lastError"]["code"], "invalid_token");
     let message = app.client.message(&id).await;
     assert_eq!((&message["status"], &message["attempts"]), (&json!("queued"), &json!(0)));
 }

@@ -10,11 +10,10 @@ pub use client::{Answer, Client};
 pub use proxy::Proxy;
 pub use services::{Postgres, Redis};
 
-use std::future::Future;
 use std::time::Duration;
 
 /// Asks until `ask` answers something, for `seconds` at most.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, seconds: u64, mut ask: impl FnMut() -> F) -> T {
+pub async fn eventually<T>(what: &str, seconds: u64, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
         loop {
             if let Some(answer) = ask().await {
