@@ -12,26 +12,27 @@ pub mod page;
 pub mod queue;
 pub mod send;
 
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_cors::Cors;
-use actix_governor::governor::NotUntil;
-use actix_governor::governor::clock::{Clock as _, DefaultClock, QuantaInstant};
-use actix_governor::{Governor, GovernorConfigBuilder, KeyExtractor, SimpleKeyExtractionError};
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpMessage, HttpResponse, HttpResponseBuilder, HttpServer, Resource, ResponseError};
+use actix_web::{HttpMessage, HttpResponse, HttpServer, Resource, ResponseError};
 use anyhow::Context;
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder, TracingLogger};
 
 use crate::app::App;
 use crate::auth::shows_key;
+use crate::config::Config;
 use crate::error::ApiError;
 
 /// The whole route table.
@@ -101,34 +102,19 @@ impl actix_web::dev::HttpServiceFactory for Line {
 /// Answers on `listener` until its handle stops it.
 pub(crate) fn serve(app: Arc<App>, listener: TcpListener) -> anyhow::Result<Server> {
     let data = web::Data::from(app.clone());
-    let grace = app.config.shutdown_deadline;
-    macro_rules! run {
-        ($($layer:expr)?) => {
-            HttpServer::new(move || {
-                actix_web::App::new()
-                    .app_data(data.clone())
-                    .configure(json::limits)
-                    .configure(routes)
-                    $(.wrap($layer))?
-                    .wrap(cors(&data))
-                    .wrap(from_fn(answer))
-                    .wrap(TracingLogger::<RequestSpan>::new())
-            })
-            .disable_signals()
-            .shutdown_timeout(grace.as_secs())
-            .listen(listener)
-            .context("can't serve")?
-            .run()
-        };
-    }
-    let Some(rate) = app.config.http_rate else { return Ok(run!()) };
-    let governor = GovernorConfigBuilder::default()
-        .requests_per_second(u64::from(rate))
-        .burst_size(rate)
-        .key_extractor(ByCaller { key: app.config.api_key.clone() })
-        .finish()
-        .context("http_rate can't be")?;
-    Ok(run!(Governor::new(&governor)))
+    let callers = web::Data::new(Callers::new(&app.config));
+    let server = HttpServer::new(move || {
+        actix_web::App::new()
+            .app_data(data.clone())
+            .app_data(callers.clone())
+            .configure(json::limits)
+            .configure(routes)
+            .wrap(cors(&data))
+            .wrap(from_fn(answer))
+            .wrap(TracingLogger::<RequestSpan>::new())
+    });
+    let server = server.disable_signals().shutdown_timeout(app.config.shutdown_deadline.as_secs());
+    Ok(server.listen(listener).context("can't serve")?.run())
 }
 
 fn cors(app: &App) -> Cors {
@@ -161,14 +147,18 @@ impl RootSpanBuilder for RequestSpan {
     fn on_request_end<B: MessageBody>(_: Span, _: &Result<ServiceResponse<B>, actix_web::Error>) {}
 }
 
-/// Gives every answer its request id, counts it, and puts errors of extractors in our shape.
+/// Refuses callers that are too many, gives every answer its request id, and counts it.
 async fn answer(
     request: ServiceRequest,
-    next: actix_web::middleware::Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let id = request.extensions().get::<RequestId>().map(|id| id.simple().to_string());
     let app = request.app_data::<web::Data<App>>().cloned();
-    let mut response = next.call(request).await?;
+    let callers = request.app_data::<web::Data<Callers>>().cloned();
+    let mut response = match callers.and_then(|callers| callers.too_many(&request)) {
+        Some(refused) => request.into_response(refused.error_response()),
+        None => next.call(request).await?.map_into_boxed_body(),
+    };
     if let Some(id) = id.and_then(|id| HeaderValue::from_str(&id).ok()) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
     }
@@ -179,26 +169,33 @@ async fn answer(
     Ok(response)
 }
 
-/// Limits requests by the key that is shown if it is ours, else by address: a made-up key earns nothing.
-#[derive(Clone)]
-struct ByCaller {
+/// How many requests each caller made lately: who shows our key is one, the others go by their
+/// address, so that a made-up key earns nothing.
+struct Callers {
+    limiter: Option<DefaultKeyedRateLimiter<Option<IpAddr>>>,
     key: Option<String>,
 }
 
-impl KeyExtractor for ByCaller {
-    type Key = Option<std::net::IpAddr>;
-    type KeyExtractionError = SimpleKeyExtractionError<&'static str>;
+/// Addresses kept in mind before those long unheard of are forgotten.
+const ADDRESSES: usize = 10_000;
 
-    fn extract(&self, request: &ServiceRequest) -> Result<Self::Key, Self::KeyExtractionError> {
-        if self.key.as_deref().is_some_and(|key| shows_key(request.headers(), key)) {
-            return Ok(None);
-        }
-        let address = request.peer_addr().ok_or_else(|| SimpleKeyExtractionError::new("no address"))?;
-        Ok(Some(address.ip()))
+impl Callers {
+    fn new(config: &Config) -> Self {
+        let rate = config.http_rate.and_then(NonZeroU32::new);
+        let limiter = rate.map(|rate| RateLimiter::keyed(Quota::per_second(rate)));
+        Self { limiter, key: config.api_key.clone() }
     }
 
-    fn exceed_rate_limit_response(&self, until: &NotUntil<QuantaInstant>, _: HttpResponseBuilder) -> HttpResponse {
+    fn too_many(&self, request: &ServiceRequest) -> Option<ApiError> {
+        let limiter = self.limiter.as_ref()?;
+        let shows_ours = self.key.as_deref().is_some_and(|key| shows_key(request.headers(), key));
+        let caller = if shows_ours { None } else { Some(request.peer_addr()?.ip()) };
+        if limiter.len() > ADDRESSES {
+            limiter.retain_recent();
+        }
+        let until = limiter.check_key(&caller).err()?;
+        // Whole seconds, rounded up: who comes back then is let in.
         let after = until.wait_time_from(DefaultClock::default().now()) + Duration::from_millis(999);
-        ApiError::TooMany { after }.error_response()
+        Some(ApiError::TooMany { after })
     }
 }

@@ -181,7 +181,7 @@ async fn a_failed_an_expired_and_an_unknown_account_each_say_what_to_do() {
     let app = TestApp::start().await;
     let browser = Browser::open("en", 360, false).await;
 
-    let (_, url) = unpaired(&app, json!({"scanAfterMs": null, "codeMs": 400, "codes": 1})).await;
+    let (_, url) = unpaired(&app, json!({"scanAfterMs": null, "codeMs": 2500, "codes": 1})).await;
     browser.driver.goto(&url).await.unwrap();
     browser.sees("The code has run out").await;
     browser.screenshot("expired").await;

@@ -120,6 +120,11 @@ impl Binary {
         self.child = Some(child);
     }
 
+    /// The process' number.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

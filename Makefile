@@ -1,0 +1,49 @@
+# Andante's targets. `make help` lists them.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+CLIENTS := target/clients
+
+.PHONY: help run test check fmt bench setup services clients
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+run: ## Build, and start on http://127.0.0.1:3000 with SQLite and the queues in memory
+	$(CARGO) run --release
+
+test: setup ## Install what the tests need, and run them all
+	$(CARGO) test --workspace -- --test-threads=6
+
+check: ## Formatting, clippy and the documentation, with warnings as errors
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+
+fmt: ## Format the source
+	$(CARGO) fmt --all
+
+bench: services ## Print the table of figures (takes about ten minutes)
+	$(CARGO) bench --bench bench
+
+setup: services clients ## Install the services and clients that the tests use
+
+# Each program the tests run, and the Debian package that brings it.
+services:
+	@missing=; need() { command -v "$$1" >/dev/null || [ -x "$$1" ] || missing="$$missing $$2"; }; \
+	need redis-server redis-server; need chromium chromium; need chromedriver chromium-driver; \
+	need node nodejs; need python3 python3; need wrk wrk; \
+	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	fc-list 2>/dev/null | grep -q . || missing="$$missing fontconfig fonts-dejavu-core"; \
+	if [ -n "$$missing" ]; then \
+		echo "Installing:$$missing"; \
+		as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+		$$as_root apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+
+# The Python client in an environment of its own.
+clients: services
+	@[ -x $(CLIENTS)/bin/python ] || python3 -m venv $(CLIENTS)
+	@$(CLIENTS)/bin/python -c 'import requests' 2>/dev/null || $(CLIENTS)/bin/python -m pip install -q -r tests/clients/requirements.txt
