@@ -13,6 +13,11 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use utoipa::OpenApi;
 
+/// Requests are allocated on one thread and freed on another (the group commit's), which is what
+/// this allocator is good at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Sends messages at a humane pace. Settings: see `andante settings`.
 #[derive(Parser)]
 #[command(version)]

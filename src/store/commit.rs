@@ -142,7 +142,7 @@ async fn write(db: &DatabaseConnection, batch: &[Write]) -> Result<Written, Stor
     let (mut rows, mut asked, mut outcomes, mut receipts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for write in batch {
         match write {
-            Write::Accept(messages, _) => rows.extend_from_slice(messages),
+            Write::Accept(messages, _) => rows.extend(messages),
             Write::Begin(message, now, _) => asked.push((*message, *now)),
             Write::Finish(message, outcome, _) => outcomes.push((*message, outcome.as_ref())),
             Write::Receive(some, _) => receipts.extend_from_slice(some),

@@ -123,7 +123,7 @@ fn json(rows: &[impl Serialize]) -> String {
 type Tx = DatabaseTransaction;
 
 /// Writes the rows; those whose key is taken are told apart.
-pub(super) async fn accept(tx: &Tx, rows: &[NewMessage]) -> Result<Vec<Kept>, DbErr> {
+pub(super) async fn accept(tx: &Tx, rows: &[&NewMessage]) -> Result<Vec<Kept>, DbErr> {
     #[derive(Serialize)]
     struct Row<'a>(
         String, String, String, &'a str, &'a str, i16, i64, Option<i64>, Option<i64>, Option<&'a str>, Option<&'a str>,
@@ -158,7 +158,7 @@ pub(super) async fn accept(tx: &Tx, rows: &[NewMessage]) -> Result<Vec<Kept>, Db
     kept(tx, rows).await
 }
 
-async fn kept(tx: &Tx, rows: &[NewMessage]) -> Result<Vec<Kept>, DbErr> {
+async fn kept(tx: &Tx, rows: &[&NewMessage]) -> Result<Vec<Kept>, DbErr> {
     let keyed: Vec<_> = rows
         .iter()
         .enumerate()
