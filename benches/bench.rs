@@ -1,6 +1,13 @@
 //! `make bench`: one table, each figure beside a reference measured in the same run. The server is
 //! the release binary; wrk and this program load it from the same machine.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and one that can not go on fails"
+)]
+
 #[expect(dead_code, unused_imports, unreachable_pub, reason = "shared with the tests, which use more of it")]
 #[path = "../tests/it/harness/mod.rs"]
 mod harness;
@@ -38,12 +45,14 @@ fn main() {
     runtime.block_on(async {
         let mut table = Vec::new();
         if is_wanted("accept-sqlite") {
-            table.push(accept("accepted a second, SQLite + memory", &[], "0.35").await);
+            table.push(accept("accepted a second, SQLite + memory, 10 accounts", &[], 10, "0.35").await);
+            table.push(accept("accepted a second, SQLite + memory, 100 accounts", &[], 100, "0.35").await);
         }
         if is_wanted("accept-postgres") {
             let (database, redis) = (Postgres::database().await, Redis::start().await);
             let settings = [("DATABASE_URL", database.as_str()), ("REDIS_URL", &redis.url())];
-            table.push(accept("accepted a second, PostgreSQL + Redis", &settings, "0.25").await);
+            table.push(accept("accepted a second, PostgreSQL + Redis, 10 accounts", &settings, 10, "0.25").await);
+            table.push(accept("accepted a second, PostgreSQL + Redis, 100 accounts", &settings, 100, "0.25").await);
         }
         if is_wanted("life-sqlite") {
             table.push(whole_life("whole lives a second, SQLite + memory", &[]).await);
@@ -65,7 +74,10 @@ fn main() {
         }
         println!("\n{:<58} {:>16} {:>24} {:>8} {:>8}", "what", "figure", "reference", "ratio", "target");
         for line in table {
-            println!("{:<58} {:>16} {:>24} {:>8.3} {:>8}", line.what, line.figure, line.reference, line.ratio, line.target);
+            println!(
+                "{:<58} {:>16} {:>24} {:>8.3} {:>8}",
+                line.what, line.figure, line.reference, line.ratio, line.target
+            );
         }
     });
 }
@@ -125,9 +137,9 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// The rate of durable 202s against the rate of the same server's plainest GET, taken in turns.
-async fn accept(what: &'static str, settings: &[(&str, &str)], target: &'static str) -> Line {
+async fn accept(what: &'static str, settings: &[(&str, &str)], accounts: usize, target: &'static str) -> Line {
     let server = Binary::start(settings);
-    let accounts = create(&server.client, 100, &account(json!({}), false)).await;
+    let accounts = create(&server.client, accounts, &account(json!({}), false)).await;
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), accounts.join("\n") + "\n").unwrap();
     let (url, ids) = (server.client.url.clone(), file.path().display().to_string());
@@ -161,7 +173,13 @@ async fn whole_life(what: &'static str, settings: &[(&str, &str)]) -> Line {
     let all = (ACCOUNTS * EACH) as f64;
     eventually("all are sent", 600, async || (sent(&client).await >= all).then_some(())).await;
     let rate = all / began.elapsed().as_secs_f64();
-    Line { what, figure: format!("{rate:.0}/s"), reference: format!("GET {gets:.0}/s"), ratio: rate / gets, target: "-" }
+    Line {
+        what,
+        figure: format!("{rate:.0}/s"),
+        reference: format!("GET {gets:.0}/s"),
+        ratio: rate / gets,
+        target: "-",
+    }
 }
 
 /// The 99th percentile of sends against their planned instants, 5,000 accounts pacing at 20 a minute.
@@ -169,7 +187,12 @@ async fn lateness() -> Line {
     const ACCOUNTS: usize = 5_000;
     let server = Binary::start(&[]);
     let client = server.client.clone();
-    let accounts = create(&client, ACCOUNTS, &account(json!({"delayMs": [3000, 3000], "restAfter": 1_000_000, "dailyLimitTo": 100_000}), true)).await;
+    let accounts = create(
+        &client,
+        ACCOUNTS,
+        &account(json!({"delayMs": [3000, 3000], "restAfter": 1_000_000, "dailyLimitTo": 100_000}), true),
+    )
+    .await;
     bulk(&client, &accounts, 40).await;
     connect(&client, &accounts).await;
     connected(&client, ACCOUNTS).await;
@@ -216,7 +239,13 @@ async fn memory() -> Line {
     connected(&server.client, ACCOUNTS).await;
     let each = (resident_kib(&server) - empty) / ACCOUNTS as f64;
     let (figure, reference) = (format!("{each:.1} KiB"), format!("16 KiB; empty {:.0} MiB", empty / 1024.0));
-    Line { what: "memory an idle connected account, 10,000 of them", figure, reference, ratio: each / 16.0, target: "1.0" }
+    Line {
+        what: "memory an idle connected account, 10,000 of them",
+        figure,
+        reference,
+        ratio: each / 16.0,
+        target: "1.0",
+    }
 }
 
 /// From the start of the process to the first send, with a million rows queued.

@@ -63,7 +63,9 @@ impl App {
         let now = self.clock.now().timestamp_micros() - SEQUENCE_EPOCH_US;
         let next = |last: i64| now.max(last + 1);
         let mut last = self.sequence.load(Ordering::Relaxed);
-        while let Err(seen) = self.sequence.compare_exchange_weak(last, next(last), Ordering::Relaxed, Ordering::Relaxed) {
+        while let Err(seen) =
+            self.sequence.compare_exchange_weak(last, next(last), Ordering::Relaxed, Ordering::Relaxed)
+        {
             last = seen;
         }
         next(last)

@@ -28,45 +28,140 @@ pub struct Setting {
     pub meaning: &'static str,
 }
 
-const fn setting(
-    name: &'static str,
-    env: &'static str,
-    default: &'static str,
-    meaning: &'static str,
-) -> Setting {
+const fn setting(name: &'static str, env: &'static str, default: &'static str, meaning: &'static str) -> Setting {
     Setting { name, env, default, meaning }
 }
 
 /// All settings.
 pub const SETTINGS: &[Setting] = &[
     setting("bind", "ANDANTE_BIND", "127.0.0.1:3000", "The address and port to listen on; port 0 takes a free one."),
-    setting("public_url", "ANDANTE_PUBLIC_URL", "", "What the outside calls this server (`https://send.example.org`), for the links it hands out. Empty: `http://` and the bound address."),
+    setting(
+        "public_url",
+        "ANDANTE_PUBLIC_URL",
+        "",
+        "What the outside calls this server (`https://send.example.org`), for the links it hands out. Empty: `http://` and the bound address.",
+    ),
     setting("data_dir", "ANDANTE_DATA_DIR", "./data", "Where the SQLite file lives."),
     setting("database_url", "DATABASE_URL", "", "`postgres://…` or `sqlite://…`. Empty: SQLite in the data directory."),
-    setting("redis_url", "REDIS_URL", "", "`redis://…` or `rediss://…`; the nodes of a cluster separated by commas. Empty: the queues are in memory."),
+    setting(
+        "redis_url",
+        "REDIS_URL",
+        "",
+        "`redis://…` or `rediss://…`; the nodes of a cluster separated by commas. Empty: the queues are in memory.",
+    ),
     setting("redis_cluster", "ANDANTE_REDIS_CLUSTER", "false", "Whether `REDIS_URL` is a Redis Cluster."),
     setting("redis_prefix", "ANDANTE_REDIS_PREFIX", "andante", "What this installation's Redis keys start with."),
-    setting("auth", "ANDANTE_AUTH", "", "`open` (no credentials) or `required`. Empty: open on a loopback address, required on any other."),
-    setting("allow_open", "ANDANTE_ALLOW_OPEN", "false", "Lets `auth = open` start on an address that others can reach."),
-    setting("api_key", "ANDANTE_API_KEY", "", "The administrator's API key, at least 16 characters. Needed where credentials are required."),
-    setting("cors_origins", "ANDANTE_CORS_ORIGINS", "*", "Which web origins may call the API: `*`, or a list separated by commas."),
-    setting("http_rate", "ANDANTE_HTTP_RATE", "", "Requests a second for each API key or address, beyond which the answer is 429; 0 is off. Empty: off in open mode, 100 otherwise."),
-    setting("default_provider", "ANDANTE_DEFAULT_PROVIDER", "simulator", "What an account is when the request does not say: `simulator` or `telegram`."),
-    setting("telegram_api_url", "ANDANTE_TELEGRAM_API_URL", "https://api.telegram.org", "Where the Telegram Bot API is."),
-    setting("send_deadline_seconds", "ANDANTE_SEND_DEADLINE_SECONDS", "60", "How long a gateway may take for one message; after it the message is `uncertain`."),
-    setting("connect_deadline_seconds", "ANDANTE_CONNECT_DEADLINE_SECONDS", "30", "How long a gateway may take to connect, apart from the person who scans."),
+    setting(
+        "auth",
+        "ANDANTE_AUTH",
+        "",
+        "`open` (no credentials) or `required`. Empty: open on a loopback address, required on any other.",
+    ),
+    setting(
+        "allow_open",
+        "ANDANTE_ALLOW_OPEN",
+        "false",
+        "Lets `auth = open` start on an address that others can reach.",
+    ),
+    setting(
+        "api_key",
+        "ANDANTE_API_KEY",
+        "",
+        "The administrator's API key, at least 16 characters. Needed where credentials are required.",
+    ),
+    setting(
+        "cors_origins",
+        "ANDANTE_CORS_ORIGINS",
+        "*",
+        "Which web origins may call the API: `*`, or a list separated by commas.",
+    ),
+    setting(
+        "http_rate",
+        "ANDANTE_HTTP_RATE",
+        "",
+        "Requests a second for each API key or address, beyond which the answer is 429; 0 is off. Empty: off in open mode, 100 otherwise.",
+    ),
+    setting(
+        "default_provider",
+        "ANDANTE_DEFAULT_PROVIDER",
+        "simulator",
+        "What an account is when the request does not say: `simulator` or `telegram`.",
+    ),
+    setting(
+        "telegram_api_url",
+        "ANDANTE_TELEGRAM_API_URL",
+        "https://api.telegram.org",
+        "Where the Telegram Bot API is.",
+    ),
+    setting(
+        "send_deadline_seconds",
+        "ANDANTE_SEND_DEADLINE_SECONDS",
+        "60",
+        "How long a gateway may take for one message; after it the message is `uncertain`.",
+    ),
+    setting(
+        "connect_deadline_seconds",
+        "ANDANTE_CONNECT_DEADLINE_SECONDS",
+        "30",
+        "How long a gateway may take to connect, apart from the person who scans.",
+    ),
     setting("shutdown_seconds", "ANDANTE_SHUTDOWN_SECONDS", "20", "How long a stop waits for messages in flight."),
-    setting("limits_per_minute", "ANDANTE_LIMITS_PER_MINUTE", "20", "With limits: at most so many messages of an account in any 60 s."),
-    setting("limits_daily_from", "ANDANTE_LIMITS_DAILY_FROM", "500", "With limits: the daily cap on the day of the first connection …"),
+    setting(
+        "limits_per_minute",
+        "ANDANTE_LIMITS_PER_MINUTE",
+        "20",
+        "With limits: at most so many messages of an account in any 60 s.",
+    ),
+    setting(
+        "limits_daily_from",
+        "ANDANTE_LIMITS_DAILY_FROM",
+        "500",
+        "With limits: the daily cap on the day of the first connection …",
+    ),
     setting("limits_daily_to", "ANDANTE_LIMITS_DAILY_TO", "1000", "… and at the end of the warm-up."),
-    setting("limits_warmup_days", "ANDANTE_LIMITS_WARMUP_DAYS", "7", "With limits: how many days the cap takes to grow."),
-    setting("limits_delay_ms", "ANDANTE_LIMITS_DELAY_MS", "3000-8000", "With limits: the random pause between messages, in milliseconds."),
+    setting(
+        "limits_warmup_days",
+        "ANDANTE_LIMITS_WARMUP_DAYS",
+        "7",
+        "With limits: how many days the cap takes to grow.",
+    ),
+    setting(
+        "limits_delay_ms",
+        "ANDANTE_LIMITS_DELAY_MS",
+        "3000-8000",
+        "With limits: the random pause between messages, in milliseconds.",
+    ),
     setting("limits_rest_after", "ANDANTE_LIMITS_REST_AFTER", "5", "With limits: a rest after each so many messages."),
-    setting("limits_rest_ms", "ANDANTE_LIMITS_REST_MS", "30000-60000", "With limits: the random length of a rest, in milliseconds."),
-    setting("limits_timezone", "ANDANTE_LIMITS_TIMEZONE", "UTC", "Where the day starts at midnight, unless an account says otherwise."),
-    setting("limits_quiet_hours", "ANDANTE_LIMITS_QUIET_HOURS", "", "With limits: nothing is sent between these times (`22:00-08:00`). Empty: none."),
-    setting("unlimited_delay_ms", "ANDANTE_UNLIMITED_DELAY_MS", "100-100", "Without limits: the pause between messages, in milliseconds."),
-    setting("log", "ANDANTE_LOG", "info", "What is logged: `error`, `warn`, `info`, `debug`, or filters such as `andante=debug,info`."),
+    setting(
+        "limits_rest_ms",
+        "ANDANTE_LIMITS_REST_MS",
+        "30000-60000",
+        "With limits: the random length of a rest, in milliseconds.",
+    ),
+    setting(
+        "limits_timezone",
+        "ANDANTE_LIMITS_TIMEZONE",
+        "UTC",
+        "Where the day starts at midnight, unless an account says otherwise.",
+    ),
+    setting(
+        "limits_quiet_hours",
+        "ANDANTE_LIMITS_QUIET_HOURS",
+        "",
+        "With limits: nothing is sent between these times (`22:00-08:00`). Empty: none.",
+    ),
+    setting(
+        "unlimited_delay_ms",
+        "ANDANTE_UNLIMITED_DELAY_MS",
+        "100-100",
+        "Without limits: the pause between messages, in milliseconds.",
+    ),
+    setting(
+        "log",
+        "ANDANTE_LOG",
+        "info",
+        "What is logged: `error`, `warn`, `info`, `debug`, or filters such as `andante=debug,info`.",
+    ),
 ];
 
 /// The file's name unless `ANDANTE_CONFIG` names another.
@@ -244,7 +339,8 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
         quiet_hours,
     };
     limited.check().context("the limits in the settings can't be")?;
-    let unlimited = Limits { delay_ms: Some(span("unlimited_delay_ms", &raw.unlimited_delay_ms)?), ..Limits::default() };
+    let unlimited =
+        Limits { delay_ms: Some(span("unlimited_delay_ms", &raw.unlimited_delay_ms)?), ..Limits::default() };
     unlimited.check().context("the limits in the settings can't be")?;
     Ok(Config {
         bind,
@@ -264,9 +360,10 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
         cors_origins: (raw.cors_origins != "*")
             .then(|| raw.cors_origins.split(',').map(|origin| origin.trim().to_owned()).collect()),
         http_rate: (http_rate > 0 && !is_open_rate).then_some(http_rate),
-        default_provider: raw.default_provider.parse().map_err(|_| {
-            anyhow!("default_provider must be simulator or telegram, not {:?}", raw.default_provider)
-        })?,
+        default_provider: raw
+            .default_provider
+            .parse()
+            .map_err(|_| anyhow!("default_provider must be simulator or telegram, not {:?}", raw.default_provider))?,
         telegram_api_url: web_url("telegram_api_url", &raw.telegram_api_url)?.unwrap_or_default(),
         send_deadline: Duration::from_secs(raw.send_deadline_seconds),
         connect_deadline: Duration::from_secs(raw.connect_deadline_seconds),

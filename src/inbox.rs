@@ -115,7 +115,8 @@ async fn hold_if_number_changed(app: &App, account: AccountId, news: &Connected)
     insist(app, || {
         app.store.change_account(account, |row| {
             row.is_paused = Set(true);
-            row.pause_reason = Set(Some("paired with another number than before; resume the queue to send from it".into()));
+            row.pause_reason =
+                Set(Some("paired with another number than before; resume the queue to send from it".into()));
         })
     })
     .await;
@@ -131,9 +132,15 @@ async fn receive(app: &App, receipts: Vec<(AccountId, Receipt)>) {
     }
     let all: Vec<Receipt> = receipts.iter().map(|(_, receipt)| *receipt).collect();
     for moved in insist(app, || app.store.receive(all.clone())).await {
-        let Some((account, _)) = receipts.iter().find(|(_, receipt)| receipt.message == moved.message) else { continue };
-        let event =
-            Event::MessageChanged { message: moved.message, status: moved.status, provider_message_id: None, at: moved.at };
+        let Some((account, _)) = receipts.iter().find(|(_, receipt)| receipt.message == moved.message) else {
+            continue;
+        };
+        let event = Event::MessageChanged {
+            message: moved.message,
+            status: moved.status,
+            provider_message_id: None,
+            at: moved.at,
+        };
         app.bus.publish(*account, event);
     }
 }

@@ -19,19 +19,19 @@
 //! The database is the truth. The queue is speed: it can be wiped at any moment without losing a
 //! message, sending one twice or exceeding a limit.
 
-pub mod config;
-pub mod clock;
-pub mod error;
-pub mod phone;
-pub mod auth;
 pub mod api;
-pub mod intake;
-pub mod queue;
-pub mod pacing;
-pub mod lane;
+pub mod app;
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod error;
 pub mod gateway;
 pub mod inbox;
-pub mod store;
+pub mod intake;
+pub mod lane;
+pub mod pacing;
+pub mod phone;
+pub mod queue;
 pub mod realtime;
+pub mod store;
 pub mod telemetry;
-pub mod app;

@@ -53,7 +53,10 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Openapi => say(&Contract::openapi().to_pretty_json()?),
         Command::Settings => {
             for setting in SETTINGS {
-                say(&format!("{} ({}), default \"{}\"\n    {}", setting.env, setting.name, setting.default, setting.meaning));
+                say(&format!(
+                    "{} ({}), default \"{}\"\n    {}",
+                    setting.env, setting.name, setting.default, setting.meaning
+                ));
             }
         }
         Command::Serve => runtime()?.block_on(serve())?,

@@ -54,7 +54,11 @@ impl fmt::Debug for Recipient {
 fn phone_or_group(text: &str) -> Result<String, NotARecipient> {
     if let Some(group) = text.strip_suffix("@g.us") {
         let is_group = !group.is_empty() && group.len() <= 40 && group.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-        return if is_group { Ok(text.to_owned()) } else { Err(NotARecipient("this group id is not one: digits@g.us")) };
+        return if is_group {
+            Ok(text.to_owned())
+        } else {
+            Err(NotARecipient("this group id is not one: digits@g.us"))
+        };
     }
     phone(text.strip_suffix("@c.us").or_else(|| text.strip_suffix("@s.whatsapp.net")).unwrap_or(text))
 }
@@ -118,7 +122,18 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in ["", "+", "hello", "12345", "1234567890123456", "0700123456", "+0700123456", "@g.us", "7777x777777", "٣٤٥٦٧٨٩٠١"] {
+        for text in [
+            "",
+            "+",
+            "hello",
+            "12345",
+            "1234567890123456",
+            "0700123456",
+            "+0700123456",
+            "@g.us",
+            "7777x777777",
+            "٣٤٥٦٧٨٩٠١",
+        ] {
             assert!(simulator(text).is_err(), "{text}");
         }
     }

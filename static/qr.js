@@ -66,6 +66,8 @@ function drawCountdown() {
 }
 
 function accept(next) {
+  // An answer and an event may overtake each other; what was said later holds.
+  if (state && Date.parse(next.now) < Date.parse(state.now)) return;
   clockSkew = Date.parse(next.now) - Date.now();
   if (next.codeVersion !== state?.codeVersion) codeSeenAt = Date.parse(next.now);
   state = next;

@@ -118,8 +118,17 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let db = manager.get_connection();
         for statement in [
-            COMPANY, DEFAULT_COMPANY, ACCOUNT, ACCOUNT_OF_COMPANY, MESSAGE, TO_SEND, OF_ACCOUNT, OF_COMPANY,
-            BY_REFERENCE, BY_KEY, PACED,
+            COMPANY,
+            DEFAULT_COMPANY,
+            ACCOUNT,
+            ACCOUNT_OF_COMPANY,
+            MESSAGE,
+            TO_SEND,
+            OF_ACCOUNT,
+            OF_COMPANY,
+            BY_REFERENCE,
+            BY_KEY,
+            PACED,
         ] {
             db.execute_unprepared(statement).await?;
         }

@@ -118,7 +118,12 @@ pub struct QrView {
 /// The code that pairs the account now.
 #[utoipa::path(get, path = "/api/accounts/{id}/qr", tag = "accounts", params(("id" = AccountId, Path), QrQuery),
     responses((status = 200, body = QrView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
-pub async fn qr(caller: Caller, app: Data<App>, id: Path<String>, query: Query<QrQuery>) -> Result<HttpResponse, ApiError> {
+pub async fn qr(
+    caller: Caller,
+    app: Data<App>,
+    id: Path<String>,
+    query: Query<QrQuery>,
+) -> Result<HttpResponse, ApiError> {
     let account = find(&app, caller, &id).await?;
     let code = present_code(&app, account.id)?;
     let unreadable = || ApiError::Internal(anyhow::anyhow!("a code does not fit a QR code"));

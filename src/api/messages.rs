@@ -205,7 +205,10 @@ pub async fn cancel(caller: Caller, app: Data<App>, id: Path<String>) -> Result<
 pub async fn retry(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let row = find(&app, caller, &id).await?;
     if app.store.account(row.account_id).await?.is_none() {
-        return Err(ApiError::Conflict { code: "account_removed", message: "the message's account was removed".to_owned() });
+        return Err(ApiError::Conflict {
+            code: "account_removed",
+            message: "the message's account was removed".to_owned(),
+        });
     }
     let Some(row) = app.store.requeue(row.id, app.next_seq()).await? else {
         let message = format!("only a failed or uncertain message can be tried again; this one is {}", row.status);

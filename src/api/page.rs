@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::web::{Bytes, Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder};
 use entity::ids::AccountId;
@@ -167,7 +169,8 @@ pub async fn events(app: Data<App>, id: Path<String>) -> Result<HttpResponse, Ap
 pub async fn code(app: Data<App>, id: Path<String>) -> Result<HttpResponse, ApiError> {
     let account = find(&app, &id).await?;
     let code = present_code(&app, account.id)?;
-    let picture = svg(&code.text).ok_or_else(|| ApiError::Internal(anyhow::anyhow!("a code does not fit a QR code")))?;
+    let picture =
+        svg(&code.text).ok_or_else(|| ApiError::Internal(anyhow::anyhow!("a code does not fit a QR code")))?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     Ok(guarded(response, "image/svg+xml").body(picture))

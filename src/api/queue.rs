@@ -76,7 +76,8 @@ pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<im
     let messages = rows
         .into_iter()
         .map(|row| {
-            let is_ready = row.status == entity::message::Status::Queued && row.due_at_ms.is_none_or(|at| at <= now.timestamp_millis());
+            let is_ready = row.status == entity::message::Status::Queued
+                && row.due_at_ms.is_none_or(|at| at <= now.timestamp_millis());
             position += u64::from(is_ready);
             let at = estimate(&policy, pace, position.max(1), now);
             let at = row.due_at_ms.map_or(at, |due| at.max(crate::store::instant(due)));

@@ -216,7 +216,12 @@ fn fill(template: &str, variables: &HashMap<String, Value>) -> Result<String, Ap
         match variables.get(name.trim()) {
             Some(Value::String(value)) if !value.contains('\0') => text += value,
             Some(Value::Number(value)) => text += &value.to_string(),
-            _ => return Err(ApiError::field("variables", format!("needs a text or number for {{{{{}}}}}", name.trim()))),
+            _ => {
+                return Err(ApiError::field(
+                    "variables",
+                    format!("needs a text or number for {{{{{}}}}}", name.trim()),
+                ));
+            }
         }
         rest = after;
     }
@@ -229,9 +234,8 @@ fn fill(template: &str, variables: &HashMap<String, Value>) -> Result<String, Ap
 
 /// The first eight bytes of the SHA-256 of what is asked for.
 fn hash_of(account: AccountId, draft: &Draft) -> i64 {
-    let asked = (
-        account, draft.to.as_str(), &draft.text, draft.priority, draft.send_at, draft.expires_at, &draft.reference,
-    );
+    let asked =
+        (account, draft.to.as_str(), &draft.text, draft.priority, draft.send_at, draft.expires_at, &draft.reference);
     first_bytes(&serde_json::to_vec(&asked).unwrap_or_default())
 }
 
@@ -263,7 +267,12 @@ fn wait_of(headers: &HeaderMap) -> Option<Duration> {
         ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N (at most 30) seconds for the outcome"),
     ),
     responses((status = 200, body = SendView), (status = 202, body = SendView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
-pub async fn send(caller: Caller, app: Data<App>, request: HttpRequest, body: Json<Send>) -> Result<HttpResponse, ApiError> {
+pub async fn send(
+    caller: Caller,
+    app: Data<App>,
+    request: HttpRequest,
+    body: Json<Send>,
+) -> Result<HttpResponse, ApiError> {
     let Send { account_id, mut message } = body.into_inner();
     let account = find(&app, caller, &account_id).await?;
     match header_key(request.headers())? {
@@ -364,13 +373,19 @@ async fn wait(
 #[utoipa::path(post, path = "/api/messages/bulk", tag = "messages", request_body = Bulk,
     params(("Idempotency-Key" = Option<String>, Header, description = "Under the same key the same request is accepted once")),
     responses((status = 202, body = BulkView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
-pub async fn bulk(caller: Caller, app: Data<App>, request: HttpRequest, body: BulkJson) -> Result<HttpResponse, ApiError> {
+pub async fn bulk(
+    caller: Caller,
+    app: Data<App>,
+    request: HttpRequest,
+    body: BulkJson,
+) -> Result<HttpResponse, ApiError> {
     let Bulk { account_id, messages } = body.0;
     let account = find(&app, caller, &account_id).await?;
     if messages.is_empty() || messages.len() > BULK {
         return Err(ApiError::field("messages", "must be 1 to 10000"));
     }
-    let whole = header_key(request.headers())?.map(|key| (key, first_bytes(&serde_json::to_vec(&messages).unwrap_or_default())));
+    let whole = header_key(request.headers())?
+        .map(|key| (key, first_bytes(&serde_json::to_vec(&messages).unwrap_or_default())));
     if let Some((key, hash)) = &whole {
         refuse_if_taken(&app, caller, key, *hash, messages.len()).await?;
     }

@@ -186,7 +186,8 @@ impl Sessions {
             let mut all = self.all();
             let Some(session) = all.get_mut(&account) else { return };
             session.connection = 0;
-            session.snapshot = Snapshot { status, last_alive_at: session.snapshot.last_alive_at, ..Snapshot::default() };
+            session.snapshot =
+                Snapshot { status, last_alive_at: session.snapshot.last_alive_at, ..Snapshot::default() };
             session.gateway.take()
         };
         if let Some(gateway) = gateway {

@@ -294,8 +294,10 @@ fn draw_code(pairing: &Pairing, expires_at: DateTime<Utc>) -> Code {
     let mut rng = rand::rng();
     let is_typed = matches!(pairing, Pairing::Code(_));
     let letters = b"ABCDEFGHJKLMNPQRSTVWXYZ123456789";
-    let mut draw = |n: usize| -> String { (0..n).map(|_| char::from(letters[rng.random_range(0..letters.len())])).collect() };
-    let text = if is_typed { format!("{}-{}", draw(4), draw(4)) } else { format!("2@{},{},{}", draw(80), draw(43), draw(43)) };
+    let mut draw =
+        |n: usize| -> String { (0..n).map(|_| char::from(letters[rng.random_range(0..letters.len())])).collect() };
+    let text =
+        if is_typed { format!("{}-{}", draw(4), draw(4)) } else { format!("2@{},{},{}", draw(80), draw(43), draw(43)) };
     Code { text, is_typed, expires_at }
 }
 
@@ -344,7 +346,9 @@ impl Gateway for Simulated {
         match fault {
             Fault::Before => return Err(later(None, anyhow!("the simulated messenger was not reached"))),
             Fault::Wait => return Err(later(Some(Duration::from_secs(1)), anyhow!("the messenger asked to wait"))),
-            Fault::Refuse => return Err(SendError::Refused { reason: "the recipient is not at this messenger".to_owned() }),
+            Fault::Refuse => {
+                return Err(SendError::Refused { reason: "the recipient is not at this messenger".to_owned() });
+            }
             Fault::Drop => {
                 self.stage.cut();
                 return Err(later(None, anyhow!("the simulated connection was cut")));

@@ -68,8 +68,10 @@ pub(super) async fn connect(app: &App, account: &Account, reports: Reports) -> R
         // A message is answered by Telegram itself; following a redirect could send it twice.
         .redirect(reqwest::redirect::Policy::none());
     if let Some(proxy) = &account.proxy {
-        let bad_proxy =
-            |_| ConnectError::Failed { code: "bad_proxy", reason: "the account's proxy is not a proxy's URL".to_owned() };
+        let bad_proxy = |_| ConnectError::Failed {
+            code: "bad_proxy",
+            reason: "the account's proxy is not a proxy's URL".to_owned(),
+        };
         client = client.proxy(reqwest::Proxy::all(proxy).map_err(bad_proxy)?);
     }
     let client = client.build().map_err(|error| ConnectError::Later(error.without_url().into()))?;
@@ -108,7 +110,9 @@ fn describe(error: frankenstein::Error) -> anyhow::Error {
     match error {
         frankenstein::Error::Api(said) => anyhow!("Telegram answered {}: {}", said.error_code, said.description),
         frankenstein::Error::JsonDecode { source, .. } => anyhow!("Telegram's answer can't be read: {source}"),
-        frankenstein::Error::HttpReqwest(error) => anyhow::Error::from(error.without_url()).context("no answer from Telegram"),
+        frankenstein::Error::HttpReqwest(error) => {
+            anyhow::Error::from(error.without_url()).context("no answer from Telegram")
+        }
         _ => anyhow!("the request to Telegram could not be made"),
     }
 }
@@ -153,7 +157,9 @@ fn read_error(error: frankenstein::Error) -> SendError {
                 let seconds = said.parameters.and_then(|p| p.retry_after).unwrap_or(1);
                 SendError::Later { after: Some(Duration::from_secs(u64::from(seconds))), cause: describe(error) }
             }
-            401 | 404 => SendError::AccountDown { reason: format!("Telegram does not accept the bot token ({})", said.description) },
+            401 | 404 => SendError::AccountDown {
+                reason: format!("Telegram does not accept the bot token ({})", said.description),
+            },
             400..=499 => SendError::Refused { reason: said.description.clone() },
             _ => SendError::Uncertain { cause: describe(error) },
         },

@@ -40,6 +40,10 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned:
             tracing::warn!(account.id = %lane.id, %error, "an intent could not be written; the message waits");
             // Whether the row moved is not known; nothing left, so it goes back either way.
             while lane.app.store.unbegin(claim.message).await.is_err() {
+                if lane.app.lanes.stop.is_cancelled() {
+                    // The next start finds it in flight, and must take it for uncertain.
+                    return Step::End;
+                }
                 pause(lane).await;
             }
             return put_back(lane, claim).await;
@@ -114,12 +118,19 @@ fn judge(
                 Some(pause) => {
                     let at = now + pause;
                     let error = Some(("later", reason));
-                    let outcome = Outcome { status: Some(Status::Queued), error, due_at: Some(at), is_attempt: true, ..Outcome::default() };
+                    let outcome = Outcome {
+                        status: Some(Status::Queued),
+                        error,
+                        due_at: Some(at),
+                        is_attempt: true,
+                        ..Outcome::default()
+                    };
                     (outcome, Settlement::Later { at, pace: uncounted(next_at) })
                 }
                 None => {
                     let error = Some(("too_many_attempts", reason));
-                    let outcome = Outcome { status: Some(Status::Failed), error, is_attempt: true, ..Outcome::default() };
+                    let outcome =
+                        Outcome { status: Some(Status::Failed), error, is_attempt: true, ..Outcome::default() };
                     (outcome, Settlement::Done { pace: uncounted(next_at) })
                 }
             }
@@ -132,13 +143,17 @@ fn judge(
     }
 }
 
-/// Tells the row, then the queue, then the world. Neither of the first two is given up: what they
-/// are told here nobody else knows.
+/// Tells the row, then the queue, then the world. Neither of the first two is given up before the
+/// server itself stops: what they are told here nobody else knows.
 async fn finish(lane: &Lane, claim: Claim, outcome: Outcome, settlement: Settlement) -> Step {
     let status = outcome.status.unwrap_or(Status::Uncertain);
     let is_down = outcome.error.as_ref().is_some_and(|(code, _)| *code == "account_down");
     while let Err(error) = lane.app.store.finish(claim.message, outcome.clone()).await {
         tracing::error!(account.id = %lane.id, message.id = %claim.message, %error, "an outcome waits for the database");
+        if lane.app.lanes.stop.is_cancelled() {
+            // The next start finds it in flight, and must take it for uncertain.
+            return Step::End;
+        }
         pause(lane).await;
     }
     lane.app.telemetry.settled.with_label_values(&[status.as_str()]).inc();

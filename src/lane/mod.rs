@@ -118,7 +118,12 @@ impl Lanes {
 
     /// Disconnects an account: from now on it should not be connected, and has no lane. What is in
     /// flight finishes first.
-    pub async fn disconnect(&self, app: &App, id: AccountId, log_out: bool) -> Result<Option<Arc<Account>>, StoreError> {
+    pub async fn disconnect(
+        &self,
+        app: &App,
+        id: AccountId,
+        log_out: bool,
+    ) -> Result<Option<Arc<Account>>, StoreError> {
         let change = |row: &mut entity::account::ActiveModel| {
             row.should_connect = Set(false);
             if log_out {

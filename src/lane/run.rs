@@ -13,8 +13,8 @@ use tokio::sync::SemaphorePermit;
 use super::{Signals, attempt, restore, watchdog};
 use crate::app::App;
 use crate::gateway::ConnectError;
-use crate::inbox;
 use crate::gateway::sessions::Status;
+use crate::inbox;
 use crate::pacing::policy::Span;
 use crate::queue::Turn;
 use crate::realtime::Event;
@@ -22,8 +22,10 @@ use crate::store::account::Account;
 
 /// How often a connection that has nothing to send is asked whether it lives.
 const PROBE: Duration = Duration::from_secs(60);
-/// The longest pause before a connection or a database is tried again.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+/// The longest pause before a messenger is tried again, which is far away and not ours …
+const MESSENGER: Duration = Duration::from_secs(60);
+/// … and before our own database or queue is: messages wait for it.
+const SERVICE: Duration = Duration::from_secs(2);
 
 /// One lane, while it runs.
 pub(super) struct Lane {
@@ -42,8 +44,8 @@ pub(super) struct Lane {
 pub(super) enum Step {
     /// Go on at once.
     Next,
-    /// Something the lane needs does not answer: back off.
-    Failed,
+    /// Something the lane needs does not answer: back off, for so long at most.
+    Failed(Duration),
     /// Nothing to do until woken, or until this instant.
     Wait(Option<DateTime<Utc>>),
     /// The lane has no more to do.
@@ -63,7 +65,7 @@ pub(super) async fn run(app: Arc<App>, id: AccountId, epoch: i64, signals: Arc<S
         let until = match lane.step().await {
             Step::Next => continue,
             Step::End => break,
-            Step::Failed => Some(lane.app.clock.now() + lane.back_off()),
+            Step::Failed(longest) => Some(lane.app.clock.now() + lane.back_off(longest)),
             Step::Wait(until) => until,
         };
         lane.planned = None;
@@ -102,8 +104,8 @@ impl Lane {
     }
 
     /// Exponential from a quarter of a second, with jitter.
-    fn back_off(&mut self) -> Duration {
-        let longest = Duration::from_millis(250).saturating_mul(1 << self.failures.min(12)).min(LONGEST_BACKOFF);
+    fn back_off(&mut self, longest: Duration) -> Duration {
+        let longest = Duration::from_millis(250).saturating_mul(1 << self.failures.min(12)).min(longest);
         self.failures += 1;
         Span { min: longest / 2, max: longest }.draw(&mut rand::rng())
     }
@@ -113,13 +115,13 @@ impl Lane {
         let account = match self.app.store.account(self.id).await {
             Ok(Some(account)) => account,
             Ok(None) => return Step::End,
-            Err(error) => return self.failed("the database", &error),
+            Err(error) => return self.failed("the database", &error, SERVICE),
         };
-        if self.signals.is_stale.swap(false, Ordering::AcqRel) {
-            if let Err(error) = self.restore(&account).await {
-                self.signals.is_stale.store(true, Ordering::Release);
-                return self.failed("restoring", &error);
-            }
+        if self.signals.is_stale.swap(false, Ordering::AcqRel)
+            && let Err(error) = self.restore(&account).await
+        {
+            self.signals.is_stale.store(true, Ordering::Release);
+            return self.failed("restoring", &error, SERVICE);
         }
         match self.app.sessions.status(self.id) {
             Status::Connected => self.turn(&account).await,
@@ -130,11 +132,11 @@ impl Lane {
         }
     }
 
-    fn failed(&self, what: &str, error: &dyn Display) -> Step {
+    fn failed(&self, what: &str, error: &dyn Display, longest: Duration) -> Step {
         if self.failures == 0 {
             tracing::warn!(account.id = %self.id, %error, what, "the lane backs off");
         }
-        Step::Failed
+        Step::Failed(longest)
     }
 
     /// Waits for its turn to start; how long that takes is not the lane's to promise.
@@ -168,8 +170,8 @@ impl Lane {
                 inbox::fail(&self.app, self.id, code, reason).await;
                 Step::End
             }
-            Ok(Err(ConnectError::Later(error))) => self.failed("connecting", &error),
-            Err(_) => self.failed("connecting", &"no answer in time"),
+            Ok(Err(ConnectError::Later(error))) => self.failed("connecting", &error, MESSENGER),
+            Err(_) => self.failed("connecting", &"no answer in time", MESSENGER),
         }
     }
 
@@ -198,7 +200,7 @@ impl Lane {
                 self.app.sessions.close(self.id, Status::Disconnected, false).await;
                 Step::End
             }
-            Err(error) => self.failed("the queue", &error),
+            Err(error) => self.failed("the queue", &error, SERVICE),
         }
     }
 

@@ -33,11 +33,8 @@ pub fn estimate(policy: &Policy, pace: &Pace, position: u64, now: DateTime<Utc>)
         if sends == left {
             return at + span(policy, pace, since_rest, left);
         }
-        let next = if sends == rest_of_cap {
-            policy.end_of(day)
-        } else {
-            at + span(policy, pace, since_rest, sends + 1)
-        };
+        let next =
+            if sends == rest_of_cap { policy.end_of(day) } else { at + span(policy, pace, since_rest, sends + 1) };
         at = policy.after_quiet(next);
         sent_today = if policy.day_of(at) == day { sent_today + sends + 1 } else { 0 };
         since_rest = advance(policy, since_rest, sends + 1);

@@ -153,7 +153,13 @@ mod tests {
     fn relaxed_limits_bring_the_next_instant_nearer_and_tightened_ones_move_it_off() {
         let mut rng = StdRng::seed_from_u64(3);
         let (strict, now) = (limited(), start());
-        let free = Policy { delay: Span { min: Duration::from_millis(100), max: Duration::from_millis(100) }, per_minute: None, rest: None, daily: None, ..strict.clone() };
+        let free = Policy {
+            delay: Span { min: Duration::from_millis(100), max: Duration::from_millis(100) },
+            per_minute: None,
+            rest: None,
+            daily: None,
+            ..strict.clone()
+        };
         let mut pace = Pace::default();
         for _ in 0..5 {
             pace.record(&strict, now, Duration::ZERO);

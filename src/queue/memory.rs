@@ -121,7 +121,10 @@ impl Queue for MemoryQueue {
         }
         let Some(state) = &line.state else { return Ok(Placed::Forgotten) };
         let pace = state.pace.clone();
-        Ok(Placed::At { positions: entries.iter().map(|entry| line.position(entry.rank, entry.message)).collect(), pace })
+        Ok(Placed::At {
+            positions: entries.iter().map(|entry| line.position(entry.rank, entry.message)).collect(),
+            pace,
+        })
     }
 
     async fn claim(

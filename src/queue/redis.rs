@@ -47,7 +47,10 @@ pub struct RedisQueue {
 enum Connection {
     Single(ConnectionManager),
     /// Connected on first use, so that a server starts while its Redis is down.
-    Cluster { client: ClusterClient, connected: OnceCell<ClusterConnection> },
+    Cluster {
+        client: Box<ClusterClient>,
+        connected: OnceCell<ClusterConnection>,
+    },
 }
 
 impl RedisQueue {
@@ -55,8 +58,9 @@ impl RedisQueue {
     pub fn new(url: &str, is_cluster: bool, prefix: &str) -> anyhow::Result<Self> {
         let connection = if is_cluster {
             let nodes: Vec<&str> = url.split(',').map(str::trim).collect();
-            let client = ClusterClientBuilder::new(nodes).connection_timeout(PATIENCE).response_timeout(PATIENCE).build()?;
-            Connection::Cluster { client, connected: OnceCell::new() }
+            let client =
+                ClusterClientBuilder::new(nodes).connection_timeout(PATIENCE).response_timeout(PATIENCE).build()?;
+            Connection::Cluster { client: Box::new(client), connected: OnceCell::new() }
         } else {
             let client = redis::Client::open(url).context("REDIS_URL is not a Redis URL")?;
             let config = ConnectionManagerConfig::new()
@@ -83,15 +87,12 @@ impl RedisQueue {
     }
 
     /// Runs `ask` on the connection, whichever kind it is.
-    async fn with<T>(
-        &self,
-        ask: impl AsyncFnOnce(&mut Either) -> redis::RedisResult<T>,
-    ) -> Result<T, Unavailable> {
+    async fn with<T>(&self, ask: impl AsyncFnOnce(&mut Either) -> redis::RedisResult<T>) -> Result<T, Unavailable> {
         let mut either = match &self.connection {
             Connection::Single(manager) => Either::Single(manager.clone()),
-            Connection::Cluster { client, connected } => {
-                Either::Cluster(connected.get_or_try_init(|| client.get_async_connection()).await.map_err(anyhow::Error::from)?.clone())
-            }
+            Connection::Cluster { client, connected } => Either::Cluster(
+                connected.get_or_try_init(|| client.get_async_connection()).await.map_err(anyhow::Error::from)?.clone(),
+            ),
         };
         ask(&mut either).await.map_err(|error| Unavailable(error.into()))
     }

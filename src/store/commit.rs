@@ -6,6 +6,7 @@
 //! written never takes its neighbours along. If the database is down, all of them hear so.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use entity::ids::MessageId;
@@ -19,6 +20,9 @@ use super::{Store, StoreError};
 const BATCH: usize = 1_000;
 /// Requests that may wait before the next one waits to be let in.
 const WAITING: usize = 10_000;
+
+/// How long a transaction may take before the database counts as down.
+const SILENCE: Duration = Duration::from_secs(15);
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -138,7 +142,13 @@ struct Written {
     moved: Vec<Receipt>,
 }
 
+/// Writes a batch, or gives up on a database that has gone silent.
 async fn write(db: &DatabaseConnection, batch: &[Write]) -> Result<Written, StoreError> {
+    let silent = |_| StoreError::Down(DbErr::Custom("no answer in time".to_owned()));
+    tokio::time::timeout(SILENCE, write_all(db, batch)).await.map_err(silent)?
+}
+
+async fn write_all(db: &DatabaseConnection, batch: &[Write]) -> Result<Written, StoreError> {
     let (mut rows, mut asked, mut outcomes, mut receipts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for write in batch {
         match write {

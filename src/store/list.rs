@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, CompanyId, MessageId};
 use entity::message::{Column, Entity, Model, Status};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 
 use super::message::find_keys;
 use super::{Store, StoreError, json_texts};
@@ -68,7 +70,10 @@ impl Shown {
         let is_scheduled = || Condition::all().add(Column::DueAtMs.gt(now)).add(Column::ErrorCode.is_null());
         let lasts = || Condition::any().add(Column::ExpiresAtMs.is_null()).add(Column::ExpiresAtMs.gt(now));
         let has_come = || {
-            Condition::any().add(Column::DueAtMs.is_null()).add(Column::DueAtMs.lte(now)).add(Column::ErrorCode.is_not_null())
+            Condition::any()
+                .add(Column::DueAtMs.is_null())
+                .add(Column::DueAtMs.lte(now))
+                .add(Column::ErrorCode.is_not_null())
         };
         match self {
             Self::Row(Status::Expired) => Condition::any().add(is(Status::Expired)).add(is_over()),
@@ -137,7 +142,11 @@ impl Store {
     }
 
     /// The messages accepted before under `keys`, each with its place among them and its hash.
-    pub async fn find_by_keys(&self, company: CompanyId, keys: &[String]) -> Result<Vec<(usize, MessageId, i64)>, StoreError> {
+    pub async fn find_by_keys(
+        &self,
+        company: CompanyId,
+        keys: &[String],
+    ) -> Result<Vec<(usize, MessageId, i64)>, StoreError> {
         let asked: Vec<_> = keys.iter().enumerate().map(|(i, key)| (i, company.to_string(), key.as_str())).collect();
         let found = find_keys(&self.reader, self.reader.get_database_backend(), &asked).await?;
         Ok(found.into_iter().map(|found| (found.index, found.message, found.hash)).collect())

@@ -126,8 +126,19 @@ type Tx = DatabaseTransaction;
 pub(super) async fn accept(tx: &Tx, rows: &[&NewMessage]) -> Result<Vec<Kept>, DbErr> {
     #[derive(Serialize)]
     struct Row<'a>(
-        String, String, String, &'a str, &'a str, i16, i64, Option<i64>, Option<i64>, Option<&'a str>, Option<&'a str>,
-        Option<i64>, i64,
+        String,
+        String,
+        String,
+        &'a str,
+        &'a str,
+        i16,
+        i64,
+        Option<i64>,
+        Option<i64>,
+        Option<&'a str>,
+        Option<&'a str>,
+        Option<i64>,
+        i64,
     );
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -136,9 +147,19 @@ pub(super) async fn accept(tx: &Tx, rows: &[&NewMessage]) -> Result<Vec<Kept>, D
         .iter()
         .map(|m| {
             Row(
-                m.id.to_string(), m.company.to_string(), m.account.to_string(), &m.recipient, &m.text, m.priority, m.seq,
-                m.due_at.map(ms), m.expires_at.map(ms), m.reference.as_deref(),
-                m.key.as_ref().map(|(key, _)| key.as_str()), m.key.as_ref().map(|(_, hash)| *hash), ms(m.created_at),
+                m.id.to_string(),
+                m.company.to_string(),
+                m.account.to_string(),
+                &m.recipient,
+                &m.text,
+                m.priority,
+                m.seq,
+                m.due_at.map(ms),
+                m.expires_at.map(ms),
+                m.reference.as_deref(),
+                m.key.as_ref().map(|(key, _)| key.as_str()),
+                m.key.as_ref().map(|(_, hash)| *hash),
+                ms(m.created_at),
             )
         })
         .collect();
@@ -239,8 +260,17 @@ pub(super) async fn begin(tx: &Tx, asked: &[(MessageId, DateTime<Utc>)]) -> Resu
 pub(super) async fn finish(tx: &Tx, outcomes: &[(MessageId, &Outcome)]) -> Result<(), DbErr> {
     #[derive(Serialize)]
     struct Row<'a>(
-        MessageId, &'static str, Option<&'static str>, Option<&'a str>, Option<&'a str>, Option<i64>, i32, Option<i64>,
-        Option<i64>, Option<i64>, Option<u32>,
+        MessageId,
+        &'static str,
+        Option<&'static str>,
+        Option<&'a str>,
+        Option<&'a str>,
+        Option<i64>,
+        i32,
+        Option<i64>,
+        Option<i64>,
+        Option<i64>,
+        Option<u32>,
     );
     if outcomes.is_empty() {
         return Ok(());
@@ -250,9 +280,16 @@ pub(super) async fn finish(tx: &Tx, outcomes: &[(MessageId, &Outcome)]) -> Resul
         .map(|(id, o)| {
             let error = o.error.as_ref();
             Row(
-                *id, o.status.unwrap_or(Status::Uncertain).as_str(), error.map(|(code, _)| *code),
-                error.map(|(_, text)| text.as_str()), o.provider_message_id.as_deref(), o.due_at.map(ms),
-                i32::from(o.is_attempt), o.sent_at.map(ms), o.paced.map(|p| ms(p.at)), o.paced.map(|p| ms(p.next_at)),
+                *id,
+                o.status.unwrap_or(Status::Uncertain).as_str(),
+                error.map(|(code, _)| *code),
+                error.map(|(_, text)| text.as_str()),
+                o.provider_message_id.as_deref(),
+                o.due_at.map(ms),
+                i32::from(o.is_attempt),
+                o.sent_at.map(ms),
+                o.paced.map(|p| ms(p.at)),
+                o.paced.map(|p| ms(p.next_at)),
                 o.paced.map(|p| p.since_rest),
             )
         })
@@ -287,8 +324,7 @@ pub(super) async fn receive(tx: &Tx, receipts: &[Receipt]) -> Result<Vec<Receipt
         (Status::Delivered, DELIVERED.to_owned(), "'sending', 'sent', 'uncertain'"),
         (Status::Read, format!("{DELIVERED}, read_at_ms = o.at_ms"), "'sending', 'sent', 'uncertain', 'delivered'"),
     ] {
-        let values: Vec<_> =
-            receipts.iter().filter(|r| r.status == status).map(|r| (r.message, ms(r.at))).collect();
+        let values: Vec<_> = receipts.iter().filter(|r| r.status == status).map(|r| (r.message, ms(r.at))).collect();
         if values.is_empty() {
             continue;
         }

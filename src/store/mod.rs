@@ -18,7 +18,9 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, Value};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, Value,
+};
 
 /// How long a statement waits for a connection before the database counts as down.
 const ACQUIRE: Duration = Duration::from_secs(3);
@@ -102,7 +104,8 @@ async fn sqlite(path: &Path) -> anyhow::Result<(DatabaseConnection, DatabaseConn
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("can't create {}", folder.display()))?;
     }
-    let lock = File::create(path.with_extension("lock")).with_context(|| format!("can't write beside {}", path.display()))?;
+    let lock =
+        File::create(path.with_extension("lock")).with_context(|| format!("can't write beside {}", path.display()))?;
     if lock.try_lock().is_err() {
         bail!("another process uses {}; one file serves one process (use PostgreSQL for more)", path.display());
     }

@@ -1,6 +1,8 @@
 //! The pairing page in a real Chromium: what a person sees, from the first code to "connected".
 //! Screenshots of each state are left in `target/screenshots`.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on fails")]
+
 #[expect(dead_code, unused_imports, unreachable_pub, reason = "shared with the other tests, which use more of it")]
 #[path = "../it/harness/mod.rs"]
 mod harness;
@@ -54,11 +56,13 @@ impl Browser {
         }
         options.add_experimental_option("prefs", json!({"intl.accept_languages": language})).unwrap();
         let url = format!("http://127.0.0.1:{port}");
-        let driver = eventually("the browser opens", 60, async || WebDriver::new(&url, options.clone()).await.ok()).await;
+        let driver =
+            eventually("the browser opens", 60, async || WebDriver::new(&url, options.clone()).await.ok()).await;
         // Chromium does not open windows narrower than 500 px; its device emulation does.
         let screen = json!({"width": width, "height": 780, "deviceScaleFactor": 2, "mobile": width < 500});
         driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", screen).await.unwrap();
-        let scheme = json!({"features": [{"name": "prefers-color-scheme", "value": if is_dark { "dark" } else { "light" }}]});
+        let scheme =
+            json!({"features": [{"name": "prefers-color-scheme", "value": if is_dark { "dark" } else { "light" }}]});
         driver.cdp().send_raw("Emulation.setEmulatedMedia", scheme).await.unwrap();
         Self { driver, process, _profile: profile }
     }
@@ -84,7 +88,11 @@ impl Browser {
         let wide = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
         assert_eq!(self.driver.execute(wide, vec![]).await.unwrap().json(), &json!(false), "the page scrolls sideways");
         let foreign = "return performance.getEntriesByType('resource').map(e => new URL(e.name).origin).filter(o => o !== location.origin)";
-        assert_eq!(self.driver.execute(foreign, vec![]).await.unwrap().json(), &json!([]), "something came from elsewhere");
+        assert_eq!(
+            self.driver.execute(foreign, vec![]).await.unwrap().json(),
+            &json!([]),
+            "something came from elsewhere"
+        );
     }
 
     async fn close(mut self) {
@@ -171,6 +179,7 @@ async fn a_phone_in_the_dark_switches_the_language_by_keyboard() {
     }
     browser.driver.action_chain().send_keys(Key::Enter).perform().await.unwrap();
     browser.sees("Waiting to be scanned").await;
+    browser.screenshot("phone").await;
     let language = browser.driver.execute("return document.documentElement.lang", vec![]).await.unwrap();
     assert_eq!(language.json(), &json!("en"));
     browser.close().await;

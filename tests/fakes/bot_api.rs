@@ -112,7 +112,12 @@ fn error(code: u16, description: &str, parameters: Value) -> HttpResponse {
     HttpResponse::build(actix_web::http::StatusCode::from_u16(code).unwrap()).json(body)
 }
 
-async fn answer(seen: Data<Mutex<Seen>>, path: Path<(String, String)>, request: HttpRequest, body: Bytes) -> HttpResponse {
+async fn answer(
+    seen: Data<Mutex<Seen>>,
+    path: Path<(String, String)>,
+    request: HttpRequest,
+    body: Bytes,
+) -> HttpResponse {
     let (token, method) = path.into_inner();
     let is_token = token.split_once(':').is_some_and(|(id, secret)| id.parse::<u64>().is_ok() && secret.len() >= 30);
     if !is_token || seen.lock().unwrap().revoked.contains(&token) {
@@ -135,10 +140,13 @@ async fn send_message(seen: &Mutex<Seen>, token: &str, request: &HttpRequest, bo
         seen.lock().unwrap().refused.push(why.to_owned());
         error(400, &format!("Bad Request: {why}"), Value::Null)
     };
-    if request.method() != "POST" || request.headers().get("content-type").is_none_or(|kind| kind != "application/json") {
+    if request.method() != "POST" || request.headers().get("content-type").is_none_or(|kind| kind != "application/json")
+    {
         return complain("only POST with application/json is understood");
     }
-    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return complain("can't parse the JSON object") };
+    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
+        return complain("can't parse the JSON object");
+    };
     if let Some(unknown) = fields.keys().find(|name| !matches!(name.as_str(), "chat_id" | "text")) {
         return complain(&format!("field {unknown} is not expected"));
     }
@@ -184,7 +192,8 @@ async fn send_message(seen: &Mutex<Seen>, token: &str, request: &HttpRequest, bo
         Ok(id) => json!({"id": id, "type": "private", "first_name": "Patient"}),
         Err(_) => json!({"id": -1_001_234_567_890_i64, "type": "channel", "title": "News", "username": &chat[1..]}),
     };
-    HttpResponse::Ok().json(json!({"ok": true, "result": {"message_id": number, "date": at.timestamp(), "chat": chat, "text": text}}))
+    HttpResponse::Ok()
+        .json(json!({"ok": true, "result": {"message_id": number, "date": at.timestamp(), "chat": chat, "text": text}}))
 }
 
 /// 30 messages a second for a bot, one a second for a chat; a tenth of a second of grace, since
@@ -193,7 +202,8 @@ fn over_limit(seen: &Mutex<Seen>, token: &str, chat: &str) -> Option<HttpRespons
     #[expect(clippy::disallowed_methods, reason = "a server of its own has its own clock")]
     let since = Utc::now() - TimeDelta::from_std(Duration::from_millis(900)).unwrap();
     let mut seen = seen.lock().unwrap();
-    let recent: Vec<&Taken> = seen.taken.iter().rev().take_while(|t| t.at > since).filter(|t| t.token == token).collect();
+    let recent: Vec<&Taken> =
+        seen.taken.iter().rev().take_while(|t| t.at > since).filter(|t| t.token == token).collect();
     let why = if recent.iter().any(|taken| taken.chat == chat) {
         "more than one message a second to a chat"
     } else if recent.len() > 30 {

@@ -158,10 +158,8 @@ async fn a_message_waits_for_its_time_and_is_not_sent_after_it() {
     let sent_at: chrono::DateTime<chrono::Utc> = sent["sentAt"].as_str().unwrap().parse().unwrap();
     assert!(sent_at.timestamp_millis() >= soon.timestamp_millis(), "{sent}");
     assert_eq!(app.client.message(short).await["status"], "expired");
-    eventually("the queue is empty", 10, async || {
-        (app.client.queue(&account).await["queueLength"] == 0).then_some(())
-    })
-    .await;
+    eventually("the queue is empty", 10, async || (app.client.queue(&account).await["queueLength"] == 0).then_some(()))
+        .await;
     assert_eq!(app.app().simulator.arrived(), 1);
 }
 

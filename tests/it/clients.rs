@@ -11,7 +11,8 @@ async fn run(program: &str, script: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
     let (program, url) = (program.to_owned(), app.client.url.clone());
     let (script, shown) = (folder.join(script), script.to_owned());
-    let output = tokio::task::spawn_blocking(move || Command::new(program).arg(script).arg(url).output()).await.unwrap();
+    let output =
+        tokio::task::spawn_blocking(move || Command::new(program).arg(script).arg(url).output()).await.unwrap();
     let output = output.unwrap_or_else(|error| panic!("{shown} can't run ({error}); make test installs what it needs"));
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{shown}:\n{said}");

@@ -28,7 +28,8 @@ async fn accept_all(client: &Client) -> Vec<String> {
         client.connect(&account).await;
         let messages: Vec<Value> =
             (0..EACH).map(|i| json!({"to": format!("{}", 1 + i), "message": format!("{bot}/{i}")})).collect();
-        let body = client.post("/api/messages/bulk", json!({"accountId": account, "messages": messages})).await.expect(202);
+        let body =
+            client.post("/api/messages/bulk", json!({"accountId": account, "messages": messages})).await.expect(202);
         ids.extend(body["results"].as_array().unwrap().iter().map(|r| r["messageId"].as_str().unwrap().to_owned()));
     }
     assert_eq!(ids.len(), ALL);
@@ -42,7 +43,9 @@ async fn taken(api: &BotApi, count: usize) {
 /// Waits until every message is final, and compares what the server says with what the messenger counted.
 async fn settle_accounts(client: &Client, api: &BotApi, ids: &[String], kills: usize) {
     let total = async |status: &str| {
-        let list = client.try_run(client.request(reqwest::Method::GET, &format!("/api/messages?status={status}&limit=1"))).await?;
+        let list = client
+            .try_run(client.request(reqwest::Method::GET, &format!("/api/messages?status={status}&limit=1")))
+            .await?;
         list.body["pagination"]["total"].as_u64()
     };
     eventually("every message is final", 150, async || {
@@ -67,7 +70,6 @@ async fn settle_accounts(client: &Client, api: &BotApi, ids: &[String], kills: u
         *statuses.entry(status.to_owned()).or_default() += 1;
     }
     let uncertain = statuses.get("uncertain").copied().unwrap_or(0);
-    println!("{statuses:?}");
     assert!(uncertain <= kills * BOTS as usize, "{uncertain} are uncertain after {kills} kills");
     assert_eq!(api.complaints(), [""; 0]);
     for bot in 0..BOTS {

@@ -34,7 +34,13 @@ async fn where_credentials_are_required_every_call_needs_the_key() {
         (Method::POST, format!("/api/messages/{message}/retry")),
     ];
     let contract = app.client.get("/openapi.json").await.expect(200);
-    let published: usize = contract["paths"].as_object().unwrap().iter().filter(|(path, _)| path.starts_with("/api/")).map(|(_, methods)| methods.as_object().unwrap().len()).sum();
+    let published: usize = contract["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(path, _)| path.starts_with("/api/"))
+        .map(|(_, methods)| methods.as_object().unwrap().len())
+        .sum();
     assert_eq!(published, calls.len(), "a call of the contract is not tried here");
     for (method, path) in calls {
         for client in [app.client.clone(), app.client.with_key("another-key-than-the-right-one")] {

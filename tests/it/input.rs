@@ -29,7 +29,7 @@ async fn bad_messages_get_a_sentence_and_change_nothing() {
         (with("message", json!({"text": "m"})), 400, "invalid_request"),
         (with("message", json!("я".repeat(4_097))), 400, "invalid_request"),
         (with("message", json!("a\0b")), 400, "invalid_request"),
-        (with("to", json!("7777777\07777")), 400, "invalid_request"),
+        (with("to", json!("7777777\u{0}7777")), 400, "invalid_request"),
         (with("reference", json!("r\0")), 400, "invalid_request"),
         (with("reference", json!("")), 400, "invalid_request"),
         (with("priority", json!(10)), 400, "invalid_request"),

@@ -147,7 +147,10 @@ async fn limits_that_change_hold_at_once_for_what_is_queued() {
     let queue = app.client.queue(&account).await;
     let next = instant(&queue["status"]["nextSendAt"]);
     assert!((next - app.app().clock.now()).num_milliseconds() > 1_500, "{queue}");
-    assert_eq!(queue["limits"], json!({"useLimits": true, "dailyCount": 1, "dailyLimit": 500, "perMinute": 20, "sentLastMinute": 1}));
+    assert_eq!(
+        queue["limits"],
+        json!({"useLimits": true, "dailyCount": 1, "dailyLimit": 500, "perMinute": 20, "sentLastMinute": 1})
+    );
     app.client.put(&format!("/api/accounts/{account}"), json!({"useLimits": false})).await.expect(200);
     let sent = app.client.reaches(&second, &["sent"]).await;
     assert!(instant(&sent["sentAt"]) < next, "it waited for the old limits");

@@ -2,6 +2,7 @@
 //! real binary where it is killed. Nothing sleeps: tests step a manual clock or await what they
 //! expect, with a deadline.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can not go on fails")]
 #![expect(unreachable_pub, reason = "modules of a test program are public to each other alone")]
 
 #[path = "../fakes/bot_api.rs"]

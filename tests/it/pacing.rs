@@ -57,7 +57,10 @@ async fn estimates_come_true_within_15_percent_for_200_messages_under_each_prese
             let really = (arrivals.recv().await.unwrap().at - accepted_at).as_seconds_f64();
             // The first few are ruled by single draws; from the fortieth on the mean holds.
             if index >= 40 {
-                assert!((expected - really).abs() <= 0.15 * really, "message {index}: {expected} s, and it took {really} s");
+                assert!(
+                    (expected - really).abs() <= 0.15 * really,
+                    "message {index}: {expected} s, and it took {really} s"
+                );
             }
         }
     }
@@ -68,7 +71,10 @@ fn estimates_hold_over_days_quiet_hours_and_caps() {
     let presets = Presets { limited: Limits::default(), unlimited: Limits::default() };
     for (name, limits) in [
         ("caps", json!({"delayMs": [3000, 8000], "dailyLimitFrom": 120, "dailyLimitTo": 300, "warmupDays": 5})),
-        ("quiet hours", json!({"delayMs": [60000, 180000], "quietHours": ["20:00", "08:30"], "timezone": "Asia/Bishkek"})),
+        (
+            "quiet hours",
+            json!({"delayMs": [60000, 180000], "quietHours": ["20:00", "08:30"], "timezone": "Asia/Bishkek"}),
+        ),
         ("minutes", json!({"delayMs": [0, 100], "perMinute": 10})),
         ("rests", json!({"delayMs": [1000, 2000], "restAfter": 3, "restMs": [20000, 40000]})),
     ] {
@@ -117,7 +123,13 @@ async fn days_of_a_new_account_keep_to_their_caps_over_restarts() {
     let mut sent: Vec<DateTime<Utc>> = Vec::new();
     for page in 1..=2 {
         let list = app.client.get(&format!("/api/messages?limit=200&page={page}")).await.expect(200);
-        sent.extend(list["data"].as_array().unwrap().iter().map(|m| m["sentAt"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap()));
+        sent.extend(
+            list["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|m| m["sentAt"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap()),
+        );
     }
     sent.sort();
     assert_eq!(sent.len(), 200);
@@ -131,7 +143,8 @@ async fn days_of_a_new_account_keep_to_their_caps_over_restarts() {
         assert!(sent[..=i].iter().filter(|s| **s > *at - TimeDelta::seconds(60)).count() <= 20);
     }
     assert!(sent.windows(2).all(|pair| (pair[1] - pair[0]).num_milliseconds() >= 3_000));
-    let rested = |group: &[DateTime<Utc>]| group.windows(2).any(|pair| (pair[1] - pair[0]).num_milliseconds() >= 30_000);
+    let rested =
+        |group: &[DateTime<Utc>]| group.windows(2).any(|pair| (pair[1] - pair[0]).num_milliseconds() >= 30_000);
     assert!(sent.windows(6).all(rested), "a rest was forgotten over a restart");
 }
 
@@ -178,7 +191,8 @@ async fn quiet_hours_hold_back_even_what_comes_in_during_them() {
     let clock = Clock::manual("2026-03-02T21:00:00Z".parse().unwrap());
     let app = TestApp::on(&[], clock.clone()).await;
     let limits = json!({"quietHours": ["20:00", "08:00"]});
-    let account = app.client.create(json!({"name": "A", "useLimits": false, "limits": limits, "config": quick()})).await;
+    let account =
+        app.client.create(json!({"name": "A", "useLimits": false, "limits": limits, "config": quick()})).await;
     app.client.connect(&account).await;
     app.client.status(&account, "CONNECTED").await;
     let sent = app.client.send(&account, "77777777777", "m").await;

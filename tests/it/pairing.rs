@@ -98,7 +98,9 @@ async fn the_page_is_told_of_every_step_and_starts_pairing_only_where_nobody_has
                 heard += std::str::from_utf8(&bytes.next().await.unwrap().unwrap()).unwrap();
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(20), hear).await.unwrap_or_else(|_| panic!("never {status}"));
+        tokio::time::timeout(std::time::Duration::from_secs(20), hear)
+            .await
+            .unwrap_or_else(|_| panic!("never {status}"));
     };
     until("DISCONNECTED").await;
     app.client.post(&format!("/qr/{account}/start"), json!({})).await.expect(200);

@@ -131,10 +131,11 @@ async fn drive(queue: &dyn Queue, operations: &[Operation], seed: u64) -> Result
             Operation::Done { next_in } | Operation::Later { in_ms: next_in } => {
                 let Some(held) = claim.take() else { continue };
                 let message = held.message;
-                let next_at = Some(now + TimeDelta::milliseconds(*next_in));
+                let at = now + TimeDelta::milliseconds(*next_in);
+                let next_at = Some(at);
                 let pace = Pace { next_at, ..Pace::default() };
                 let is_done = matches!(operation, Operation::Done { .. });
-                let how = if is_done { Settlement::Done { pace } } else { Settlement::Later { at: next_at.unwrap(), pace } };
+                let how = if is_done { Settlement::Done { pace } } else { Settlement::Later { at, pace } };
                 let settled = queue.settle(held, how).await.unwrap();
                 if model.is_known && model.in_flight == Some(message) {
                     prop_assert_eq!(settled, Settled::Yes);

@@ -90,7 +90,8 @@ impl Case {
     async fn sent(&self, seq: i64) -> MessageId {
         let id = self.accepted(seq).await;
         assert!(matches!(self.store.begin(id, self.now).await.unwrap(), Beginning::Begun(_)));
-        let outcome = Outcome { status: Some(Status::Sent), sent_at: Some(self.now), is_attempt: true, ..Outcome::default() };
+        let outcome =
+            Outcome { status: Some(Status::Sent), sent_at: Some(self.now), is_attempt: true, ..Outcome::default() };
         self.store.finish(id, outcome).await.unwrap();
         id
     }
@@ -209,7 +210,8 @@ async fn an_outcome_may_be_written_twice_and_a_receipt_may_overtake_it(case: Cas
     let id = case.accepted(1).await;
     case.store.begin(id, case.now).await.unwrap();
     case.store.receive(vec![Receipt { message: id, status: Status::Delivered, at: case.now }]).await.unwrap();
-    let outcome = Outcome { status: Some(Status::Sent), sent_at: Some(case.now), is_attempt: true, ..Outcome::default() };
+    let outcome =
+        Outcome { status: Some(Status::Sent), sent_at: Some(case.now), is_attempt: true, ..Outcome::default() };
     for _ in 0..2 {
         case.store.finish(id, outcome.clone()).await.unwrap();
     }
@@ -218,14 +220,18 @@ async fn an_outcome_may_be_written_twice_and_a_receipt_may_overtake_it(case: Cas
 }
 
 async fn a_pace_is_rebuilt_from_the_rows(case: Case) {
-    let presets = Presets { limited: Limits { per_minute: Some(3), daily_limit_to: Some(9), ..Limits::default() }, unlimited: Limits::default() };
+    let presets = Presets {
+        limited: Limits { per_minute: Some(3), daily_limit_to: Some(9), ..Limits::default() },
+        unlimited: Limits::default(),
+    };
     let policy = Policy::new(&presets, true, &Limits::default(), None).unwrap();
     assert_eq!(case.store.pace(case.account, &policy, case.now).await.unwrap().last_at, None);
     for minute in 0..5 {
         let at = case.now - TimeDelta::minutes(5 - minute);
         let id = case.accepted(minute).await;
         case.store.begin(id, at).await.unwrap();
-        let paced = Some(Paced { at, next_at: at + TimeDelta::seconds(9), since_rest: u32::try_from(minute).unwrap() + 1 });
+        let paced =
+            Some(Paced { at, next_at: at + TimeDelta::seconds(9), since_rest: u32::try_from(minute).unwrap() + 1 });
         let outcome = Outcome { status: Some(Status::Failed), is_attempt: true, paced, ..Outcome::default() };
         case.store.finish(id, outcome).await.unwrap();
     }
@@ -239,7 +245,8 @@ async fn a_pace_is_rebuilt_from_the_rows(case: Case) {
 }
 
 async fn what_is_queued_is_read_in_order_batch_by_batch(case: Case) {
-    let mut rows: Vec<NewMessage> = (0..25).map(|seq| NewMessage { priority: (seq % 3) as i16, ..case.message(seq) }).collect();
+    let mut rows: Vec<NewMessage> =
+        (0..25).map(|seq| NewMessage { priority: (seq % 3) as i16, ..case.message(seq) }).collect();
     case.store.accept(rows.clone()).await.unwrap();
     rows.sort_by_key(|row| (row.priority, row.seq));
     let (mut read, mut after) = (Vec::new(), None);

@@ -96,7 +96,9 @@ async fn a_blocked_bot_and_an_unknown_chat_are_refused_at_once() {
     let api = BotApi::start();
     let app = start(&api).await;
     let account = bot(&app, json!({})).await;
-    for (to, reason) in [("403", "bot was blocked by the user"), ("404", "chat not found"), ("@nobody_there", "chat not found")] {
+    for (to, reason) in
+        [("403", "bot was blocked by the user"), ("404", "chat not found"), ("@nobody_there", "chat not found")]
+    {
         let id = send(&app, &account, to, "m").await;
         let failed = app.client.reaches(&id, &["failed"]).await;
         assert_eq!((&failed["lastError"]["code"], &failed["attempts"]), (&json!("refused"), &json!(1)));
@@ -145,7 +147,8 @@ async fn telegrams_own_limits_are_kept_however_fast_the_account_may_be() {
     let app = start(&api).await;
     let account = bot(&app, json!({"limits": {"delayMs": [0, 0]}})).await;
     let same: Vec<Value> = (0..3).map(|i| json!({"to": "42", "message": format!("same {i}")})).collect();
-    let others: Vec<Value> = (0..60).map(|i| json!({"to": format!("{}", 1_000 + i), "message": format!("m{i}")})).collect();
+    let others: Vec<Value> =
+        (0..60).map(|i| json!({"to": format!("{}", 1_000 + i), "message": format!("m{i}")})).collect();
     let body = json!({"accountId": account, "messages": ([same, others].concat())});
     app.client.post("/api/messages/bulk", body).await.expect(202);
     eventually("all are taken", 40, async || (api.count() == 63).then_some(())).await;

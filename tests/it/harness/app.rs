@@ -110,7 +110,10 @@ impl Binary {
     /// Starts it (again), and reads from what it prints where it listens.
     pub fn resume(&mut self) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_andante"));
-        command.envs(self.settings.iter().map(|(name, value)| (name, value))).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = lines.by_ref().find_map(|line| Some(line.ok()?.strip_prefix("Andante listens on ")?.to_owned()));
@@ -135,9 +138,8 @@ impl Binary {
 
     /// `kill`, and what the process came to.
     pub fn terminate(&mut self) -> bool {
-        let mut child = self.child.take().unwrap();
-        let told = Command::new("kill").arg(child.id().to_string()).status().unwrap();
-        told.success() && child.wait().unwrap().success()
+        let told = Command::new("kill").arg(self.pid().to_string()).status().unwrap();
+        told.success() && self.child.take().unwrap().wait().unwrap().success()
     }
 }
 

@@ -18,7 +18,9 @@ fn free_port() -> u16 {
 
 /// Runs `command` until the returned child's pipe closes.
 fn run_while_piped(command: &str) -> Child {
-    let script = format!("{command} >/dev/null 2>&1 & server=$!; read -r _; kill -9 $server 2>/dev/null; wait $server 2>/dev/null");
+    let script = format!(
+        "{command} >/dev/null 2>&1 & server=$!; read -r _; kill -9 $server 2>/dev/null; wait $server 2>/dev/null"
+    );
     Command::new("sh").arg("-c").arg(script).stdin(Stdio::piped()).spawn().expect("sh runs")
 }
 
