@@ -43,43 +43,41 @@ fn main() {
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let mut table = Vec::new();
+        println!("{:<58} {:>16} {:>24} {:>8} {:>8}", "what", "figure", "reference", "ratio", "target");
         if is_wanted("accept-sqlite") {
-            table.push(accept("accepted a second, SQLite + memory, 10 accounts", &[], 10, "0.35").await);
-            table.push(accept("accepted a second, SQLite + memory, 100 accounts", &[], 100, "0.35").await);
+            show(&accept("accepted a second, SQLite + memory, 256 connections", &[], 256, "0.35").await);
+            show(&accept("accepted a second, SQLite + memory, 1,024 connections", &[], 1_024, "0.35").await);
         }
         if is_wanted("accept-postgres") {
             let (database, redis) = (Postgres::database().await, Redis::start().await);
             let settings = [("DATABASE_URL", database.as_str()), ("REDIS_URL", &redis.url())];
-            table.push(accept("accepted a second, PostgreSQL + Redis, 10 accounts", &settings, 10, "0.25").await);
-            table.push(accept("accepted a second, PostgreSQL + Redis, 100 accounts", &settings, 100, "0.25").await);
+            show(&accept("accepted a second, PostgreSQL + Redis, 256 connections", &settings, 256, "0.25").await);
+            show(&accept("accepted a second, PostgreSQL + Redis, 1,024 connections", &settings, 1_024, "0.25").await);
         }
         if is_wanted("life-sqlite") {
-            table.push(whole_life("whole lives a second, SQLite + memory", &[]).await);
+            show(&whole_life("whole lives a second, SQLite + memory", &[]).await);
         }
         if is_wanted("life-postgres") {
             let (database, redis) = (Postgres::database().await, Redis::start().await);
             let settings = [("DATABASE_URL", database.as_str()), ("REDIS_URL", &redis.url())];
-            table.push(whole_life("whole lives a second, PostgreSQL + Redis", &settings).await);
+            show(&whole_life("whole lives a second, PostgreSQL + Redis", &settings).await);
         }
         if is_wanted("lateness") {
-            table.push(lateness().await);
+            show(&lateness().await);
         }
         if is_wanted("memory") {
-            table.push(memory().await);
+            show(&memory().await);
         }
         if is_wanted("start") {
-            table.push(start("start to first send, 1,000,000 rows of 1,000 accounts", 1_000).await);
-            table.push(start("start to first send, 1,000,000 rows of one account", 1).await);
-        }
-        println!("\n{:<58} {:>16} {:>24} {:>8} {:>8}", "what", "figure", "reference", "ratio", "target");
-        for line in table {
-            println!(
-                "{:<58} {:>16} {:>24} {:>8.3} {:>8}",
-                line.what, line.figure, line.reference, line.ratio, line.target
-            );
+            show(&start("start to first send, 1,000,000 rows of 1,000 accounts", 1_000).await);
+            show(&start("start to first send, 1,000,000 rows of one account", 1).await);
         }
     });
+}
+
+fn show(line: &Line) {
+    let Line { what, figure, reference, ratio, target } = line;
+    println!("{what:<58} {figure:>16} {reference:>24} {ratio:>8.3} {target:>8}");
 }
 
 fn account(limits: Value, use_limits: bool) -> Value {
@@ -118,10 +116,10 @@ async fn sent(client: &Client) -> f64 {
     client.metric("andante_attempts_settled_total{status=\"sent\"}").await
 }
 
-/// Requests a second that wrk gets answered, over 256 connections.
-fn wrk(url: &str, script: Option<&str>, accounts: &str) -> f64 {
+/// Requests a second that wrk gets answered, over so many connections.
+fn wrk(url: &str, connections: u32, script: Option<&str>, accounts: &str) -> f64 {
     let mut command = Command::new("wrk");
-    command.args(["-t1", "-c256", "-d6s"]).env("ACCOUNTS", accounts);
+    command.args(["-t1", "-d6s"]).arg(format!("-c{connections}")).env("ACCOUNTS", accounts);
     if let Some(script) = script {
         command.args(["-s", script]);
     }
@@ -139,15 +137,20 @@ fn median(mut values: Vec<f64>) -> f64 {
 /// The rate of durable 202s against the rate of the same server's plainest GET, taken in turns.
 async fn accept(what: &'static str, settings: &[(&str, &str)], accounts: usize, target: &'static str) -> Line {
     let server = Binary::start(settings);
-    let accounts = create(&server.client, accounts, &account(json!({}), false)).await;
+    let accounts = create(&server.client, 10, &account(json!({}), false)).await;
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), accounts.join("\n") + "\n").unwrap();
     let (url, ids) = (server.client.url.clone(), file.path().display().to_string());
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/accept.lua");
     let rounds = tokio::task::spawn_blocking(move || {
-        wrk(&format!("{url}/health/live"), None, &ids);
+        wrk(&format!("{url}/health/live"), connections, None, &ids);
         (0..3)
-            .map(|_| (wrk(&format!("{url}/health/live"), None, &ids), wrk(&url, Some(script), &ids)))
+            .map(|_| {
+                (
+                    wrk(&format!("{url}/health/live"), connections, None, &ids),
+                    wrk(&url, connections, Some(script), &ids),
+                )
+            })
             .collect::<Vec<_>>()
     });
     let rounds = rounds.await.unwrap();
@@ -164,7 +167,7 @@ async fn whole_life(what: &'static str, settings: &[(&str, &str)]) -> Line {
     let server = Binary::start(settings);
     let client = server.client.clone();
     let url = format!("{}/health/live", client.url);
-    let gets = tokio::task::spawn_blocking(move || wrk(&url, None, "")).await.unwrap();
+    let gets = tokio::task::spawn_blocking(move || wrk(&url, 256, None, "")).await.unwrap();
     let accounts = create(&client, ACCOUNTS, &account(json!({"delayMs": [0, 0]}), false)).await;
     connect(&client, &accounts).await;
     connected(&client, ACCOUNTS).await;

@@ -101,7 +101,11 @@ impl Lanes {
         pairing: Pairing,
     ) -> Result<Option<Arc<Account>>, StoreError> {
         if self.is_running(id) {
-            return app.store.account(id).await;
+            if !matches!(app.sessions.status(id), Status::Disconnected | Status::Failed) {
+                return app.store.account(id).await;
+            }
+            // It is about to end by itself, and would not look again.
+            self.end(app, id).await;
         }
         let wish = |row: &mut entity::account::ActiveModel| row.should_connect = Set(true);
         if app.store.change_account(id, wish).await?.is_none() {

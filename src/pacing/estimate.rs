@@ -7,8 +7,11 @@ use chrono::{DateTime, Utc};
 
 use super::{Pace, Policy};
 
-/// Days followed one by one; what is further off is drawn out from them.
-const DAYS_FOLLOWED: u32 = 400;
+/// Days followed one by one, enough for any warm-up worth its name; what is further off is drawn
+/// out from the last few.
+const DAYS_FOLLOWED: u32 = 40;
+/// How many of them that is: a week, as quiet hours may cut each day in two.
+const DAYS_DRAWN_OUT: u32 = 14;
 
 /// When the message at `position` (1 is the next to go) will be sent, on average.
 #[must_use]
@@ -22,8 +25,11 @@ pub fn estimate(policy: &Policy, pace: &Pace, position: u64, now: DateTime<Utc>)
     }
     let mut since_rest = pace.next_since_rest(policy);
     let mut left = position.max(1) - 1;
-    let began = at;
-    for _ in 0..DAYS_FOLLOWED {
+    let mut mark = (at, left);
+    for turn in 0..DAYS_FOLLOWED {
+        if turn == DAYS_FOLLOWED - DAYS_DRAWN_OUT {
+            mark = (at, left);
+        }
         let day = policy.day_of(at);
         let rest_of_cap =
             policy.cap_on(day).map_or(u64::MAX, |cap| u64::from(cap).saturating_sub(sent_today).saturating_sub(1));
@@ -40,8 +46,7 @@ pub fn estimate(policy: &Policy, pace: &Pace, position: u64, now: DateTime<Utc>)
         since_rest = advance(policy, since_rest, sends + 1);
         left -= sends + 1;
     }
-    let done = (position - left).max(1);
-    let per_send = (at - began).to_std().unwrap_or_default().as_secs_f64() / done as f64;
+    let per_send = (at - mark.0).as_seconds_f64() / (mark.1 - left).max(1) as f64;
     at + Duration::try_from_secs_f64(per_send * left as f64).unwrap_or_default()
 }
 
