@@ -135,7 +135,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// The rate of durable 202s against the rate of the same server's plainest GET, taken in turns.
-async fn accept(what: &'static str, settings: &[(&str, &str)], accounts: usize, target: &'static str) -> Line {
+async fn accept(what: &'static str, settings: &[(&str, &str)], connections: u32, target: &'static str) -> Line {
     let server = Binary::start(settings);
     let accounts = create(&server.client, 10, &account(json!({}), false)).await;
     let file = tempfile::NamedTempFile::new().unwrap();
