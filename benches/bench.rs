@@ -69,8 +69,8 @@ fn main() {
             show(&memory().await);
         }
         if is_wanted("start") {
-            show(&start("start to first send, 1,000,000 rows of 1,000 accounts", 1_000).await);
-            show(&start("start to first send, 1,000,000 rows of one account", 1).await);
+            show(&start("start to first send of the last of 1,000 accounts, 1M rows", 1_000).await);
+            show(&start("start to first send, 1M rows of one account", 1).await);
         }
     });
 }
