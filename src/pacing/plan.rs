@@ -6,23 +6,28 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
 
 use super::pace::MINUTE;
+use super::policy::Span;
 use super::{Pace, Policy};
 
 /// The instant of the next send: the drawn pause after the last one, moved on until the minute,
 /// the day and the quiet hours allow it. Never before `now`.
 pub fn plan(policy: &Policy, pace: &Pace, now: DateTime<Utc>, rng: &mut impl Rng) -> DateTime<Utc> {
-    let span = if pace.rest_is_due(policy) { policy.rest.map_or(policy.delay, |rest| rest.span) } else { policy.delay };
-    allowed(policy, pace, now, span.draw(rng))
+    allowed(policy, pace, now, pause_due(policy, pace).draw(rng))
 }
 
 /// An instant planned earlier, brought to what the policy of today could have drawn: unchanged
 /// where it still fits, nearer where limits were relaxed, further where they were tightened.
 #[must_use]
 pub fn clamp(policy: &Policy, pace: &Pace, planned: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
-    let span = if pace.rest_is_due(policy) { policy.rest.map_or(policy.delay, |rest| rest.span) } else { policy.delay };
+    let span = pause_due(policy, pace);
     let earliest = allowed(policy, pace, now, span.min);
     let latest = allowed(policy, pace, now, span.max);
     planned.clamp(earliest, latest.max(earliest))
+}
+
+/// What the pause after the last send is drawn from: a rest where one is due.
+fn pause_due(policy: &Policy, pace: &Pace) -> Span {
+    policy.rest.filter(|_| pace.rest_is_due(policy)).map_or(policy.delay, |rest| rest.span)
 }
 
 /// The first allowed instant at least `pause` after the last send.
@@ -64,7 +69,7 @@ mod tests {
     use proptest::prelude::*;
     use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-    use super::super::policy::{Daily, Rest, Span};
+    use super::super::policy::{Daily, Rest};
     use super::*;
 
     fn ms(span: TimeDelta) -> i64 {
