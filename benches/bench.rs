@@ -81,7 +81,7 @@ fn show(line: &Line) {
 }
 
 fn account(limits: Value, use_limits: bool) -> Value {
-    let config = json!({"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": null});
+    let config = json!({"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": null, "answerMs": null});
     json!({"name": "Bench", "useLimits": use_limits, "limits": limits, "config": config})
 }
 

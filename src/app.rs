@@ -3,15 +3,19 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use entity::ids::AccountId;
+use entity::ids::{AccountId, CompanyId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::attempts::Attempts;
+use crate::auth::identity::Identities;
+use crate::auth::token::Keys;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::sessions::Sessions;
@@ -20,13 +24,17 @@ use crate::lane::{Lanes, watchdog};
 use crate::queue::Queue;
 use crate::queue::memory::MemoryQueue;
 use crate::queue::redis::RedisQueue;
-use crate::realtime::Bus;
+use crate::realtime::socketio::{self, Clients};
+use crate::realtime::{Bus, Event, nodes};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 use crate::{api, inbox};
 
 /// 2025-01-01T00:00:00Z in microseconds: where the sequence numbers start.
-const SEQUENCE_EPOCH_US: i64 = 1_735_689_600_000_000;
+pub const SEQUENCE_EPOCH_US: i64 = 1_735_689_600_000_000;
+
+/// How long Socket.IO clients may take to be told that the server goes.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// The parts of one server.
 pub struct App {
@@ -44,6 +52,12 @@ pub struct App {
     pub lanes: Lanes,
     /// The events.
     pub bus: Bus,
+    /// Who showed which credential lately.
+    pub identities: Identities,
+    /// Attempts to sign in.
+    pub attempts: Attempts,
+    /// What logins are signed with.
+    pub keys: Keys,
     /// The simulated messenger.
     pub simulator: Arc<Simulator>,
     /// The counters.
@@ -71,6 +85,30 @@ impl App {
         next(last)
     }
 
+    /// The day that counts go by: days since 1970 where the server's day starts.
+    #[must_use]
+    pub fn today(&self) -> i32 {
+        self.day_of(self.clock.now())
+    }
+
+    /// The day of `at`, as [`Self::today`] counts them.
+    #[must_use]
+    pub fn day_of(&self, at: DateTime<Utc>) -> i32 {
+        at.with_timezone(&self.config.timezone).date_naive().to_epoch_days()
+    }
+
+    /// People, keys or grants changed: every node looks again who somebody is.
+    pub fn people_changed(&self, company: CompanyId) {
+        self.identities.forget();
+        self.bus.tell(company, None, Event::PeopleChanged);
+    }
+
+    /// A user or a key may not call any more, and its sockets are cut.
+    pub fn shut_out(&self, company: CompanyId, whom: impl ToString) {
+        self.people_changed(company);
+        self.bus.tell(company, None, Event::ShutOut { whom: whom.to_string() });
+    }
+
     /// The link that pairs the account.
     #[must_use]
     pub fn qr_url(&self, account: AccountId) -> String {
@@ -85,6 +123,7 @@ pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
     http: ServerHandle,
+    clients: Arc<Clients>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -102,24 +141,39 @@ impl Running {
         };
         let (reports, reported) = mpsc::unbounded_channel();
         let (quiet, stop, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+        let telemetry = Telemetry::new()?;
+        let (bus, ends) = Bus::new(config.redis.is_some(), telemetry.events_dropped.clone());
         let app = Arc::new(App {
             public_url: config.public_url.clone().unwrap_or_else(|| format!("http://{address}")),
             store,
             queue,
             sessions: Sessions::new(reports),
             lanes: Lanes::new(tasks.clone(), quiet.clone(), stop.clone()),
-            bus: Bus::default(),
+            bus,
+            identities: Identities::default(),
+            attempts: Attempts::new(config.login_rate),
+            keys: Keys::default(),
             simulator: Arc::default(),
-            telemetry: Telemetry::new()?,
+            telemetry,
             started_at: clock.now(),
             quiet: quiet.clone(),
             sequence: AtomicI64::new(0),
             config,
             clock,
         });
-        let http = api::serve(app.clone(), listener)?;
+        let (service, clients) = socketio::open(&app);
+        let clients = Arc::new(clients);
+        let http = api::serve(app.clone(), service, listener)?;
         let handle = http.handle();
         tokio::spawn(http);
+        tokio::spawn({
+            let (app, clients, stop) = (app.clone(), clients.clone(), stop.clone());
+            async move { stop.run_until_cancelled(clients.run(&app, ends.clients)).await }
+        });
+        if let (Some(redis), Some(outgoing)) = (app.config.redis.clone(), ends.nodes) {
+            let (app, stop) = (app.clone(), stop.clone());
+            tokio::spawn(async move { stop.run_until_cancelled(nodes::run(&app, &redis, outgoing)).await });
+        }
         tokio::spawn({
             let (app, stop) = (app.clone(), stop.clone());
             async move { stop.run_until_cancelled(inbox::run(&app, reported)).await }
@@ -129,7 +183,7 @@ impl Running {
             async move { stop.run_until_cancelled(watchdog::run(&app)).await }
         });
         app.lanes.start_all(&app).await.context("can't read the accounts")?;
-        Ok(Self { app, address, http: handle, tasks, stop })
+        Ok(Self { app, address, http: handle, clients, tasks, stop })
     }
 
     /// Stops in two stages. First nothing new begins: HTTP refuses, lanes claim no more, streams
@@ -138,7 +192,12 @@ impl Running {
     pub async fn stop(self) {
         self.app.quiet.cancel();
         self.tasks.close();
-        let finished = async { tokio::join!(self.http.stop(true), self.tasks.wait()) };
+        // The call itself refuses new connections; then clients are told, and come back elsewhere.
+        let stopped = self.http.stop(true);
+        if self.app.clock.timeout(FAREWELL, self.clients.close()).await.is_err() {
+            tracing::debug!("a client takes nothing, not even a farewell");
+        }
+        let finished = async { tokio::join!(stopped, self.tasks.wait()) };
         if self.app.clock.timeout(self.app.config.shutdown_deadline, finished).await.is_err() {
             tracing::warn!("messages in flight at the deadline end as uncertain");
         }

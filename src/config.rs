@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
+use chrono_tz::Tz;
 use config::{File, FileFormat, Map, Source, Value};
 use entity::account::Provider;
 use serde::Deserialize;
@@ -67,7 +68,26 @@ pub const SETTINGS: &[Setting] = &[
         "api_key",
         "ANDANTE_API_KEY",
         "",
-        "The administrator's API key, at least 16 characters. Needed where credentials are required.",
+        "An API key of the operator's, at least 16 characters: the company \"default\" and everything in it. Empty: only users and the keys they make.",
+    ),
+    setting(
+        "registration",
+        "ANDANTE_REGISTRATION",
+        "true",
+        "Whether anybody may register a company; `andante user create` works either way.",
+    ),
+    setting("login_hours", "ANDANTE_LOGIN_HOURS", "24", "How long a login lasts."),
+    setting(
+        "login_rate",
+        "ANDANTE_LOGIN_RATE",
+        "10",
+        "Attempts to sign in or register a minute, for each address and for each user; 0 is off.",
+    ),
+    setting(
+        "company_accounts",
+        "ANDANTE_COMPANY_ACCOUNTS",
+        "0",
+        "How many accounts a company may have; 0: any number.",
     ),
     setting(
         "cors_origins",
@@ -80,6 +100,24 @@ pub const SETTINGS: &[Setting] = &[
         "ANDANTE_HTTP_RATE",
         "",
         "Requests a second for each API key or address, beyond which the answer is 429; 0 is off. Empty: off in open mode, 100 otherwise.",
+    ),
+    setting(
+        "socket_connections",
+        "ANDANTE_SOCKET_CONNECTIONS",
+        "5000",
+        "Socket.IO clients that a company may have connected to one node.",
+    ),
+    setting(
+        "socket_handshakes",
+        "ANDANTE_SOCKET_HANDSHAKES",
+        "50",
+        "Socket.IO connections a second that an address may open; 0 is off.",
+    ),
+    setting(
+        "stall_seconds",
+        "ANDANTE_STALL_SECONDS",
+        "30",
+        "A client that takes nothing of what it is sent for so long is cut off. On Linux.",
     ),
     setting(
         "default_provider",
@@ -179,8 +217,15 @@ struct Raw {
     auth: String,
     allow_open: bool,
     api_key: String,
+    registration: bool,
+    login_hours: u32,
+    login_rate: u32,
+    company_accounts: u64,
     cors_origins: String,
     http_rate: String,
+    socket_connections: usize,
+    socket_handshakes: u32,
+    stall_seconds: u64,
     default_provider: String,
     telegram_api_url: String,
     send_deadline_seconds: u64,
@@ -212,12 +257,28 @@ pub struct Config {
     pub database_url: String,
     /// Redis, or none: the queues are in memory.
     pub redis: Option<Redis>,
-    /// The administrator's key; none: open mode.
+    /// Whether no credentials are needed.
+    pub is_open: bool,
+    /// The operator's key.
     pub api_key: Option<String>,
+    /// Whether anybody may register a company.
+    pub registration: bool,
+    /// How long a login lasts.
+    pub login: Duration,
+    /// Attempts to sign in a minute, for each address and user; none: no limit.
+    pub login_rate: Option<u32>,
+    /// How many accounts a company may have; none: any number.
+    pub company_accounts: Option<u64>,
     /// Origins that may call; none: all.
     pub cors_origins: Option<Vec<String>>,
     /// Requests a second per caller; none: no limit.
     pub http_rate: Option<u32>,
+    /// Socket.IO clients of a company on this node.
+    pub socket_connections: usize,
+    /// Socket.IO connections a second from an address; none: no limit.
+    pub socket_handshakes: Option<u32>,
+    /// How long a client may take nothing of what it is sent.
+    pub stall: Duration,
     /// What an account is when the request does not say.
     pub default_provider: Provider,
     /// Where the Telegram Bot API is, without a slash at the end.
@@ -230,6 +291,8 @@ pub struct Config {
     pub shutdown_deadline: Duration,
     /// The two presets of limits.
     pub presets: Presets,
+    /// Where the server's day starts.
+    pub timezone: Tz,
     /// What is logged.
     pub log: String,
 }
@@ -308,13 +371,15 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
     ensure!(
         !is_open || bind.ip().is_loopback() || raw.allow_open,
         "refusing to start: auth is open, and {bind} can be reached from other machines, so anyone could send from your \
-         accounts. Bind to 127.0.0.1, or set ANDANTE_AUTH=required and ANDANTE_API_KEY, or, if something else guards the \
-         port, ANDANTE_ALLOW_OPEN=true"
+         accounts. Bind to 127.0.0.1, or set ANDANTE_AUTH=required, or, if something else guards the port, \
+         ANDANTE_ALLOW_OPEN=true"
     );
     ensure!(
-        is_open || raw.api_key.len() >= 16,
-        "credentials are required on {bind}: set ANDANTE_API_KEY to a secret of at least 16 characters"
+        raw.api_key.is_empty() || raw.api_key.len() >= 16,
+        "ANDANTE_API_KEY must be a secret of at least 16 characters"
     );
+    ensure!((1..=8_760).contains(&raw.login_hours), "login_hours must be from 1 to 8760, which is a year");
+    ensure!(raw.stall_seconds > 0, "stall_seconds must be at least 1");
     let is_open_rate = raw.http_rate.is_empty() && is_open;
     let http_rate = match raw.http_rate.as_str() {
         "" => 100,
@@ -356,10 +421,18 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
             is_cluster: raw.redis_cluster,
             prefix: raw.redis_prefix,
         }),
-        api_key: (!is_open).then_some(raw.api_key),
+        is_open,
+        api_key: (!is_open && !raw.api_key.is_empty()).then_some(raw.api_key),
+        registration: raw.registration,
+        login: Duration::from_secs(u64::from(raw.login_hours) * 3600),
+        login_rate: (raw.login_rate > 0).then_some(raw.login_rate),
+        company_accounts: (raw.company_accounts > 0).then_some(raw.company_accounts),
         cors_origins: (raw.cors_origins != "*")
             .then(|| raw.cors_origins.split(',').map(|origin| origin.trim().to_owned()).collect()),
         http_rate: (http_rate > 0 && !is_open_rate).then_some(http_rate),
+        socket_connections: raw.socket_connections,
+        socket_handshakes: (raw.socket_handshakes > 0).then_some(raw.socket_handshakes),
+        stall: Duration::from_secs(raw.stall_seconds),
         default_provider: raw
             .default_provider
             .parse()
@@ -368,6 +441,7 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
         send_deadline: Duration::from_secs(raw.send_deadline_seconds),
         connect_deadline: Duration::from_secs(raw.connect_deadline_seconds),
         shutdown_deadline: Duration::from_secs(raw.shutdown_seconds),
+        timezone: limited.zone().context("the limits in the settings can't be")?,
         presets: Presets { limited, unlimited },
         log: raw.log,
     })
@@ -404,7 +478,7 @@ mod tests {
         let config = read("", &[]).unwrap();
         assert_eq!(config.bind.to_string(), "127.0.0.1:3000");
         assert_eq!(config.database_url, "sqlite://./data/andante.db");
-        assert!(config.api_key.is_none() && config.redis.is_none() && config.http_rate.is_none());
+        assert!(config.is_open && config.redis.is_none() && config.http_rate.is_none());
         assert_eq!(config.presets.limited.per_minute, Some(20));
     }
 
@@ -426,11 +500,13 @@ mod tests {
     fn open_mode_stays_on_loopback_unless_it_is_asked_for_by_name() {
         let everywhere = ("ANDANTE_BIND", "0.0.0.0:3000");
         assert!(read("", &[everywhere, ("ANDANTE_AUTH", "open")]).err().unwrap().contains("refusing to start"));
-        assert!(read("", &[everywhere]).err().unwrap().contains("ANDANTE_API_KEY"));
+        let guarded = read("", &[everywhere]).unwrap();
+        assert!(!guarded.is_open && guarded.api_key.is_none());
+        assert!(read("", &[everywhere, ("ANDANTE_API_KEY", "short")]).err().unwrap().contains("16 characters"));
         let key = ("ANDANTE_API_KEY", "0123456789abcdef");
         assert_eq!(read("", &[everywhere, key]).unwrap().http_rate, Some(100));
         let asked_for = [everywhere, ("ANDANTE_AUTH", "open"), ("ANDANTE_ALLOW_OPEN", "true")];
-        assert!(read("", &asked_for).unwrap().api_key.is_none());
+        assert!(read("", &asked_for).unwrap().is_open);
     }
 
     #[test]
@@ -444,6 +520,7 @@ mod tests {
             ("ANDANTE_PUBLIC_URL", "example.org", "http://"),
             ("ANDANTE_HTTP_RATE", "many", "whole number"),
             ("ANDANTE_SHUTDOWN_SECONDS", "soon", "wrong type"),
+            ("ANDANTE_LOGIN_HOURS", "0", "login_hours"),
         ] {
             let error = read("", &[(name, value)]).err().unwrap();
             assert!(error.contains(said), "{name}={value}: {error}");

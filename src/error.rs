@@ -52,9 +52,27 @@ pub enum ApiError {
     /// 400: fields that can't be.
     #[error("{}", .0.iter().map(|d| format!("{} {}", d.field, d.message)).collect::<Vec<_>>().join("; "))]
     Fields(Vec<Detail>),
+    /// 400: the caller has to choose.
+    #[error("{message}")]
+    Choice {
+        /// A stable word.
+        code: &'static str,
+        /// A sentence.
+        message: &'static str,
+        /// What there is to choose from.
+        choices: Vec<Detail>,
+    },
     /// 401.
-    #[error("credentials are needed: Authorization: Bearer <key>, or X-API-Key")]
-    Unauthorized,
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// 403: known, and not allowed.
+    #[error("{message}")]
+    Forbidden {
+        /// A stable word.
+        code: &'static str,
+        /// A sentence.
+        message: &'static str,
+    },
     /// 404.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -112,9 +130,13 @@ impl ApiError {
     #[must_use]
     pub fn code(&self) -> String {
         match self {
-            Self::Bad { code, .. } | Self::Conflict { code, .. } | Self::Refused { code, .. } => (*code).to_owned(),
+            Self::Bad { code, .. }
+            | Self::Choice { code, .. }
+            | Self::Forbidden { code, .. }
+            | Self::Conflict { code, .. }
+            | Self::Refused { code, .. } => (*code).to_owned(),
             Self::Fields(_) => "invalid_request".to_owned(),
-            Self::Unauthorized => "unauthorized".to_owned(),
+            Self::Unauthorized(_) => "unauthorized".to_owned(),
             Self::NotFound(what) => format!("{}_not_found", what.replace(' ', "_")),
             Self::Method => "method_not_allowed".to_owned(),
             Self::TooLarge { .. } => "too_large".to_owned(),
@@ -129,7 +151,7 @@ impl ApiError {
     #[must_use]
     pub fn body(&self) -> ErrorBody {
         let details = match self {
-            Self::Fields(details) => Some(details.clone()),
+            Self::Fields(details) | Self::Choice { choices: details, .. } => Some(details.clone()),
             Self::Refused { field, message, .. } => {
                 Some(vec![Detail { field: (*field).to_owned(), message: message.clone() }])
             }
@@ -142,8 +164,9 @@ impl ApiError {
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::Bad { .. } | Self::Fields(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Bad { .. } | Self::Choice { .. } | Self::Fields(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict { .. } => StatusCode::CONFLICT,
@@ -164,7 +187,7 @@ impl ResponseError for ApiError {
         match self {
             Self::TooMany { after } => response.insert_header((RETRY_AFTER, after.as_secs().max(1))),
             Self::Unavailable(_) => response.insert_header((RETRY_AFTER, 2)),
-            Self::Unauthorized => response.insert_header(("WWW-Authenticate", "Bearer")),
+            Self::Unauthorized(_) => response.insert_header(("WWW-Authenticate", "Bearer")),
             _ => &mut response,
         };
         response.insert_header(ContentType::json()).json(self.body())

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::ids::MessageId;
+use entity::ids::{ChatId, MessageId, UserId};
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -13,6 +13,7 @@ use crate::lane::restore;
 use crate::pacing::{Pace, estimate};
 use crate::phone::Recipient;
 use crate::queue::{Entry, Placed, rank};
+use crate::realtime::Event;
 use crate::store::account::Account;
 use crate::store::message::{Kept, NewMessage};
 
@@ -36,6 +37,10 @@ pub struct Draft {
     pub reference: Option<String>,
     /// The idempotency key, and the hash of what was asked for under it.
     pub key: Option<(String, i64)>,
+    /// The chat it was written in; none: it enters its chat when it leaves.
+    pub chat: Option<ChatId>,
+    /// The person who wrote it.
+    pub user: Option<UserId>,
 }
 
 /// What became of a draft.
@@ -74,7 +79,12 @@ async fn accept_chunk(app: &App, account: &Arc<Account>, drafts: Vec<Draft>) -> 
         .iter()
         .map(|m| Entry { message: m.id, rank: rank(m.priority, m.seq), due_at: m.due_at.filter(|at| *at > now) })
         .collect();
+    let written: Vec<(MessageId, ChatId)> = rows.iter().filter_map(|m| Some((m.id, m.chat?))).collect();
     let kept = app.store.accept(rows).await?;
+    let is_new = |id| entries.iter().zip(&kept).any(|(entry, kept)| entry.message == id && *kept == Kept::New);
+    for (message, chat) in written.into_iter().filter(|(message, _)| is_new(*message)) {
+        tell_filed(app, account, message, chat).await?;
+    }
     let new: Vec<Entry> = entries.iter().zip(&kept).filter(|(_, kept)| **kept == Kept::New).map(|(e, _)| *e).collect();
     if app.store.account(account.id).await?.is_none() {
         // Deleted in between: its messages were taken back before or are now.
@@ -102,6 +112,17 @@ async fn accept_chunk(app: &App, account: &Arc<Account>, drafts: Vec<Draft>) -> 
     Ok(answers)
 }
 
+/// Tells that a message a person wrote is in its chat.
+async fn tell_filed(app: &App, account: &Account, message: MessageId, chat: ChatId) -> Result<(), ApiError> {
+    let message = app.store.find_message(account.company_id, message).await?;
+    let chat = app.store.find_chat(account.id, chat).await?;
+    if let (Some(message), Some(chat)) = (message, chat) {
+        let event = Event::MessageFiled { chat: chat.into(), message: message.into() };
+        app.bus.publish(account.company_id, account.id, event);
+    }
+    Ok(())
+}
+
 fn row(app: &App, account: &Account, draft: Draft, now: DateTime<Utc>) -> NewMessage {
     NewMessage {
         id: MessageId::new(now, &mut rand::rng()),
@@ -116,6 +137,8 @@ fn row(app: &App, account: &Account, draft: Draft, now: DateTime<Utc>) -> NewMes
         reference: draft.reference,
         key: draft.key,
         created_at: now,
+        chat: draft.chat,
+        user: draft.user,
     }
 }
 

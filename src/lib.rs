@@ -31,6 +31,7 @@ pub mod intake;
 pub mod lane;
 pub mod pacing;
 pub mod phone;
+pub mod qr;
 pub mod queue;
 pub mod realtime;
 pub mod store;

@@ -1,15 +1,18 @@
-//! The command line: `serve` (the default), `migrate`, `openapi`.
+//! The command line: `serve` (the default), `user create`, `migrate`, `openapi`, `settings`.
 
 use std::process::ExitCode;
 
 use andante::api::docs::Contract;
 use andante::app::Running;
+use andante::auth::login::{self, NewUser};
+use andante::auth::password;
 use andante::clock::Clock;
 use andante::config::{Config, SETTINGS};
 use andante::store::Store;
 use andante::telemetry;
-use anyhow::Context;
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Parser, Subcommand};
+use entity::ids::CompanyId;
 use tokio::signal::unix::{SignalKind, signal};
 use utoipa::OpenApi;
 
@@ -30,12 +33,37 @@ struct Arguments {
 enum Command {
     /// Start the server (the default).
     Serve,
+    /// Look after users.
+    #[command(subcommand)]
+    User(UserCommand),
     /// Bring the database's schema up to date, and stop.
     Migrate,
     /// Print the API's contract as OpenAPI 3.1.
     Openapi,
     /// Print every setting, its default and its meaning.
     Settings,
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Create a user. The password is read from standard input.
+    Create {
+        /// What the user signs in with.
+        #[arg(long)]
+        email: String,
+        /// The company, by name; it is created unless it is there.
+        #[arg(long, default_value = "default")]
+        company: String,
+        /// `admin` or `manager`.
+        #[arg(long, default_value = "admin")]
+        role: String,
+        /// The first name.
+        #[arg(long)]
+        first_name: Option<String>,
+        /// The last name.
+        #[arg(long)]
+        last_name: Option<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -60,11 +88,37 @@ fn run(command: Command) -> anyhow::Result<()> {
             }
         }
         Command::Serve => runtime()?.block_on(serve())?,
+        Command::User(UserCommand::Create { email, company, role, first_name, last_name }) => {
+            let role = role.parse().map_err(|_| anyhow!("--role must be admin or manager"))?;
+            let mut password = String::new();
+            std::io::stdin().read_line(&mut password).context("can't read the password from standard input")?;
+            let password = password.trim_end_matches(['\r', '\n']).to_owned();
+            let new = NewUser { email, password, first_name, last_name, role };
+            runtime()?.block_on(create_user(&company, new))?;
+        }
         Command::Migrate => runtime()?.block_on(async {
             Store::open(&Config::load()?.database_url).await?.close().await;
             anyhow::Ok(())
         })?,
     }
+    Ok(())
+}
+
+async fn create_user(company: &str, new: NewUser) -> anyhow::Result<()> {
+    ensure!(new.email.contains('@'), "--email must be an e-mail address");
+    ensure!(
+        password::LENGTH.contains(&new.password.chars().count()),
+        "the password, read from standard input, must have 8 to 200 characters"
+    );
+    let store = Store::open(&Config::load()?.database_url).await?;
+    let (id, new_name) = match store.companies_named(company).await?.as_slice() {
+        [] => (CompanyId::new(Clock::system().now(), &mut rand::rng()), Some(company.to_owned())),
+        [one] => (one.id, None),
+        _ => bail!("several companies are called {company:?}; sign in as an admin of the one you mean"),
+    };
+    let user = login::create(&store, Clock::system().now(), id, new_name, new).await?;
+    store.close().await;
+    say(&format!("Created the {} {} of the company {id}.", user.role, user.id));
     Ok(())
 }
 
@@ -80,7 +134,7 @@ async fn serve() -> anyhow::Result<()> {
     // Listened for before anything starts, so that no signal is lost.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let is_open = config.api_key.is_none();
+    let is_open = config.is_open;
     let running = Running::start(config, Clock::system()).await?;
     greet(&running.app.public_url, running.address, is_open);
     tokio::select! {
@@ -94,7 +148,7 @@ async fn serve() -> anyhow::Result<()> {
 
 /// What a newcomer needs to see.
 fn greet(url: &str, address: std::net::SocketAddr, is_open: bool) {
-    let key = if is_open { "" } else { " \\\n    -H \"Authorization: Bearer $ANDANTE_API_KEY\"" };
+    let key = if is_open { "" } else { " \\\n    -H \"Authorization: Bearer $TOKEN\"" };
     say(&format!(
         "Andante listens on http://{address}
 

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use entity::account::Provider;
+use entity::chat::Kind;
 
 /// Whom a message is for, in the form its messenger addresses chats. Never logged.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,6 +33,15 @@ impl Recipient {
         .map(Self)
     }
 
+    /// The messenger's own id of the chat with this recipient: `77079856339@c.us`.
+    #[must_use]
+    pub fn chat(&self, provider: Provider) -> String {
+        match provider {
+            Provider::Simulator if !self.0.contains('@') => format!("{}@c.us", self.0),
+            Provider::Simulator | Provider::Telegram => self.0.clone(),
+        }
+    }
+
     /// An address that was read before and kept in a row.
     #[must_use]
     pub fn stored(text: String) -> Self {
@@ -48,6 +58,17 @@ impl Recipient {
 impl fmt::Debug for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Recipient(…)")
+    }
+}
+
+/// What the chat of this id is.
+#[must_use]
+pub fn kind_of_chat(provider: Provider, chat: &str) -> Kind {
+    match provider {
+        Provider::Telegram if chat.starts_with(['-', '@']) => Kind::Group,
+        Provider::Simulator if chat.ends_with("@g.us") => Kind::Group,
+        Provider::Simulator if chat.ends_with("@broadcast") => Kind::Status,
+        Provider::Simulator | Provider::Telegram => Kind::Individual,
     }
 }
 

@@ -31,6 +31,10 @@ pub struct Telemetry {
     pub restored: IntCounter,
     /// Lanes that the watchdog restarted.
     pub lanes_restarted: IntCounter,
+    /// Events that found no room on their way to the clients.
+    pub events_dropped: IntCounter,
+    /// Events that a client missed because it reads too slowly.
+    pub events_missed: IntCounter,
     /// HTTP answers, by their status' first digit.
     pub http: IntCounterVec,
     sessions: IntGaugeVec,
@@ -56,6 +60,11 @@ impl Telemetry {
             )?,
             restored: IntCounter::new("andante_queues_restored_total", "Queues rebuilt from the database")?,
             lanes_restarted: IntCounter::new("andante_lanes_restarted_total", "Lanes that the watchdog restarted")?,
+            events_dropped: IntCounter::new("andante_events_dropped_total", "Events for which there was no room")?,
+            events_missed: IntCounter::new(
+                "andante_events_missed_total",
+                "Events that a Socket.IO client missed because it reads too slowly",
+            )?,
             http: IntCounterVec::new(
                 Opts::new("andante_http_responses_total", "HTTP answers, by class of status"),
                 &["class"],
@@ -69,6 +78,8 @@ impl Telemetry {
         r.register(Box::new(telemetry.send.clone()))?;
         r.register(Box::new(telemetry.restored.clone()))?;
         r.register(Box::new(telemetry.lanes_restarted.clone()))?;
+        r.register(Box::new(telemetry.events_dropped.clone()))?;
+        r.register(Box::new(telemetry.events_missed.clone()))?;
         r.register(Box::new(telemetry.http.clone()))?;
         r.register(Box::new(telemetry.sessions.clone()))?;
         Ok(telemetry)

@@ -10,7 +10,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::ValueTypeErr;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AccountId, CompanyId};
+use crate::ids::{AccountId, CompanyId, UserId};
 
 /// Which messenger an account belongs to, and so which gateway carries its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, DeriveValueType, utoipa::ToSchema)]
@@ -54,6 +54,8 @@ pub struct Model {
     pub id: AccountId,
     /// Whose it is.
     pub company_id: CompanyId,
+    /// The person who created it; none: an API key, or open mode.
+    pub created_by: Option<UserId>,
     /// What people call it.
     pub name: String,
     /// Its messenger.

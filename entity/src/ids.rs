@@ -75,6 +75,13 @@ macro_rules! id {
             pub fn new(at: DateTime<Utc>, rng: &mut impl Rng) -> Self {
                 Self(draw(at, rng))
             }
+
+            /// When it was made, to the millisecond.
+            #[must_use]
+            pub fn made_at(self) -> DateTime<Utc> {
+                let ms = i64::try_from(self.0 >> RANDOM_BITS).unwrap_or(0);
+                DateTime::from_timestamp_millis(ms).unwrap_or_default()
+            }
         }
 
         impl fmt::Display for $name {
@@ -150,6 +157,32 @@ impl MessageId {
     pub const MIN: Self = Self(0);
 }
 
+id!(
+    /// A person who signs in.
+    UserId,
+    "usr"
+);
+id!(
+    /// A manager's rights on an account.
+    GrantId,
+    "grt"
+);
+id!(
+    /// An API key.
+    ApiKeyId,
+    "key"
+);
+id!(
+    /// A conversation of an account.
+    ChatId,
+    "cht"
+);
+id!(
+    /// One signing-in, named by its token.
+    LoginId,
+    "lgn"
+);
+
 impl CompanyId {
     /// The built-in company "default", to which everything belongs in open mode.
     pub const DEFAULT: Self = Self(0);
@@ -170,6 +203,7 @@ mod tests {
             let text = id.to_string();
             assert_eq!(text.len(), 30);
             assert_eq!(text.parse(), Ok(id));
+            assert_eq!(id.made_at(), at);
         }
     }
 

@@ -4,6 +4,50 @@
 //! the store speaks `DateTime<Utc>`. Words that a column takes from a closed list are enums here.
 
 pub mod account;
+pub mod api_key;
+pub mod chat;
 pub mod company;
+pub mod grant;
 pub mod ids;
 pub mod message;
+pub mod user;
+
+/// An enum that is a word in a column, in the API and in the events.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, sea_orm::DeriveValueType)]
+        #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+        #[sea_orm(value_type = "String")]
+        pub enum $name {
+            $($(#[$word_doc])* #[serde(rename = $word)] $variant,)+
+        }
+
+        impl $name {
+            /// Every one of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The word.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = sea_orm::sea_query::ValueTypeErr;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL.iter().copied().find(|word| word.as_str() == text).ok_or(sea_orm::sea_query::ValueTypeErr)
+            }
+        }
+    };
+}
+use words;

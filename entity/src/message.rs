@@ -1,4 +1,4 @@
-//! A message: one text to one chat, from acceptance to its final state.
+//! A message: one text to or from one chat, from acceptance to its final state.
 //!
 //! `Status` is the state machine. The moves are written down once, in [`Status::may_become`], and
 //! the schema enforces the same ones by a trigger, whoever writes to the table.
@@ -9,7 +9,7 @@ use std::str::FromStr;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::ValueTypeErr;
 
-use crate::ids::{AccountId, CompanyId, MessageId};
+use crate::ids::{AccountId, ChatId, CompanyId, MessageId, UserId};
 
 /// Where a message stands.
 ///
@@ -23,7 +23,8 @@ use crate::ids::{AccountId, CompanyId, MessageId};
 /// ```
 /// `failed` and `uncertain` go back to `queued` when a person or the caller says so. A receipt
 /// that comes for a `sending` or `uncertain` message proves that it arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, DeriveValueType)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, DeriveValueType, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[sea_orm(value_type = "String")]
 pub enum Status {
     /// Waits for its turn, or for its time.
@@ -105,6 +106,42 @@ impl FromStr for Status {
     }
 }
 
+crate::words! {
+    /// How a message came to be a row.
+    Origin {
+        /// It was accepted here, to be sent.
+        Accepted = "accepted",
+        /// Somebody sent it to the account. It starts as `delivered` and becomes `read` here.
+        Received = "received",
+        /// The account's owner sent it past us, on the phone.
+        Own = "own",
+    }
+}
+
+crate::words! {
+    /// What a message is.
+    Kind {
+        /// A text.
+        Text = "text",
+        /// A picture.
+        Image = "image",
+        /// A film.
+        Video = "video",
+        /// A sound, or somebody's voice.
+        Audio = "audio",
+        /// A file.
+        Document = "document",
+        /// A sticker.
+        Sticker = "sticker",
+        /// A place.
+        Location = "location",
+        /// Somebody's number.
+        Contact = "contact",
+        /// What has no word here.
+        Other = "other",
+    }
+}
+
 /// One message.
 #[sea_orm::model]
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -115,12 +152,26 @@ pub struct Model {
     pub id: MessageId,
     /// Whose it is.
     pub company_id: CompanyId,
-    /// The account that sends it.
+    /// The account that sends or received it.
     pub account_id: AccountId,
-    /// To whom, as the messenger addresses chats.
+    /// To whom; of a message that was not accepted here, the messenger's id of the chat.
     pub recipient: String,
-    /// The text.
+    /// The text, or what is written under a picture.
     pub text: String,
+    /// How it came to be.
+    pub origin: Origin,
+    /// What it is.
+    pub kind: Kind,
+    /// The chat it is in. One that an app sends enters its chat when it leaves.
+    pub chat_id: Option<ChatId>,
+    /// Its place in the chat: a number like `seq`, drawn when it entered.
+    pub filed_seq: Option<i64>,
+    /// The messenger's id of who wrote it, if it was received.
+    pub sender: Option<String>,
+    /// … and the name.
+    pub sender_name: Option<String>,
+    /// The person here who wrote it.
+    pub user_id: Option<UserId>,
     /// Where it stands.
     pub status: Status,
     /// 0 (first) to 9 (last).

@@ -4,6 +4,8 @@ pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 
 mod m20261121_000001_core;
+mod m20261121_000002_people;
+mod m20261121_000003_inbox;
 
 /// Runs the steps in order.
 #[derive(Debug)]
@@ -12,6 +14,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_core::Migration)]
+        vec![
+            Box::new(m20261121_000001_core::Migration),
+            Box::new(m20261121_000002_people::Migration),
+            Box::new(m20261121_000003_inbox::Migration),
+        ]
     }
 }

@@ -1,8 +1,9 @@
 //! `/api/accounts`: create, list, read, change, remove.
 
+use std::sync::Arc;
+
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{HttpResponse, Responder};
-use entity::account::Provider;
 use entity::ids::AccountId;
 use futures_util::future::try_join_all;
 use garde::Validate;
@@ -10,107 +11,25 @@ use sea_orm::ActiveValue::Set;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::connection::qr_data_url;
-use super::json::{Timestamp, check, id, no_nul, present};
+use super::account::AccountView;
+use super::json::{check, id, no_nul, present};
 use super::list::{Listed, PageQuery, Pagination};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::gateway::check_config;
-use crate::gateway::sessions::Status;
 use crate::lane::restore;
 use crate::pacing::{Limits, Policy};
 use crate::realtime::Event;
 use crate::store::account::Account;
 
-/// An account as the API shows it.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Account)]
-pub struct AccountView {
-    id: AccountId,
-    name: String,
-    provider: Provider,
-    /// Where its connection stands.
-    status: Status,
-    /// The same word as `status`.
-    client_status: Status,
-    /// Which preset of limits holds: that for new accounts, or that for warmed-up ones.
-    use_limits: bool,
-    /// The numbers that differ from the preset.
-    limits: Limits,
-    /// The code to scan as a `data:image/png` URL, while there is one.
-    qr_code: Option<String>,
-    /// The public page that pairs the account.
-    qr_url: String,
-    /// `+` and digits, once paired.
-    #[schema(example = "+996700123456")]
-    phone_number: Option<String>,
-    /// The name the messenger shows.
-    display_name: Option<String>,
-    /// The last thing that went wrong.
-    last_error: Option<AccountError>,
-    /// Until when the messenger asked not to be bothered.
-    restricted_until: Option<Timestamp>,
-    /// When the messenger last answered.
-    last_alive_at: Option<Timestamp>,
-    /// Messages waiting, in flight or scheduled.
-    queue_length: u64,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    /// The latest connection.
-    connected_at: Option<Timestamp>,
-}
-
-/// What went wrong with an account.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct AccountError {
-    /// A stable word.
-    code: String,
-    /// A sentence.
-    message: String,
-    at: Timestamp,
-}
-
-impl AccountView {
-    /// The account as it is now.
-    pub(super) async fn of(app: &App, account: &Account) -> Result<Self, ApiError> {
-        let session = app.sessions.snapshot(account.id);
-        let now = app.clock.now();
-        let queue_length = match restore::overview(app, account).await {
-            Ok(overview) => overview.len(),
-            // The rows know, too; it takes them longer.
-            Err(_) => app.store.count_queued(account.id).await?,
-        };
-        let code = session.code.filter(|code| code.expires_at > now);
-        let error = account.error_code.clone().zip(account.error_message.clone()).zip(account.error_at_ms);
-        Ok(Self {
-            id: account.id,
-            name: account.name.clone(),
-            provider: account.provider,
-            status: session.status,
-            client_status: session.status,
-            use_limits: account.use_limits,
-            limits: account.own_limits(),
-            qr_code: code.filter(|code| !code.is_typed).and_then(|code| qr_data_url(&code.text)),
-            qr_url: app.qr_url(account.id),
-            phone_number: account.phone_number.as_ref().map(|digits| format!("+{digits}")),
-            display_name: account.display_name.clone(),
-            last_error: error.map(|((code, message), at)| AccountError { code, message, at: Timestamp::ms(at) }),
-            restricted_until: session.restricted_until.filter(|until| *until > now).map(Timestamp),
-            last_alive_at: session.last_alive_at.map(Timestamp),
-            queue_length,
-            created_at: Timestamp::ms(account.created_at_ms),
-            updated_at: Timestamp::ms(account.updated_at_ms),
-            connected_at: account.connected_at_ms.map(Timestamp::ms),
-        })
-    }
-}
-
-/// The account of an address, if the caller's company has it.
-pub(super) async fn find(app: &App, caller: Caller, text: &str) -> Result<std::sync::Arc<Account>, ApiError> {
+/// The account of an address, if the caller's company has it and the caller may do there what this
+/// address of the API does.
+pub(super) async fn find(app: &App, caller: &Caller, text: &str) -> Result<Arc<Account>, ApiError> {
     let id: AccountId = id(text, "account")?;
-    app.store.find_account(caller.company, id).await?.ok_or(ApiError::NotFound("account"))
+    let account = app.store.find_account(caller.company, id).await?.ok_or(ApiError::NotFound("account"))?;
+    caller.check(account.id)?;
+    Ok(account)
 }
 
 /// What an account is created with.
@@ -120,30 +39,35 @@ pub struct NewAccount {
     /// What people call it.
     #[garde(length(chars, min = 1, max = 200), custom(no_nul))]
     #[schema(min_length = 1, max_length = 200, example = "My WhatsApp Account")]
-    name: String,
+    pub(super) name: String,
     /// True for new accounts, false for warmed-up ones; true unless said.
     #[garde(skip)]
-    use_limits: Option<bool>,
+    pub(super) use_limits: Option<bool>,
     /// Its messenger; unless said, the server's default.
     #[garde(skip)]
-    provider: Option<String>,
+    pub(super) provider: Option<String>,
     /// Numbers that differ from the preset.
     #[garde(skip)]
-    limits: Option<Limits>,
+    pub(super) limits: Option<Limits>,
     /// An `http`, `https` or `socks5` proxy for its connection.
     #[garde(inner(length(chars, max = 500), custom(no_nul)))]
-    proxy: Option<String>,
+    pub(super) proxy: Option<String>,
     /// What its messenger needs: `{"token": "…"}` for a Telegram bot.
     #[garde(skip)]
     #[schema(value_type = Option<Object>)]
-    config: Option<Value>,
+    pub(super) config: Option<Value>,
 }
 
 /// Creates an account. It is not connected by that.
 #[utoipa::path(post, path = "/api/accounts", tag = "accounts", request_body = NewAccount,
     responses((status = 201, body = AccountView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn create(caller: Caller, app: Data<App>, body: Json<NewAccount>) -> Result<impl Responder, ApiError> {
-    let asked = body.into_inner();
+    let account = open(&app, &caller, body.into_inner()).await?;
+    Ok(HttpResponse::Created().json(AccountView::of(&app, &account).await?))
+}
+
+/// Creates an account, if the company may have one more.
+pub(super) async fn open(app: &App, caller: &Caller, asked: NewAccount) -> Result<Arc<Account>, ApiError> {
     check(&asked)?;
     let provider = match &asked.provider {
         None => app.config.default_provider,
@@ -156,35 +80,39 @@ pub async fn create(caller: Caller, app: Data<App>, body: Json<NewAccount>) -> R
     check_proxy(asked.proxy.as_deref())?;
     let limits = asked.limits.unwrap_or_default();
     Policy::new(&app.config.presets, asked.use_limits.unwrap_or(true), &limits, None)?;
+    if let Some(most) = app.config.company_accounts
+        && app.store.count_accounts(caller.company).await?.0 >= most
+    {
+        let message = format!("the company has {most} accounts, and may not have more");
+        return Err(ApiError::Conflict { code: "too_many_accounts", message });
+    }
     let now = app.clock.now();
-    let account = app
-        .store
-        .create_account(entity::account::Model {
-            id: AccountId::new(now, &mut rand::rng()),
-            company_id: caller.company,
-            name: asked.name,
-            provider,
-            use_limits: asked.use_limits.unwrap_or(true),
-            limits: write_limits(&limits),
-            proxy: asked.proxy,
-            config: asked.config.map(|config| config.to_string()),
-            pairing: None,
-            phone_number: None,
-            display_name: None,
-            should_connect: false,
-            is_paused: false,
-            pause_reason: None,
-            epoch: 0,
-            error_code: None,
-            error_message: None,
-            error_at_ms: None,
-            first_connected_at_ms: None,
-            connected_at_ms: None,
-            created_at_ms: now.timestamp_millis(),
-            updated_at_ms: now.timestamp_millis(),
-        })
-        .await?;
-    Ok(HttpResponse::Created().json(AccountView::of(&app, &account).await?))
+    let account = app.store.create_account(entity::account::Model {
+        id: AccountId::new(now, &mut rand::rng()),
+        company_id: caller.company,
+        created_by: caller.user().map(|user| user.id),
+        name: asked.name,
+        provider,
+        use_limits: asked.use_limits.unwrap_or(true),
+        limits: write_limits(&limits),
+        proxy: asked.proxy,
+        config: asked.config.map(|config| config.to_string()),
+        pairing: None,
+        phone_number: None,
+        display_name: None,
+        should_connect: false,
+        is_paused: false,
+        pause_reason: None,
+        epoch: 0,
+        error_code: None,
+        error_message: None,
+        error_at_ms: None,
+        first_connected_at_ms: None,
+        connected_at_ms: None,
+        created_at_ms: now.timestamp_millis(),
+        updated_at_ms: now.timestamp_millis(),
+    });
+    Ok(account.await?)
 }
 
 fn check_proxy(proxy: Option<&str>) -> Result<(), ApiError> {
@@ -207,7 +135,7 @@ fn write_limits(limits: &Limits) -> Option<String> {
     responses((status = 200, body = Listed<AccountView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
     let (page, limit, offset) = page.read()?;
-    let (accounts, total) = app.store.list_accounts(caller.company, offset, limit).await?;
+    let (accounts, total) = app.store.list_accounts(caller.company, caller.visible(), offset, limit).await?;
     let data = try_join_all(accounts.iter().map(|account| AccountView::of(&app, account))).await?;
     Ok(Json(Listed { data, pagination: Pagination { total, page, limit, next_cursor: None } }))
 }
@@ -216,7 +144,7 @@ pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Res
 #[utoipa::path(get, path = "/api/accounts/{id}", tag = "accounts", params(("id" = AccountId, Path)),
     responses((status = 200, body = AccountView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
-    let account = find(&app, caller, &id).await?;
+    let account = find(&app, &caller, &id).await?;
     Ok(Json(AccountView::of(&app, &account).await?))
 }
 
@@ -248,10 +176,10 @@ pub async fn change(
 ) -> Result<impl Responder, ApiError> {
     let asked = body.into_inner();
     check(&asked)?;
-    let account = find(&app, caller, &id).await?;
+    let account = find(&app, &caller, &id).await?;
     let limits = asked.limits.map(Option::unwrap_or_default);
     let use_limits = asked.use_limits.unwrap_or(account.use_limits);
-    let own = limits.clone().unwrap_or_else(|| account.own_limits());
+    let own = limits.clone().unwrap_or_else(|| account.own_limits().clone());
     Policy::new(&app.config.presets, use_limits, &own, None)?;
     let now = app.clock.now().timestamp_millis();
     let changed = app.store.change_account(account.id, |row| {
@@ -269,7 +197,7 @@ pub async fn change(
             tracing::warn!(account.id = %account.id, %error, "the queue shows the old limits until it connects");
         }
     }
-    app.bus.publish(account.id, Event::AccountChanged);
+    app.bus.publish(account.company_id, account.id, Event::AccountChanged);
     Ok(Json(AccountView::of(&app, &account).await?))
 }
 
@@ -292,7 +220,7 @@ impl Done {
 #[utoipa::path(delete, path = "/api/accounts/{id}", tag = "accounts", params(("id" = AccountId, Path)),
     responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn remove(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
-    let account = find(&app, caller, &id).await?;
-    app.lanes.remove(&app, account.id).await?;
+    let account = find(&app, &caller, &id).await?;
+    app.lanes.remove(&app, &account).await?;
     Ok(Json(Done::new("the account is removed")))
 }

@@ -3,20 +3,18 @@
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{HttpResponse, Responder};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use entity::ids::AccountId;
-use qrcode::render::svg;
-use qrcode::{EcLevel, QrCode};
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{AccountView, find};
+use super::account::AccountView;
+use super::accounts::find;
 use super::json::{OptionalJson, Timestamp};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::gateway::{Code, Pairing};
 use crate::phone::Recipient;
+use crate::qr;
 
 /// How to pair.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -48,7 +46,7 @@ pub async fn connect(
     id: Path<String>,
     body: OptionalJson<Connect>,
 ) -> Result<impl Responder, ApiError> {
-    let account = find(&app, caller, &id).await?;
+    let account = find(&app, &caller, &id).await?;
     let pairing = match (body.0.method, &body.0.phone_number) {
         (Method::Qr, _) => Pairing::Qr,
         (Method::Code, None) => return Err(ApiError::field("phoneNumber", "is needed to pair by a code")),
@@ -79,7 +77,7 @@ pub async fn disconnect(
     id: Path<String>,
     body: OptionalJson<Disconnect>,
 ) -> Result<impl Responder, ApiError> {
-    let account = find(&app, caller, &id).await?;
+    let account = find(&app, &caller, &id).await?;
     let account = app.lanes.disconnect(&app, account.id, body.0.logout).await?.ok_or(ApiError::NotFound("account"))?;
     Ok(Json(AccountView::of(&app, &account).await?))
 }
@@ -124,17 +122,17 @@ pub async fn qr(
     id: Path<String>,
     query: Query<QrQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let account = find(&app, caller, &id).await?;
+    let account = find(&app, &caller, &id).await?;
     let code = present_code(&app, account.id)?;
     let unreadable = || ApiError::Internal(anyhow::anyhow!("a code does not fit a QR code"));
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     Ok(match query.format {
-        Some(Format::Png) => response.content_type("image/png").body(png(&code.text).ok_or_else(unreadable)?),
-        Some(Format::Svg) => response.content_type("image/svg+xml").body(svg(&code.text).ok_or_else(unreadable)?),
+        Some(Format::Png) => response.content_type("image/png").body(qr::png(&code.text).ok_or_else(unreadable)?),
+        Some(Format::Svg) => response.content_type("image/svg+xml").body(qr::svg(&code.text).ok_or_else(unreadable)?),
         Some(Format::Txt) => response.content_type("text/plain; charset=utf-8").body(code.text),
         None => response.json(QrView {
-            qr_code: if code.is_typed { None } else { qr_data_url(&code.text) },
+            qr_code: if code.is_typed { None } else { qr::data_url(&code.text) },
             code: code.text,
             expires_at: Timestamp(code.expires_at),
         }),
@@ -148,44 +146,4 @@ pub(super) fn present_code(app: &App, account: AccountId) -> Result<Code, ApiErr
         code: "qr_not_available",
         message: format!("there is no QR code now: the account is {}", session.status.as_str()),
     })
-}
-
-/// The code as a `data:image/png` URL.
-pub(super) fn qr_data_url(text: &str) -> Option<String> {
-    Some(format!("data:image/png;base64,{}", STANDARD.encode(png(text)?)))
-}
-
-/// Pixels a module of the PNG has on each side: a phone's camera and a 360 px screen both like it.
-const MODULE: usize = 6;
-/// Modules of white around the code; the standard's quiet zone.
-const MARGIN: usize = 4;
-
-fn png(text: &str) -> Option<Vec<u8>> {
-    let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
-    let width = code.width();
-    let pixels = (width + 2 * MARGIN) * MODULE;
-    let colors = code.to_colors();
-    let is_dark = |x: usize, y: usize| {
-        let module = |p: usize| (p / MODULE).checked_sub(MARGIN).filter(|m| *m < width);
-        module(x).zip(module(y)).is_some_and(|(x, y)| colors[y * width + x] == qrcode::Color::Dark)
-    };
-    let mut rows = Vec::with_capacity(pixels * pixels.div_ceil(8));
-    for y in 0..pixels {
-        for byte in 0..pixels.div_ceil(8) {
-            // A bit a pixel, white set, the first pixel in the highest bit.
-            rows.push((0..8).fold(0_u8, |bits, bit| bits << 1 | u8::from(!is_dark(byte * 8 + bit, y))));
-        }
-    }
-    let mut file = Vec::new();
-    let size = u32::try_from(pixels).ok()?;
-    let mut encoder = png::Encoder::new(&mut file, size, size);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.set_depth(png::BitDepth::One);
-    encoder.write_header().ok()?.write_image_data(&rows).ok()?;
-    Some(file)
-}
-
-pub(super) fn svg(text: &str) -> Option<String> {
-    let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
-    Some(code.render::<svg::Color<'_>>().min_dimensions(320, 320).build())
 }

@@ -6,7 +6,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{accounts, connection, health, messages, queue, send};
+use super::whatsapp::{access, chats as session_chats, send as phone_send, sessions, stats};
+use super::{accounts, auth, bulk, chats, connection, health, keys, managers, messages, queue, send};
 
 /// The contract.
 #[derive(Debug, OpenApi)]
@@ -15,7 +16,16 @@ use super::{accounts, connection, health, messages, queue, send};
     paths(
         accounts::create, accounts::list, accounts::show, accounts::change, accounts::remove,
         connection::connect, connection::disconnect, connection::qr,
-        send::send, send::bulk, messages::list, messages::show, messages::cancel, messages::retry,
+        send::send, bulk::bulk, messages::list, messages::show, messages::cancel, messages::retry,
+        chats::list, chats::messages, chats::send,
+        phone_send::send, stats::show,
+        sessions::create, sessions::list, sessions::qr, sessions::disconnect, sessions::remove,
+        session_chats::list, session_chats::show, session_chats::change, session_chats::messages,
+        session_chats::send, session_chats::send_plainly, session_chats::read,
+        access::list, access::permit, access::forbid, access::grant, access::revoke,
+        auth::register, auth::login, auth::logout, auth::me,
+        keys::list, keys::create, keys::remove,
+        managers::list, managers::create, managers::show, managers::change, managers::remove,
         queue::show, queue::pause, queue::resume, queue::clear,
         health::health, health::live, health::metrics,
     ),

@@ -7,12 +7,12 @@ use actix_web::dev::Payload;
 use actix_web::error::{JsonPayloadError, QueryPayloadError};
 use actix_web::web::{self, JsonConfig, PathConfig, QueryConfig, ServiceConfig};
 use actix_web::{FromRequest, HttpRequest};
-use chrono::{DateTime, SecondsFormat, Utc};
 use entity::ids::NotAnId;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer};
 
 use crate::error::ApiError;
+pub use crate::realtime::view::Timestamp;
 
 /// Bytes of a request's body: a text of 4,096 characters, escaped, and the rest with room to spare.
 const BODY: usize = 256 * 1024;
@@ -77,25 +77,6 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJson<T> {
 /// An id from an address: one that can't be is nobody's, so it is not found.
 pub fn id<T: std::str::FromStr<Err = NotAnId>>(text: &str, what: &'static str) -> Result<T, ApiError> {
     text.parse().map_err(|_| ApiError::NotFound(what))
-}
-
-/// An instant as the API writes it: RFC 3339 in UTC, with milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
-#[schema(value_type = String, format = DateTime, example = "2025-12-01T10:00:00.000Z")]
-pub struct Timestamp(pub DateTime<Utc>);
-
-impl Serialize for Timestamp {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
-    }
-}
-
-impl Timestamp {
-    /// The instant in a column.
-    #[must_use]
-    pub fn ms(ms: i64) -> Self {
-        Self(crate::store::instant(ms))
-    }
 }
 
 /// A field that tells `null` from absent: `Some(None)` from `None`.

@@ -110,16 +110,18 @@ async fn view(app: &App, row: Model) -> Result<MessageView, ApiError> {
     Ok(MessageView::of(row, now).standing(standing.position, standing.estimated_at))
 }
 
-async fn find(app: &App, caller: Caller, text: &str) -> Result<Model, ApiError> {
+async fn find(app: &App, caller: &Caller, text: &str) -> Result<Model, ApiError> {
     let id: MessageId = id(text, "message")?;
-    app.store.find_message(caller.company, id).await?.ok_or(ApiError::NotFound("message"))
+    let message = app.store.find_message(caller.company, id).await?.ok_or(ApiError::NotFound("message"))?;
+    caller.check(message.account_id)?;
+    Ok(message)
 }
 
 /// One message, with its place in the queue.
 #[utoipa::path(get, path = "/api/messages/{id}", tag = "messages", params(("id" = MessageId, Path)),
     responses((status = 200, body = MessageView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
-    let row = find(&app, caller, &id).await?;
+    let row = find(&app, &caller, &id).await?;
     Ok(Json(view(&app, row).await?))
 }
 
@@ -155,9 +157,9 @@ pub struct MessageQuery {
 pub async fn list(caller: Caller, app: Data<App>, query: Query<MessageQuery>) -> Result<impl Responder, ApiError> {
     let query = query.into_inner();
     let (page, limit, offset) = PageQuery { page: query.page, limit: query.limit }.read()?;
-    let account = match &query.account_id {
-        Some(text) => Some(super::accounts::find(&app, caller, text).await?.id),
-        None => None,
+    let accounts = match &query.account_id {
+        Some(text) => Some(vec![super::accounts::find(&app, &caller, text).await?.id]),
+        None => caller.visible(),
     };
     let status = match &query.status {
         Some(word) => Some(Shown::parse(word).ok_or_else(|| ApiError::field("status", "is not a status of messages"))?),
@@ -170,7 +172,7 @@ pub async fn list(caller: Caller, app: Data<App>, query: Query<MessageQuery>) ->
         Some(cursor) => Page::After(cursor.parse().map_err(|_| ApiError::field("cursor", "is not one of ours"))?),
         None => Page::Offset(offset),
     };
-    let filter = Filter { account, status, reference: query.reference, from: query.from, to: query.to };
+    let filter = Filter { accounts, status, reference: query.reference, from: query.from, to: query.to };
     let now = app.clock.now();
     let (rows, total) = app.store.list_messages(caller.company, &filter, part, limit, now).await?;
     let is_full = rows.len() as u64 == limit;
@@ -183,9 +185,9 @@ pub async fn list(caller: Caller, app: Data<App>, query: Query<MessageQuery>) ->
 #[utoipa::path(delete, path = "/api/messages/{id}", tag = "messages", params(("id" = MessageId, Path)),
     responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn cancel(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
-    let row = find(&app, caller, &id).await?;
+    let row = find(&app, &caller, &id).await?;
     if app.store.cancel(&[row.id]).await?.is_empty() {
-        let status = find(&app, caller, &id).await?.status;
+        let status = find(&app, &caller, &id).await?.status;
         let message = format!("only a message that has not started can be cancelled; this one is {status}");
         return Err(ApiError::Conflict { code: "not_cancellable", message });
     }
@@ -195,7 +197,7 @@ pub async fn cancel(caller: Caller, app: Data<App>, id: Path<String>) -> Result<
     }
     let at = app.clock.now();
     let event = Event::MessageChanged { message: row.id, status: Status::Cancelled, provider_message_id: None, at };
-    app.bus.publish(row.account_id, event);
+    app.bus.publish(row.company_id, row.account_id, event);
     Ok(Json(Done::new("the message is cancelled")))
 }
 
@@ -203,7 +205,7 @@ pub async fn cancel(caller: Caller, app: Data<App>, id: Path<String>) -> Result<
 #[utoipa::path(post, path = "/api/messages/{id}/retry", tag = "messages", params(("id" = MessageId, Path)),
     responses((status = 202, body = MessageView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn retry(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
-    let row = find(&app, caller, &id).await?;
+    let row = find(&app, &caller, &id).await?;
     if app.store.account(row.account_id).await?.is_none() {
         return Err(ApiError::Conflict {
             code: "account_removed",

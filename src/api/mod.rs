@@ -1,17 +1,27 @@
 //! The HTTP side: the whole route table, and the server that answers it. A handler parses, makes
 //! one call and replies.
 
+pub mod account;
 pub mod accounts;
+pub mod auth;
+pub mod bulk;
+pub mod chats;
 pub mod connection;
 pub mod docs;
+pub mod draft;
 pub mod health;
 pub mod json;
+pub mod keys;
 pub mod list;
+pub mod managers;
 pub mod messages;
 pub mod page;
 pub mod queue;
 pub mod send;
+pub mod socketio;
+pub mod whatsapp;
 
+use std::any::Any;
 use std::net::{IpAddr, TcpListener};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -25,23 +35,30 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpMessage, HttpResponse, HttpServer, Resource, ResponseError};
 use anyhow::Context;
+use entity::ids::{ApiKeyId, UserId};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder, TracingLogger};
 
+use self::socketio::Bridge;
+use self::whatsapp::{access, chats as talks, sessions, stats};
 use crate::app::App;
-use crate::auth::shows_key;
+use crate::auth::identity::recall;
+use crate::auth::{Who, credential};
 use crate::config::Config;
 use crate::error::ApiError;
+use crate::realtime::socketio::Service;
 
 /// The whole route table. Lines are tried from the top: those without a parameter are cheap to
 /// pass by and come first.
 fn routes(table: &mut ServiceConfig) {
     table
         .service(at("/api/messages/send").post(send::send))
-        .service(at("/api/messages/bulk").post(send::bulk))
+        .service(at("/api/messages/bulk").post(bulk::bulk))
+        .service(at("/api/whatsapp/send").post(whatsapp::send::send))
         .service(at("/api/messages").get(messages::list))
+        .service(web::resource(["/socket.io/", "/socket.io"]).to(socketio::handle))
         .service(at("/health/live").get(health::live))
         .service(at("/health").get(health::health))
         .service(at("/metrics").get(health::metrics))
@@ -56,6 +73,30 @@ fn routes(table: &mut ServiceConfig) {
         .service(at("/api/accounts/{id}/queue/resume").post(queue::resume))
         .service(at("/api/messages/{id}").get(messages::show).delete(messages::cancel))
         .service(at("/api/messages/{id}/retry").post(messages::retry))
+        .service(at("/api/accounts/{id}/chats").get(chats::list))
+        .service(at("/api/accounts/{id}/chats/{chat_id}").get(chats::messages).post(chats::send))
+        .service(at("/api/auth/register").post(auth::register))
+        .service(at("/api/auth/login").post(auth::login))
+        .service(at("/api/auth/logout").post(auth::logout))
+        .service(at("/api/auth/me").get(auth::me))
+        .service(at("/api/api-keys").get(keys::list).post(keys::create))
+        .service(at("/api/api-keys/{id}").delete(keys::remove))
+        .service(at("/api/managers").get(managers::list).post(managers::create))
+        .service(at("/api/managers/{id}").get(managers::show).put(managers::change).delete(managers::remove))
+        .service(at("/api/whatsapp/stats").get(stats::show))
+        .service(at("/api/whatsapp/sessions").get(sessions::list).post(sessions::create))
+        .service(at("/api/whatsapp/sessions/{id}").delete(sessions::remove))
+        .service(at("/api/whatsapp/sessions/{id}/qr").get(sessions::qr))
+        .service(at("/api/whatsapp/sessions/{id}/disconnect").post(sessions::disconnect))
+        .service(at("/api/whatsapp/sessions/{id}/chats").get(talks::list))
+        .service(at("/api/whatsapp/sessions/{id}/chats/{chat_id}").get(talks::show).put(talks::change))
+        .service(at("/api/whatsapp/sessions/{id}/chats/{chat_id}/messages").get(talks::messages).post(talks::send))
+        .service(at("/api/whatsapp/sessions/{id}/chats/{chat_id}/send").post(talks::send_plainly))
+        .service(at("/api/whatsapp/sessions/{id}/chats/{chat_id}/read").post(talks::read))
+        .service(at("/api/whatsapp/sessions/{id}/managers").get(access::list).post(access::permit))
+        .service(at("/api/whatsapp/sessions/{id}/managers/{manager_id}").delete(access::forbid))
+        .service(at("/api/whatsapp/sessions/{id}/access").post(access::grant))
+        .service(at("/api/whatsapp/sessions/{id}/access/{manager_id}").delete(access::revoke))
         .service(at("/qr/{id}").get(page::show))
         .service(at("/qr/{id}/state").get(page::state))
         .service(at("/qr/{id}/events").get(page::events))
@@ -101,21 +142,39 @@ impl actix_web::dev::HttpServiceFactory for Line {
 }
 
 /// Answers on `listener` until its handle stops it.
-pub(crate) fn serve(app: Arc<App>, listener: TcpListener) -> anyhow::Result<Server> {
+pub(crate) fn serve(app: Arc<App>, service: Service, listener: TcpListener) -> anyhow::Result<Server> {
     let data = web::Data::from(app.clone());
+    let bridge = web::Data::new(Bridge::new(service, &app.config));
+    let stall = app.config.stall;
     let callers = web::Data::new(Callers::new(&app.config));
     let server = HttpServer::new(move || {
         actix_web::App::new()
             .app_data(data.clone())
             .app_data(callers.clone())
+            .app_data(bridge.clone())
             .configure(json::limits)
             .configure(routes)
             .wrap(cors(&data))
             .wrap(from_fn(answer))
             .wrap(TracingLogger::<RequestSpan>::new())
     });
-    let server = server.disable_signals().shutdown_timeout(app.config.shutdown_deadline.as_secs());
+    let server = server
+        .disable_signals()
+        .shutdown_timeout(app.config.shutdown_deadline.as_secs())
+        // A poll whose client has left must end, or its session stays taken.
+        .h1_allow_half_closed(false)
+        .on_connect(move |connection, _| cut_when_stalled(connection, stall));
     Ok(server.listen(listener).context("can't serve")?.run())
+}
+
+/// Ends a connection whose other side takes nothing of what it is sent for so long. Nothing else
+/// would: what is written waits, and with it everything that belongs to the connection.
+fn cut_when_stalled(connection: &dyn Any, stall: Duration) {
+    #[cfg(target_os = "linux")]
+    if let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() {
+        // Without it the connection lasts as long as TCP likes.
+        let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(stall));
+    }
 }
 
 fn cors(app: &App) -> Cors {
@@ -170,31 +229,43 @@ async fn answer(
     Ok(response)
 }
 
-/// How many requests each caller made lately: who shows our key is one, the others go by their
-/// address, so that a made-up key earns nothing.
-struct Callers {
-    limiter: Option<DefaultKeyedRateLimiter<Option<IpAddr>>>,
-    key: Option<String>,
+/// How many requests each caller made lately. Who showed a credential of ours lately is known by
+/// it; the others go by their address, so that a made-up key earns nothing.
+struct Callers(Option<DefaultKeyedRateLimiter<Bucket>>);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Bucket {
+    Address(IpAddr),
+    Operator,
+    Program(ApiKeyId),
+    Person(UserId),
 }
 
-/// Addresses kept in mind before those long unheard of are forgotten.
-const ADDRESSES: usize = 10_000;
+/// Callers kept in mind before those long unheard of are forgotten.
+const CALLERS: usize = 10_000;
 
 impl Callers {
     fn new(config: &Config) -> Self {
         let rate = config.http_rate.and_then(NonZeroU32::new);
-        let limiter = rate.map(|rate| RateLimiter::keyed(Quota::per_second(rate)));
-        Self { limiter, key: config.api_key.clone() }
+        Self(rate.map(|rate| RateLimiter::keyed(Quota::per_second(rate))))
     }
 
     fn too_many(&self, request: &ServiceRequest) -> Option<ApiError> {
-        let limiter = self.limiter.as_ref()?;
-        let shows_ours = self.key.as_deref().is_some_and(|key| shows_key(request.headers(), key));
-        let caller = if shows_ours { None } else { Some(request.peer_addr()?.ip()) };
-        if limiter.len() > ADDRESSES {
+        // Polling clients ask often; their handshakes have a limit of their own.
+        let limiter = self.0.as_ref().filter(|_| !request.path().starts_with("/socket.io"))?;
+        let app = request.app_data::<web::Data<App>>()?;
+        let shown = credential(app, request.request()).ok().flatten();
+        let known = shown.and_then(|credential| recall(app, &credential));
+        let bucket = match known.map(|identity| identity.who) {
+            Some(Who::Operator) => Bucket::Operator,
+            Some(Who::Program(key, _)) => Bucket::Program(key),
+            Some(Who::Person(person)) => Bucket::Person(person.user.id),
+            Some(Who::Anyone) | None => Bucket::Address(request.peer_addr()?.ip()),
+        };
+        if limiter.len() > CALLERS {
             limiter.retain_recent();
         }
-        let until = limiter.check_key(&caller).err()?;
+        let until = limiter.check_key(&bucket).err()?;
         // Whole seconds, rounded up: who comes back then is let in.
         let after = until.wait_time_from(DefaultClock::default().now()) + Duration::from_millis(999);
         Some(ApiError::TooMany { after })

@@ -13,14 +13,17 @@ use entity::ids::AccountId;
 use futures_util::stream;
 use rust_embed::RustEmbed;
 use serde::Serialize;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::connection::{present_code, svg};
+use super::connection::present_code;
 use super::json::{Timestamp, id};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::gateway::Pairing;
 use crate::gateway::sessions::Status;
+use crate::qr;
+use crate::realtime::Event;
 use crate::store::account::Account;
 
 /// The pages' files, inside the binary.
@@ -141,15 +144,7 @@ pub async fn events(app: Data<App>, id: Path<String>) -> Result<HttpResponse, Ap
     let id = account.id;
     let first = (app.bus.watch(id), true);
     let changes = stream::unfold((app, first), move |(app, (mut events, is_first))| async move {
-        let is_change = is_first
-            || tokio::select! {
-                event = events.recv() => match event {
-                    Ok(_) | Err(RecvError::Lagged(_)) => true,
-                    Err(RecvError::Closed) => return None,
-                },
-                () = app.clock.sleep(KEEP_ALIVE) => false,
-                () = app.quiet.cancelled() => return None,
-            };
+        let is_change = is_first || next_change(&app, &mut events).await?;
         let text = if is_change {
             let state = state_of(&app, id).await.ok()?;
             format!("data: {}\n\n", serde_json::to_string(&state).ok()?)
@@ -165,12 +160,29 @@ pub async fn events(app: Data<App>, id: Path<String>) -> Result<HttpResponse, Ap
         .streaming(changes))
 }
 
+/// Waits until the account has changed: true, or until the stream must say that it is still there:
+/// false. None: it ends.
+async fn next_change(app: &App, events: &mut Receiver<Event>) -> Option<bool> {
+    let still_here = app.clock.now() + KEEP_ALIVE;
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Ok(Event::AccountChanged) | Err(RecvError::Lagged(_)) => return Some(true),
+                Ok(_) => {}
+                Err(RecvError::Closed) => return None,
+            },
+            () = app.clock.sleep_until(still_here) => return Some(false),
+            () = app.quiet.cancelled() => return None,
+        }
+    }
+}
+
 /// The present code as a picture.
 pub async fn code(app: Data<App>, id: Path<String>) -> Result<HttpResponse, ApiError> {
     let account = find(&app, &id).await?;
     let code = present_code(&app, account.id)?;
     let picture =
-        svg(&code.text).ok_or_else(|| ApiError::Internal(anyhow::anyhow!("a code does not fit a QR code")))?;
+        qr::svg(&code.text).ok_or_else(|| ApiError::Internal(anyhow::anyhow!("a code does not fit a QR code")))?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     Ok(guarded(response, "image/svg+xml").body(picture))

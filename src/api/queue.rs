@@ -67,7 +67,7 @@ pub struct QueueLimits {
 #[utoipa::path(get, path = "/api/accounts/{id}/queue", tag = "queue", params(("id" = AccountId, Path)),
     responses((status = 200, body = QueueView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
-    let account = find(&app, caller, &id).await?;
+    let account = find(&app, &caller, &id).await?;
     let overview = restore::overview(&app, &account).await?;
     let ids = app.queue.list(account.id, SHOWN).await?;
     let rows = app.store.find_messages(caller.company, &ids).await?;
@@ -115,7 +115,7 @@ pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<im
 #[utoipa::path(post, path = "/api/accounts/{id}/queue/pause", tag = "queue", params(("id" = AccountId, Path)),
     responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn pause(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
-    let account = find(&app, caller, &id).await?;
+    let account = find(&app, &caller, &id).await?;
     set_paused(&app, account.id, true).await?;
     Ok(Json(Done::new("the queue is paused")))
 }
@@ -124,7 +124,7 @@ pub async fn pause(caller: Caller, app: Data<App>, id: Path<String>) -> Result<i
 #[utoipa::path(post, path = "/api/accounts/{id}/queue/resume", tag = "queue", params(("id" = AccountId, Path)),
     responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn resume(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
-    let account = find(&app, caller, &id).await?;
+    let account = find(&app, &caller, &id).await?;
     set_paused(&app, account.id, false).await?;
     Ok(Json(Done::new("the queue goes on")))
 }
@@ -156,7 +156,7 @@ pub struct Cleared {
 #[utoipa::path(delete, path = "/api/accounts/{id}/queue", tag = "queue", params(("id" = AccountId, Path)),
     responses((status = 200, body = Cleared), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn clear(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
-    let account = find(&app, caller, &id).await?;
+    let account = find(&app, &caller, &id).await?;
     let cleared = app.store.cancel_all(account.id).await?;
     // Brings the queue in line with the rows. A message in flight is not disturbed: its lane finds
     // its claim forgotten once it is settled, and restores again.

@@ -15,7 +15,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use entity::account::Provider;
 use entity::ids::{AccountId, MessageId};
-use tokio::sync::mpsc;
+use entity::{chat, message};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::app::App;
 use crate::phone::Recipient;
@@ -48,6 +49,8 @@ impl std::fmt::Debug for Text {
 pub struct Taken {
     /// The messenger's own id of it.
     pub provider_message_id: String,
+    /// The messenger's id of the chat it went to, if that is not the recipient's.
+    pub chat: Option<String>,
 }
 
 /// Why a message was not taken. The lane has exactly these reactions.
@@ -109,7 +112,6 @@ pub struct Code {
 }
 
 /// What a gateway reports.
-#[derive(Debug)]
 pub enum GatewayEvent {
     /// Show this code.
     Code(Code),
@@ -138,6 +140,62 @@ pub enum GatewayEvent {
     },
     /// How far messages got.
     Receipts(Vec<Receipt>),
+    /// Messages that were not sent through here. They may be reported more than once.
+    Messages(Mail),
+    /// Somebody types in a chat, or has stopped.
+    Typing {
+        /// The messenger's id of the chat.
+        chat: String,
+        /// Whether, or no longer.
+        is_typing: bool,
+        /// The messenger's id of who.
+        participant: String,
+    },
+    /// What the messenger calls its chats: id and name.
+    Names(Vec<(String, String)>),
+}
+
+/// Messages that were not sent through here.
+pub struct Mail {
+    /// The messages, in the order they came.
+    pub messages: Vec<Letter>,
+    /// Up to where the messenger was read, to go on from after a restart.
+    pub position: Option<i64>,
+    /// Told once they are rows: only then may the messenger forget them.
+    pub filed: Option<oneshot::Sender<()>>,
+}
+
+/// One message that was not sent through here. Never logged.
+#[derive(Clone)]
+pub struct Letter {
+    /// The messenger's id of its chat.
+    pub chat: String,
+    /// What the chat is.
+    pub chat_kind: chat::Kind,
+    /// What the messenger calls the chat.
+    pub chat_name: Option<String>,
+    /// The messenger's own id of the message.
+    pub provider_message_id: String,
+    /// Whether the account itself sent it, past us.
+    pub is_own: bool,
+    /// The messenger's id of who wrote it.
+    pub sender: Option<String>,
+    /// … and the name.
+    pub sender_name: Option<String>,
+    /// The text, or what is written under a picture.
+    pub text: String,
+    /// What it is.
+    pub kind: message::Kind,
+    /// When it was sent.
+    pub at: DateTime<Utc>,
+    /// Whether it is from before the account was connected.
+    pub is_history: bool,
+}
+
+impl std::fmt::Debug for Mail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Mail({} messages)", self.messages.len())
+    }
 }
 
 /// The way from one gateway to the inbox. It carries the connection's number, so that what an
@@ -174,6 +232,10 @@ pub trait Gateway: Send + Sync {
     /// Hands one message to the messenger. May be dropped at its deadline.
     async fn send(&self, message: &Outgoing) -> Result<Taken, SendError>;
 
+    /// Tells the messenger that somebody here has read these messages of a chat, by its own ids.
+    /// One that has no such thing does nothing.
+    async fn mark_read(&self, chat: &str, messages: &[String]);
+
     /// Whether the messenger still answers.
     async fn is_alive(&self) -> bool;
 
@@ -197,7 +259,7 @@ pub async fn connect(
 /// Checks what an account of `provider` is created with; a sentence if it can't work.
 pub fn check_config(provider: Provider, config: Option<&serde_json::Value>) -> Result<(), String> {
     match provider {
-        Provider::Simulator => simulator::check_config(config),
+        Provider::Simulator => simulator::config::check(config),
         Provider::Telegram => telegram::check_config(config),
     }
 }

@@ -8,14 +8,12 @@ use anyhow::anyhow;
 use chrono::{DateTime, Utc};
 use entity::message::Status;
 
-use super::retry;
 use super::run::{Lane, Step};
-use super::watchdog;
+use super::{retry, tell, watchdog};
 use crate::gateway::{Outgoing, SendError, Taken, Text};
 use crate::pacing::{Pace, Policy, plan};
 use crate::phone::Recipient;
 use crate::queue::{Claim, Settled, Settlement};
-use crate::realtime::Event;
 use crate::store::message::{Beginning, Begun, Outcome, Paced};
 
 /// The pause before a store or queue that does not answer is told again.
@@ -32,7 +30,7 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned:
         Ok(Beginning::Begun(begun)) => begun,
         Ok(Beginning::Expired) => {
             lane.app.telemetry.settled.with_label_values(&[Status::Expired.as_str()]).inc();
-            publish(lane, &claim, Status::Expired, None);
+            tell::moved(&lane.app, &lane.account, claim.message, Status::Expired, None);
             return drop_claim(lane, claim).await;
         }
         Ok(Beginning::NotQueued) => return drop_claim(lane, claim).await,
@@ -69,8 +67,12 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned:
     let now = lane.app.clock.now();
     let took = (now - began).to_std().unwrap_or_default();
     lane.app.telemetry.send.observe(took.as_secs_f64());
-    let (outcome, settlement) = judge(lane, &claim.pace, policy, &begun, result, now, took);
-    finish(lane, claim, outcome, settlement).await
+    let chat = result.as_ref().ok().and_then(|taken| taken.chat.clone());
+    let (mut outcome, settlement) = judge(lane, &claim.pace, policy, &begun, result, now, took);
+    if matches!(outcome.status, Some(Status::Sent | Status::Uncertain)) {
+        outcome.filing = Some(tell::filing(&lane.app, &lane.account, &begun, chat, now));
+    }
+    finish(lane, claim, &begun, outcome, settlement).await
 }
 
 /// What the gateway's answer means for the row and for the queue.
@@ -145,19 +147,25 @@ fn judge(
 
 /// Tells the row, then the queue, then the world. Neither of the first two is given up before the
 /// server itself stops: what they are told here nobody else knows.
-async fn finish(lane: &Lane, claim: Claim, outcome: Outcome, settlement: Settlement) -> Step {
+async fn finish(lane: &Lane, claim: Claim, begun: &Begun, outcome: Outcome, settlement: Settlement) -> Step {
     let status = outcome.status.unwrap_or(Status::Uncertain);
     let is_down = outcome.error.as_ref().is_some_and(|(code, _)| *code == "account_down");
-    while let Err(error) = lane.app.store.finish(claim.message, outcome.clone()).await {
-        tracing::error!(account.id = %lane.id, message.id = %claim.message, %error, "an outcome waits for the database");
+    let entered = loop {
+        match lane.app.store.finish(claim.message, outcome.clone()).await {
+            Ok(entered) => break entered,
+            Err(error) => {
+                tracing::error!(account.id = %lane.id, message.id = %claim.message, %error,
+                                "an outcome waits for the database");
+            }
+        }
         if lane.app.lanes.stop.is_cancelled() {
             // The next start finds it in flight, and must take it for uncertain.
             return Step::End;
         }
         pause(lane).await;
-    }
+    };
     lane.app.telemetry.settled.with_label_values(&[status.as_str()]).inc();
-    publish(lane, &claim, status, outcome.provider_message_id);
+    tell::ended(&lane.app, &lane.account, claim.message, begun, &outcome, entered);
     tracing::debug!(account.id = %lane.id, message.id = %claim.message, %status, "an attempt ended");
     let step = settle(lane, claim, settlement).await;
     // The gateway reports why as well; the inbox then wakes this lane to see where it stands.
@@ -205,11 +213,6 @@ async fn pause(lane: &Lane) {
     let now = lane.app.clock.now();
     lane.signals.promise(now + AGAIN + watchdog::PATIENCE);
     lane.app.clock.sleep_until(now + AGAIN).await;
-}
-
-fn publish(lane: &Lane, claim: &Claim, status: Status, provider_message_id: Option<String>) {
-    let event = Event::MessageChanged { message: claim.message, status, provider_message_id, at: lane.app.clock.now() };
-    lane.app.bus.publish(lane.id, event);
 }
 
 /// A messenger's words, cut to what a row keeps.

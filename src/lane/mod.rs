@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod restore;
 pub mod retry;
 pub mod run;
+mod tell;
 pub mod watchdog;
 
 use std::collections::HashMap;
@@ -115,7 +116,7 @@ impl Lanes {
         let raised = app.store.raise_epochs(&[id]).await?;
         if let Some(account) = raised.first() {
             self.start(app, account);
-            app.bus.publish(id, Event::AccountChanged);
+            app.bus.publish(account.company_id, id, Event::AccountChanged);
         }
         Ok(raised.into_iter().next())
     }
@@ -137,19 +138,26 @@ impl Lanes {
         let account = app.store.change_account(id, change).await?;
         self.end(app, id).await;
         app.sessions.close(id, Status::Disconnected, log_out).await;
-        app.bus.publish(id, Event::AccountChanged);
+        if let Some(account) = &account {
+            let reason = if log_out { "client_logout" } else { "disconnected" };
+            app.bus.publish(account.company_id, id, Event::Disconnected { reason: reason.to_owned() });
+            app.bus.publish(account.company_id, id, Event::AccountChanged);
+        }
         Ok(account)
     }
 
     /// Removes an account: nothing more is sent, what is queued is taken back, the pairing ends.
-    pub async fn remove(&self, app: &App, id: AccountId) -> Result<(), StoreError> {
+    pub async fn remove(&self, app: &App, account: &Account) -> Result<(), StoreError> {
+        let (company, id) = (account.company_id, account.id);
         app.store.delete_account(id).await?;
         self.end(app, id).await;
         app.store.lose_in_flight(id).await?;
         app.sessions.close(id, Status::Disconnected, true).await;
         app.sessions.forget(id);
         app.simulator.forget(id);
-        app.bus.publish(id, Event::AccountChanged);
+        app.bus.publish(company, id, Event::Disconnected { reason: "removed".to_owned() });
+        app.bus.publish(company, id, Event::AccountChanged);
+        app.people_changed(company);
         if let Err(error) = app.queue.forget(id).await {
             tracing::warn!(account.id = %id, %error, "a removed account's queue is left behind");
         }
@@ -170,7 +178,7 @@ impl Lanes {
         self.all().retain(|_, lane| !Arc::ptr_eq(&lane.signals, &signals));
     }
 
-    fn start(&self, app: &Arc<App>, account: &Account) {
+    fn start(&self, app: &Arc<App>, account: &Arc<Account>) {
         if self.quiet.is_cancelled() {
             return;
         }
@@ -178,7 +186,7 @@ impl Lanes {
         signals.is_stale.store(true, Ordering::Relaxed);
         signals.promise(app.clock.now() + watchdog::PATIENCE);
         let (id, epoch) = (account.id, account.epoch);
-        let lane = run::run(app.clone(), id, epoch, signals.clone());
+        let lane = run::run(app.clone(), account.clone(), signals.clone());
         let task = self.tasks.spawn_on(lane, &self.runtime).abort_handle();
         if let Some(old) = self.all().insert(id, Lane { signals, task, epoch }) {
             old.task.abort();

@@ -5,13 +5,13 @@ use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, MessageId};
 use entity::message::Status;
 
+use super::tell;
 use crate::app::App;
 use crate::pacing::{Pace, Policy, clamp, plan};
 use crate::queue::{Entry, Overview, Unavailable};
-use crate::realtime::Event;
 use crate::store::StoreError;
 use crate::store::account::Account;
-use crate::store::message::{Outcome, Paced};
+use crate::store::message::{Begun, Outcome, Paced};
 
 /// Messages put back in one step.
 const BATCH: u64 = 5_000;
@@ -41,8 +41,8 @@ pub async fn restore(
     let mut pace = app.store.pace(account.id, &policy, now).await?;
     pace.next_at = pace.next_at.map(|planned| clamp(&policy, &pace, planned, now));
     if owner.is_some() {
-        for message in app.store.in_flight(account.id).await? {
-            lose(app, account.id, message, &policy, &mut pace, now).await?;
+        for (message, begun) in app.store.in_flight(account.id).await? {
+            lose(app, account, message, &begun, &policy, &mut pace, now).await?;
         }
     }
     let overview = app.queue.overview(account.id).await?;
@@ -72,8 +72,9 @@ pub async fn overview(app: &App, account: &Account) -> Result<Overview, RestoreE
 /// The outcome of an attempt was lost: the message may have left, so it is not sent again, and it counts.
 async fn lose(
     app: &App,
-    account: AccountId,
+    account: &Account,
     message: MessageId,
+    begun: &Begun,
     policy: &Policy,
     pace: &mut Pace,
     now: DateTime<Utc>,
@@ -85,12 +86,12 @@ async fn lose(
         error: Some(("interrupted", "the server stopped while the message was being sent".to_owned())),
         is_attempt: true,
         paced: Some(Paced::of(pace, now)),
+        filing: Some(tell::filing(app, account, begun, None, now)),
         ..Outcome::default()
     };
-    app.store.finish(message, outcome).await?;
-    tracing::warn!(account.id = %account, message.id = %message, "interrupted while sending: uncertain");
-    let event = Event::MessageChanged { message, status: Status::Uncertain, provider_message_id: None, at: now };
-    app.bus.publish(account, event);
+    let entered = app.store.finish(message, outcome.clone()).await?;
+    tracing::warn!(account.id = %account.id, message.id = %message, "interrupted while sending: uncertain");
+    tell::ended(app, account, message, begun, &outcome, entered);
     Ok(())
 }
 

@@ -31,6 +31,8 @@ const SERVICE: Duration = Duration::from_secs(2);
 pub(super) struct Lane {
     pub(super) app: Arc<App>,
     pub(super) id: AccountId,
+    /// The account as it was when the lane started; for what changes, ask the store.
+    pub(super) account: Arc<Account>,
     pub(super) epoch: i64,
     pub(super) signals: Arc<Signals>,
     /// Failures in a row, of whatever the lane needs.
@@ -52,11 +54,12 @@ pub(super) enum Step {
     End,
 }
 
-/// Runs the lane of `epoch` for the account.
-pub(super) async fn run(app: Arc<App>, id: AccountId, epoch: i64, signals: Arc<Signals>) {
+/// Runs the lane for the account as it was given out: with this epoch and no later one.
+pub(super) async fn run(app: Arc<App>, account: Arc<Account>, signals: Arc<Signals>) {
     let probed_at = app.clock.now();
     let _done = signals.done.clone().drop_guard();
-    let mut lane = Lane { app, id, epoch, signals, failures: 0, planned: None, probed_at };
+    let (id, epoch) = (account.id, account.epoch);
+    let mut lane = Lane { app, id, account, epoch, signals, failures: 0, planned: None, probed_at };
     while !lane.is_told_to_end() {
         // Subscribed before looking, so that what comes in between wakes the wait.
         let signals = lane.signals.clone();
@@ -215,7 +218,7 @@ impl Lane {
             if self.app.clock.timeout(self.app.config.connect_deadline, gateway.is_alive()).await != Ok(true) {
                 tracing::warn!(account.id = %self.id, "the connection does not answer");
                 self.app.sessions.close(self.id, Status::Connecting, false).await;
-                self.app.bus.publish(self.id, Event::AccountChanged);
+                self.app.bus.publish(self.account.company_id, self.id, Event::AccountChanged);
                 return Step::Next;
             }
             self.app.sessions.alive(self.id, self.app.clock.now());

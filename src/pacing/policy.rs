@@ -154,7 +154,8 @@ impl Limits {
         Ok(())
     }
 
-    fn zone(&self) -> Result<Tz, BadLimit> {
+    /// The time zone, UTC unless there is one.
+    pub fn zone(&self) -> Result<Tz, BadLimit> {
         let Some(name) = &self.timezone else { return Ok(Tz::UTC) };
         name.parse().map_err(|_| bad("limits.timezone", "is not the IANA name of a time zone, such as Asia/Bishkek"))
     }

@@ -1,7 +1,15 @@
-//! What the outside may watch: a closed list of events, and the bus that carries them.
+//! What the outside may watch: a closed list of events, the bus that carries them to who watches
+//! on this node and on others, and the Socket.IO clients that hear them.
 
 pub mod bus;
+mod due;
+pub mod emission;
 pub mod event;
+mod listener;
+pub mod nodes;
+mod seats;
+pub mod socketio;
+pub mod view;
 
 pub use bus::Bus;
-pub use event::Event;
+pub use event::{Event, News};

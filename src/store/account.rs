@@ -16,29 +16,39 @@ use sea_orm::{
 use super::{Store, StoreError, instant};
 use crate::pacing::{Limits, Policy, Presets};
 
-/// An account's row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account(Model);
+/// An account's row, with its limits read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    row: Model,
+    own_limits: Limits,
+}
 
 impl Deref for Account {
     type Target = Model;
     fn deref(&self) -> &Model {
-        &self.0
+        &self.row
+    }
+}
+
+impl From<Model> for Account {
+    fn from(row: Model) -> Self {
+        let own_limits = row.limits.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+        Self { row, own_limits }
     }
 }
 
 impl Account {
     /// The numbers that differ from the preset.
     #[must_use]
-    pub fn own_limits(&self) -> Limits {
-        self.limits.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+    pub fn own_limits(&self) -> &Limits {
+        &self.own_limits
     }
 
     /// Its pacing rules.
     #[must_use]
     pub fn policy(&self, presets: &Presets) -> Policy {
         let warm_since = self.first_connected_at_ms.map(instant);
-        Policy::new(presets, self.use_limits, &self.own_limits(), warm_since)
+        Policy::new(presets, self.use_limits, &self.own_limits, warm_since)
             .or_else(|_| Policy::new(presets, self.use_limits, &Limits::default(), warm_since))
             .unwrap_or_else(|_| unreachable!("the presets were checked at the start"))
     }
@@ -54,7 +64,7 @@ impl Cache {
     }
 
     fn put(&self, model: Model) -> Arc<Account> {
-        let account = Arc::new(Account(model));
+        let account = Arc::new(Account::from(model));
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(account.id, account.clone());
         account
     }
@@ -97,17 +107,22 @@ impl Store {
         Ok(Entity::find_by_id(id).one(&self.reader).await?.map(|model| self.accounts.put(model)))
     }
 
-    /// A page of the company's accounts, oldest first, and how many there are.
+    /// A page of the company's accounts, oldest first, and how many there are; of all of them, or
+    /// of those that are `visible`.
     pub async fn list_accounts(
         &self,
         company: CompanyId,
+        visible: Option<Vec<AccountId>>,
         offset: u64,
         limit: u64,
     ) -> Result<(Vec<Account>, u64), StoreError> {
-        let all = Entity::find().filter(account::COLUMN.company_id.eq(company));
+        let mut all = Entity::find().filter(account::COLUMN.company_id.eq(company));
+        if let Some(visible) = visible {
+            all = all.filter(account::COLUMN.id.is_in(visible));
+        }
         let total = all.clone().count(&self.reader).await?;
         let page = all.order_by_asc(account::COLUMN.id).offset(offset).limit(limit).all(&self.reader).await?;
-        Ok((page.into_iter().map(Account).collect(), total))
+        Ok((page.into_iter().map(Account::from).collect(), total))
     }
 
     /// Every account that should be connected.
@@ -184,6 +199,7 @@ impl Store {
         let deleted = Entity::delete_by_id(id).exec(&self.writer).await?.rows_affected > 0;
         self.accounts.remove(id);
         self.cancel_all(id).await?;
+        self.forget_chats(id).await?;
         Ok(deleted)
     }
 

@@ -9,11 +9,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use entity::ids::MessageId;
+use entity::chat;
+use entity::ids::{AccountId, MessageId};
 use sea_orm::{DatabaseConnection, DbErr, TransactionTrait};
 use tokio::sync::{mpsc, oneshot};
 
-use super::message::{self, Beginning, Kept, NewMessage, Outcome, Receipt};
+use super::accept;
+use super::attempt;
+use super::message::{Beginning, Kept, NewMessage, Outcome, Receipt};
+use super::report::{self, Filed, Report};
 use super::{Store, StoreError};
 
 /// Rows in one transaction at most: enough to make `fsync` cheap, few enough to answer soon.
@@ -29,8 +33,9 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 enum Write {
     Accept(Vec<NewMessage>, Reply<Vec<Kept>>),
     Begin(MessageId, DateTime<Utc>, Reply<Beginning>),
-    Finish(MessageId, Box<Outcome>, Reply<()>),
+    Finish(MessageId, Box<Outcome>, Reply<Option<chat::Model>>),
     Receive(Vec<Receipt>, Reply<Vec<Receipt>>),
+    Report(Vec<Report>, Vec<(AccountId, i64)>, Reply<Vec<Filed>>),
 }
 
 impl Write {
@@ -38,6 +43,7 @@ impl Write {
         match self {
             Self::Accept(rows, _) => rows.len(),
             Self::Receive(receipts, _) => receipts.len(),
+            Self::Report(reports, ..) => reports.len(),
             Self::Begin(..) | Self::Finish(..) => 1,
         }
     }
@@ -49,6 +55,7 @@ impl Write {
             Self::Begin(_, _, reply) => drop(reply.send(Err(error))),
             Self::Finish(_, _, reply) => drop(reply.send(Err(error))),
             Self::Receive(_, reply) => drop(reply.send(Err(error))),
+            Self::Report(_, _, reply) => drop(reply.send(Err(error))),
         }
     }
 }
@@ -84,14 +91,25 @@ impl Store {
         self.commit.ask(|reply| Write::Begin(message, now, reply)).await
     }
 
-    /// Writes how an attempt ended. Writing it twice does no harm.
-    pub async fn finish(&self, message: MessageId, outcome: Outcome) -> Result<(), StoreError> {
+    /// Writes how an attempt ended; answers the chat that the message entered by that. Writing it
+    /// twice does no harm.
+    pub async fn finish(&self, message: MessageId, outcome: Outcome) -> Result<Option<chat::Model>, StoreError> {
         self.commit.ask(|reply| Write::Finish(message, Box::new(outcome), reply)).await
     }
 
     /// Writes receipts; answers those that moved their message.
     pub async fn receive(&self, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, StoreError> {
         self.commit.ask(|reply| Write::Receive(receipts, reply)).await
+    }
+
+    /// Writes what messengers report and up to where they were read, both or neither; answers the
+    /// reports that were news.
+    pub async fn report(
+        &self,
+        reports: Vec<Report>,
+        positions: Vec<(AccountId, i64)>,
+    ) -> Result<Vec<Filed>, StoreError> {
+        self.commit.ask(|reply| Write::Report(reports, positions, reply)).await
     }
 }
 
@@ -140,6 +158,8 @@ struct Written {
     kept: Vec<Kept>,
     beginnings: HashMap<MessageId, Beginning>,
     moved: Vec<Receipt>,
+    entered: HashMap<MessageId, chat::Model>,
+    filed: HashMap<MessageId, Filed>,
 }
 
 /// Writes a batch, or gives up on a database that has gone silent.
@@ -149,22 +169,32 @@ async fn write(db: &DatabaseConnection, batch: &[Write]) -> Result<Written, Stor
 }
 
 async fn write_all(db: &DatabaseConnection, batch: &[Write]) -> Result<Written, StoreError> {
-    let (mut rows, mut asked, mut outcomes, mut receipts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut rows, mut asked, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut receipts, mut reports, mut positions) = (Vec::new(), Vec::new(), Vec::new());
     for write in batch {
         match write {
             Write::Accept(messages, _) => rows.extend(messages),
             Write::Begin(message, now, _) => asked.push((*message, *now)),
             Write::Finish(message, outcome, _) => outcomes.push((*message, outcome.as_ref())),
             Write::Receive(some, _) => receipts.extend_from_slice(some),
+            Write::Report(some, notes, _) => {
+                reports.extend(some);
+                positions.extend_from_slice(notes);
+            }
         }
     }
     let tx = db.begin().await?;
-    let kept = message::accept(&tx, &rows).await?;
-    let beginnings = message::begin(&tx, &asked).await?.into_iter().collect();
-    message::finish(&tx, &outcomes).await?;
-    let moved = message::receive(&tx, &receipts).await?;
+    let kept = accept::accept(&tx, &rows).await?;
+    let beginnings = attempt::begin(&tx, &asked).await?.into_iter().collect();
+    let entered = attempt::finish(&tx, &outcomes).await?;
+    let moved = attempt::receive(&tx, &receipts).await?;
+    let filed = report::report(&tx, &reports).await?;
+    for (account, position) in positions {
+        report::note_position(&tx, account, position).await?;
+    }
     tx.commit().await?;
-    Ok(Written { kept, beginnings, moved })
+    let filed = filed.into_iter().map(|filed| (filed.report.id, filed)).collect();
+    Ok(Written { kept, beginnings, moved, entered, filed })
 }
 
 impl Written {
@@ -176,7 +206,11 @@ impl Written {
                 Write::Begin(message, _, reply) => {
                     drop(reply.send(Ok(self.beginnings.remove(&message).unwrap_or(Beginning::NotQueued))));
                 }
-                Write::Finish(_, _, reply) => drop(reply.send(Ok(()))),
+                Write::Finish(message, _, reply) => drop(reply.send(Ok(self.entered.remove(&message)))),
+                Write::Report(reports, _, reply) => {
+                    let filed = reports.iter().filter_map(|report| self.filed.remove(&report.id));
+                    drop(reply.send(Ok(filed.collect())));
+                }
                 Write::Receive(asked, reply) => {
                     let is_asked = |moved: &Receipt| asked.iter().any(|r| r.message == moved.message);
                     drop(reply.send(Ok(self.moved.extract_if(.., |moved| is_asked(moved)).collect())));

@@ -3,18 +3,19 @@
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, CompanyId, MessageId};
 use entity::message::{Column, Entity, Model, Status};
+use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::message::find_keys;
+use super::accept::find_keys;
 use super::{Store, StoreError, json_texts};
 
 /// What a list of messages is narrowed to.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Of one account.
-    pub account: Option<AccountId>,
+    /// Of these accounts.
+    pub accounts: Option<Vec<AccountId>>,
     /// In one status, as the API shows it: with `scheduled`.
     pub status: Option<Shown>,
     /// With the caller's own id.
@@ -84,6 +85,11 @@ impl Shown {
     }
 }
 
+/// That a message was accepted here. Written as the indexes have it, or SQLite would not use them.
+fn is_accepted() -> SimpleExpr {
+    Expr::cust("origin = 'accepted'")
+}
+
 /// Which part of a list.
 #[derive(Debug, Clone, Copy)]
 pub enum Page {
@@ -94,9 +100,10 @@ pub enum Page {
 }
 
 impl Store {
-    /// The message, if the company has it.
+    /// The message, if the company had it accepted.
     pub async fn find_message(&self, company: CompanyId, id: MessageId) -> Result<Option<Model>, StoreError> {
-        Ok(Entity::find_by_id(id).filter(Column::CompanyId.eq(company)).one(&self.reader).await?)
+        let found = Entity::find_by_id(id).filter(Column::CompanyId.eq(company)).filter(is_accepted());
+        Ok(found.one(&self.reader).await?)
     }
 
     /// Messages by id, in the order asked for.
@@ -116,9 +123,9 @@ impl Store {
         limit: u64,
         now: DateTime<Utc>,
     ) -> Result<(Vec<Model>, u64), StoreError> {
-        let mut wanted = Condition::all().add(Column::CompanyId.eq(company));
-        if let Some(account) = filter.account {
-            wanted = wanted.add(Column::AccountId.eq(account));
+        let mut wanted = Condition::all().add(Column::CompanyId.eq(company)).add(is_accepted());
+        if let Some(accounts) = &filter.accounts {
+            wanted = wanted.add(Column::AccountId.is_in(accounts.iter().copied()));
         }
         if let Some(status) = filter.status {
             wanted = wanted.add(status.condition(now));

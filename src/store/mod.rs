@@ -4,11 +4,19 @@
 //! with `synchronous=FULL`, and a lock file keeps a second process off. What the busy paths write
 //! (accepting, intents, outcomes, receipts) goes through the group [`commit`].
 
+mod accept;
 pub mod account;
+mod attempt;
+pub mod chat;
 pub mod commit;
+pub mod file;
+pub mod grant;
 pub mod list;
 pub mod message;
+pub mod people;
 pub mod rebuild;
+pub mod report;
+pub mod stats;
 
 use std::fs::File;
 use std::path::Path;
@@ -21,6 +29,7 @@ use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, Value,
 };
+use serde::Serialize;
 
 /// How long a statement waits for a connection before the database counts as down.
 const ACQUIRE: Duration = Duration::from_secs(3);
@@ -126,6 +135,14 @@ async fn sqlite(path: &Path) -> anyhow::Result<(DatabaseConnection, DatabaseConn
     };
     let writer = connect(1).await?;
     Ok((writer, connect(SQLITE_READERS).await?, Some(lock)))
+}
+
+fn ms(at: DateTime<Utc>) -> i64 {
+    at.timestamp_millis()
+}
+
+fn json(rows: &[impl Serialize]) -> String {
+    serde_json::to_string(rows).unwrap_or_default()
 }
 
 /// `FROM` a JSON array that is parameter `$n`: one row an element, in a column `value`. One

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::ids::{AccountId, MessageId};
 use sea_orm::ConnectionTrait;
 
-use super::message::Paced;
+use super::message::{Begun, Paced};
 use super::{Store, StoreError, instant};
 use crate::pacing::pace::Sent;
 use crate::pacing::{Pace, Policy};
@@ -53,12 +53,19 @@ impl Store {
         Ok(self.reader.query_one_raw(self.sql(sql, [message.into()])).await?.is_some())
     }
 
-    /// The messages of the account that an attempt was begun for and that have no outcome.
-    pub async fn in_flight(&self, account: AccountId) -> Result<Vec<MessageId>, StoreError> {
-        let sql = "SELECT id FROM message
+    /// The messages of the account that an attempt was begun for and that have no outcome; with
+    /// what was begun.
+    pub async fn in_flight(&self, account: AccountId) -> Result<Vec<(MessageId, Begun)>, StoreError> {
+        let sql = "SELECT id, recipient, text, attempts, chat_id, user_id FROM message
                    WHERE account_id = $1 AND status = 'sending' AND status IN ('queued', 'sending')";
         let rows = self.reader.query_all_raw(self.sql(sql, [account.into()])).await?;
-        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+        rows.iter()
+            .map(|row| {
+                let (id, recipient, text, attempts, chat, user): (MessageId, String, String, i32, _, _) =
+                    row.try_get_many_by_index()?;
+                Ok((id, Begun { recipient, text, attempts: attempts.unsigned_abs(), chat, user }))
+            })
+            .collect()
     }
 
     /// Says of what an account that is removed had in flight that nobody knows.

@@ -1,5 +1,5 @@
 //! A Telegram Bot API server that checks requests as strictly as its documentation describes them
-//! (core.telegram.org/bots/api: "Making requests", "getMe", "sendMessage", "ResponseParameters";
+//! (core.telegram.org/bots/api: "Making requests", "getMe", "getUpdates", "sendMessage", "ResponseParameters";
 //! core.telegram.org/bots/faq: "My bot is hitting limits"), and counts what arrives.
 
 use std::collections::{HashMap, VecDeque};
@@ -12,6 +12,7 @@ use actix_web::web::{Bytes, Data, Path};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 /// What to do with the next request for a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,10 @@ struct Seen {
     refused: Vec<String>,
     script: HashMap<String, VecDeque<Next>>,
     revoked: Vec<String>,
+    updates: HashMap<String, VecDeque<Value>>,
+    last_update: i64,
+    /// Counts the requests for updates of a bot: a later one ends an earlier one.
+    asked: HashMap<String, u64>,
 }
 
 /// The server.
@@ -49,6 +54,7 @@ pub struct BotApi {
     /// Its address.
     pub url: String,
     seen: Arc<Mutex<Seen>>,
+    news: Arc<Notify>,
     handle: ServerHandle,
 }
 
@@ -63,14 +69,18 @@ impl BotApi {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let data = Data::from(seen.clone());
+        let news = Arc::new(Notify::new());
+        let (data, bell) = (Data::from(seen.clone()), Data::from(news.clone()));
         let server = HttpServer::new(move || {
-            App::new().app_data(data.clone()).route("/bot{token}/{method}", web::route().to(answer))
+            App::new()
+                .app_data(data.clone())
+                .app_data(bell.clone())
+                .route("/bot{token}/{method}", web::route().to(answer))
         });
         let server = server.workers(1).disable_signals().listen(listener).unwrap().run();
         let handle = server.handle();
         tokio::spawn(server);
-        Self { url, seen, handle }
+        Self { url, seen, news, handle }
     }
 
     /// Every message that was taken.
@@ -96,6 +106,31 @@ impl BotApi {
     /// The token is no longer good.
     pub fn revoke(&self, token: &str) {
         self.seen.lock().unwrap().revoked.push(token.to_owned());
+        self.news.notify_waiters();
+    }
+
+    /// Something happened that the bot is told of: `{"message": …}` or `{"channel_post": …}`.
+    pub fn update(&self, token: &str, mut update: Value) {
+        let mut seen = self.seen.lock().unwrap();
+        seen.last_update += 1;
+        update["update_id"] = json!(seen.last_update);
+        seen.updates.entry(token.to_owned()).or_default().push_back(update);
+        drop(seen);
+        self.news.notify_waiters();
+    }
+
+    /// Somebody writes to the bot in a private chat.
+    pub fn write(&self, token: &str, from: i64, name: &str, text: &str) {
+        let person = json!({"id": from, "is_bot": false, "first_name": name});
+        let chat = json!({"id": from, "type": "private", "first_name": name});
+        let number = 1_000_000 + self.seen.lock().unwrap().last_update;
+        let message = json!({"message_id": number, "date": 1_750_000_000, "from": person, "chat": chat, "text": text});
+        self.update(token, json!({ "message": message }));
+    }
+
+    /// How many updates the bot has not said that it has.
+    pub fn unconfirmed(&self, token: &str) -> usize {
+        self.seen.lock().unwrap().updates.get(token).map_or(0, VecDeque::len)
     }
 
     /// Stops listening.
@@ -114,6 +149,7 @@ fn error(code: u16, description: &str, parameters: Value) -> HttpResponse {
 
 async fn answer(
     seen: Data<Mutex<Seen>>,
+    news: Data<Notify>,
     path: Path<(String, String)>,
     request: HttpRequest,
     body: Bytes,
@@ -130,9 +166,61 @@ async fn answer(
                 "can_join_groups": true, "can_read_all_group_messages": false, "supports_inline_queries": false});
             HttpResponse::Ok().json(json!({"ok": true, "result": bot}))
         }
+        "getUpdates" => get_updates(&seen, &news, &token, &body).await,
         "sendMessage" => send_message(&seen, &token, &request, &body).await,
         _ => error(404, "Not Found: method not found", Value::Null),
     }
+}
+
+/// Holds the request until there is something to tell, as long as was asked for. What comes before
+/// the offset is confirmed, and forgotten.
+async fn get_updates(seen: &Mutex<Seen>, news: &Notify, token: &str, body: &Bytes) -> HttpResponse {
+    let complain = |why: &str| {
+        seen.lock().unwrap().refused.push(why.to_owned());
+        error(400, &format!("Bad Request: {why}"), Value::Null)
+    };
+    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
+        return complain("can't parse the JSON object");
+    };
+    let known = ["offset", "limit", "timeout", "allowed_updates"];
+    if let Some(unknown) = fields.keys().find(|name| !known.contains(&name.as_str())) {
+        return complain(&format!("field {unknown} is not expected"));
+    }
+    let Some(hold) = fields.get("timeout").and_then(Value::as_u64) else {
+        return complain("short polling is for testing only");
+    };
+    let offset = fields.get("offset").and_then(Value::as_i64).unwrap_or(0);
+    let turn = {
+        let mut seen = seen.lock().unwrap();
+        if let Some(updates) = seen.updates.get_mut(token) {
+            updates.retain(|update| update["update_id"].as_i64().unwrap() >= offset);
+        }
+        let asked = seen.asked.entry(token.to_owned()).or_default();
+        *asked += 1;
+        *asked
+    };
+    news.notify_waiters();
+    let waiting = async {
+        loop {
+            let changed = news.notified();
+            {
+                let seen = seen.lock().unwrap();
+                if seen.revoked.contains(&token.to_owned()) {
+                    return error(401, "Unauthorized", Value::Null);
+                }
+                if seen.asked[token] != turn {
+                    return error(409, "Conflict: terminated by other getUpdates request", Value::Null);
+                }
+                let waiting: Vec<&Value> = seen.updates.get(token).into_iter().flatten().take(100).collect();
+                if !waiting.is_empty() {
+                    return HttpResponse::Ok().json(json!({"ok": true, "result": waiting}));
+                }
+            }
+            changed.await;
+        }
+    };
+    let nothing = || HttpResponse::Ok().json(json!({"ok": true, "result": []}));
+    tokio::time::timeout(Duration::from_secs(hold), waiting).await.unwrap_or_else(|_| nothing())
 }
 
 async fn send_message(seen: &Mutex<Seen>, token: &str, request: &HttpRequest, body: &Bytes) -> HttpResponse {

@@ -112,7 +112,7 @@ async fn a_caller_who_prefers_to_wait_gets_the_outcome() {
 #[tokio::test(flavor = "multi_thread")]
 async fn priority_goes_first_and_order_holds_within_it() {
     let app = TestApp::start().await;
-    let account = app.client.create(json!({"name": "A", "useLimits": false, "config": {"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": null}})).await;
+    let account = app.client.create(json!({"name": "A", "useLimits": false, "config": {"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": null, "answerMs": null}})).await;
     let mut arrivals = app.app().simulator.watch();
     let mut ids = Vec::new();
     for (priority, expected) in [(5, 1), (9, 2), (0, 1), (5, 3), (0, 2)] {

@@ -51,7 +51,7 @@ async fn each_way_a_send_can_end_has_its_status() {
 async fn a_message_that_never_gets_out_fails_after_its_last_attempt() {
     let clock = andante::clock::Clock::manual(start());
     let app = TestApp::on(&[], clock.clone()).await;
-    let account = app.client.create(json!({"name": "A", "useLimits": false, "config": {"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": null}})).await;
+    let account = app.client.create(json!({"name": "A", "useLimits": false, "config": {"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": null, "answerMs": null}})).await;
     app.client.connect(&account).await;
     app.client.status(&account, "CONNECTED").await;
     stage(&app, &account).fail_next([Fault::Before; 20]);
@@ -171,7 +171,7 @@ async fn limits_that_change_hold_at_once_for_what_is_queued() {
 async fn the_watchdog_restarts_a_lane_that_broke_and_counts_it() {
     let clock = andante::clock::Clock::manual(start());
     let app = TestApp::on(&[], clock.clone()).await;
-    let account = app.client.create(json!({"name": "A", "useLimits": false, "config": {"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": null}})).await;
+    let account = app.client.create(json!({"name": "A", "useLimits": false, "config": {"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": null, "answerMs": null}})).await;
     app.client.connect(&account).await;
     app.client.status(&account, "CONNECTED").await;
     stage(&app, &account).fail_next([Fault::Crash]);
@@ -194,7 +194,7 @@ async fn the_watchdog_restarts_a_lane_that_broke_and_counts_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_lets_what_is_in_flight_finish_and_a_start_goes_on_where_it_was() {
     let mut app = TestApp::start().await;
-    let config = json!({"scanAfterMs": 0, "latencyMs": [700, 700], "receiptsMs": null});
+    let config = json!({"scanAfterMs": 0, "latencyMs": [700, 700], "receiptsMs": null, "answerMs": null});
     let account = ready_account(&app.client, json!({"config": config, "limits": {"delayMs": [0, 0]}})).await;
     let (first, second) = (send(&app, &account, "first").await, send(&app, &account, "second").await);
     app.client.reaches(&first, &["sending"]).await;
@@ -226,7 +226,10 @@ async fn what_is_in_flight_at_the_deadline_of_a_stop_ends_uncertain() {
 async fn a_connection_that_stopped_answering_is_noticed_and_opened_again() {
     let clock = andante::clock::Clock::manual(start());
     let app = TestApp::on(&[], clock.clone()).await;
-    let account = app.client.create(json!({"name": "A", "config": {"scanAfterMs": 0, "receiptsMs": null}})).await;
+    let account = app
+        .client
+        .create(json!({"name": "A", "config": {"scanAfterMs": 0, "receiptsMs": null, "answerMs": null}}))
+        .await;
     app.client.connect(&account).await;
     let before = instant(&app.client.status(&account, "CONNECTED").await["lastAliveAt"]);
     // Silently: the gateway reports nothing, as a half-open connection does.

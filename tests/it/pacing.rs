@@ -14,7 +14,7 @@ fn start() -> DateTime<Utc> {
 }
 
 fn quick() -> Value {
-    json!({"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": null})
+    json!({"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": null, "answerMs": null})
 }
 
 /// Moves the clock on to what the account's lane waits for, whenever it waits, until `count` messages have arrived.

@@ -36,6 +36,7 @@ impl Case {
     fn row(&self) -> entity::account::Model {
         entity::account::Model {
             id: self.account,
+            created_by: None,
             company_id: CompanyId::DEFAULT,
             name: "A".to_owned(),
             provider: Provider::Simulator,
@@ -74,6 +75,8 @@ impl Case {
             reference: None,
             key: None,
             created_at: self.now,
+            chat: None,
+            user: None,
         }
     }
 

@@ -154,7 +154,7 @@ pub async fn ready_account(client: &Client, more: Value) -> String {
     let mut account = json!({
         "name": "Test",
         "useLimits": false,
-        "config": {"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": null},
+        "config": {"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": null, "answerMs": null},
     });
     for (name, value) in more.as_object().into_iter().flatten() {
         account[name] = value.clone();

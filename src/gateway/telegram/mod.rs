@@ -2,7 +2,10 @@
 //!
 //! The account's `config` is `{"token": "…"}`. Connecting asks `getMe`. Telegram's own limits, 30
 //! messages a second for a bot and one a second for a chat (Bots FAQ, "My bot is hitting limits"),
-//! are kept here; they are a messenger's quota, not the account's pace.
+//! are kept here; they are a messenger's quota, not the account's pace. What people write to the
+//! bot is asked for by [`updates`].
+
+mod updates;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +18,7 @@ use frankenstein::methods::SendMessageParams;
 use frankenstein::types::ChatId;
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{ConnectError, Gateway, GatewayEvent, Outgoing, Reports, SendError, Taken};
 use crate::app::App;
@@ -40,6 +44,8 @@ struct Telegram {
     a_bot: DefaultDirectRateLimiter,
     a_chat: DefaultKeyedRateLimiter<String>,
     reports: Reports,
+    /// Ends the asking along with the connection.
+    _updates: DropGuard,
 }
 
 /// A token is the bot's number, a colon, and a secret of letters, digits, `-` and `_`.
@@ -64,7 +70,8 @@ pub(super) async fn connect(app: &App, account: &Account, reports: Reports) -> R
         .ok_or(ConnectError::Failed { code: "no_token", reason: "the account has no bot token".to_owned() })?;
     let mut client = reqwest::Client::builder()
         .connect_timeout(CONNECT)
-        .timeout(app.config.send_deadline)
+        // Asking for updates takes long by intent; a send has a deadline of its own.
+        .timeout(app.config.send_deadline.max(updates::LONGEST))
         // A message is answered by Telegram itself; following a redirect could send it twice.
         .redirect(reqwest::redirect::Policy::none());
     if let Some(proxy) = &account.proxy {
@@ -84,18 +91,25 @@ pub(super) async fn connect(app: &App, account: &Account, reports: Reports) -> R
         }
         Err(error) => return Err(ConnectError::Later(describe(error))),
     };
+    let position = app.store.inbox_position(account.id).await.map_err(|error| ConnectError::Later(error.into()))?;
     reports.send(GatewayEvent::Connected(Connected {
         phone_number: None,
         display_name: Some(me.username.map_or(me.first_name, |name| format!("@{name}"))),
         pairing: None,
         at: app.clock.now(),
     }));
+    let stop = CancellationToken::new();
+    tokio::spawn({
+        let (bot, clock, reports, stop) = (bot.clone(), app.clock.clone(), reports.clone(), stop.clone());
+        async move { stop.run_until_cancelled(updates::run(&bot, &clock, &reports, position)).await }
+    });
     Ok(Arc::new(Telegram {
         bot,
         clock: app.clock.clone(),
         a_bot: RateLimiter::direct(a_second(A_BOT)),
         a_chat: RateLimiter::keyed(a_second(A_CHAT)),
         reports,
+        _updates: stop.drop_guard(),
     }))
 }
 
@@ -129,7 +143,11 @@ impl Gateway for Telegram {
         let chat = to.parse().map_or_else(|_| ChatId::String(to.to_owned()), ChatId::Integer);
         let params = SendMessageParams::builder().chat_id(chat).text(message.text.0.as_str()).build();
         match self.bot.send_message(&params).await {
-            Ok(answer) => Ok(Taken { provider_message_id: answer.result.message_id.to_string() }),
+            Ok(answer) => Ok(Taken {
+                provider_message_id: answer.result.message_id.to_string(),
+                // A channel is addressed by its name, and known by its number.
+                chat: Some(answer.result.chat.id.to_string()),
+            }),
             Err(error) => {
                 let error = read_error(error);
                 if let SendError::AccountDown { reason } = &error {
@@ -139,6 +157,9 @@ impl Gateway for Telegram {
             }
         }
     }
+
+    /// Bots have no read receipts.
+    async fn mark_read(&self, _chat: &str, _messages: &[String]) {}
 
     async fn is_alive(&self) -> bool {
         let answer = self.clock.timeout(CONNECT, self.bot.get_me()).await;

@@ -1,8 +1,12 @@
 //! A messenger that exists only inside the server: what a newcomer tries, what tests and load use.
 //!
 //! It pairs by a QR code that "is scanned" after a few seconds or on command, connects with a
-//! number, takes messages with a latency, reports receipts, and fails as it is told: before,
-//! during and after a send. A connected account costs no task.
+//! number, takes messages with a latency, lets a [`person`] read and answer them, and fails as it is
+//! told: before, during and after a send. A connected account costs no task.
+
+pub mod config;
+mod pairing;
+mod person;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,74 +17,17 @@ use anyhow::anyhow;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, MessageId};
-use entity::message::Status;
 use rand::RngExt;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Code, ConnectError, Gateway, GatewayEvent, Outgoing, Pairing, Reports, SendError, Taken};
+pub use self::config::Fault;
+use self::pairing::{Paired, connected, pair};
+use self::person::Person;
+use super::{ConnectError, Gateway, GatewayEvent, Letter, Mail, Outgoing, Pairing, Reports, SendError, Taken};
 use crate::app::App;
 use crate::clock::Clock;
-use crate::store::account::{Account, Connected};
-use crate::store::message::Receipt;
-
-/// How one simulated account behaves: the `config` it was created with. Milliseconds.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-struct Config {
-    /// How long until the code is "scanned"; null: only on command.
-    scan_after_ms: Option<u64>,
-    /// How long a code works before the next one comes.
-    code_ms: u64,
-    /// Codes before it gives up; WhatsApp shows six.
-    codes: u32,
-    /// How long a send takes: shortest and longest.
-    latency_ms: [u64; 2],
-    /// When a message is delivered and when it is read, after it was sent; null: no receipts.
-    receipts_ms: Option<[u64; 2]>,
-    /// What happens to the next sends, one each.
-    faults: VecDeque<Fault>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            scan_after_ms: Some(5_000),
-            code_ms: 20_000,
-            codes: 6,
-            latency_ms: [50, 150],
-            receipts_ms: Some([1_000, 4_000]),
-            faults: VecDeque::new(),
-        }
-    }
-}
-
-/// What can happen to a send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Fault {
-    /// Nothing does.
-    Fine,
-    /// It fails before anything left.
-    Before,
-    /// The messenger asks to wait for a second.
-    Wait,
-    /// The connection breaks during it: nothing arrived, and nobody can know.
-    During,
-    /// It arrives, and the answer is lost.
-    After,
-    /// The messenger refuses the recipient.
-    Refuse,
-    /// The connection drops before it.
-    Drop,
-    /// The account is logged out before it.
-    LogOut,
-    /// It never returns.
-    Hang,
-    /// The gateway itself breaks.
-    Crash,
-}
+use crate::store::account::Account;
 
 /// A message that arrived at the simulated messenger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +55,7 @@ pub struct Stage {
     scanned: Notify,
     is_up: AtomicBool,
     reports: Mutex<Option<Reports>>,
+    read: Mutex<Vec<String>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -180,30 +128,28 @@ impl Stage {
         self.report(GatewayEvent::LoggedOut { code: "logged_out", reason });
     }
 
+    /// Somebody writes to the account, or its owner does on the phone.
+    pub fn write(&self, letter: Letter) {
+        self.report(GatewayEvent::Messages(Mail { messages: vec![letter], position: None, filed: None }));
+    }
+
+    /// Somebody types in a chat, or has stopped.
+    pub fn types(&self, chat: &str, is_typing: bool) {
+        let (chat, participant) = (chat.to_owned(), chat.to_owned());
+        self.report(GatewayEvent::Typing { chat, is_typing, participant });
+    }
+
+    /// The messages, by the messenger's ids, that the other side has seen to be read.
+    #[must_use]
+    pub fn seen_as_read(&self) -> Vec<String> {
+        locked(&self.read).clone()
+    }
+
     fn report(&self, event: GatewayEvent) {
         if let Some(reports) = &*locked(&self.reports) {
             reports.send(event);
         }
     }
-}
-
-/// What a simulated account remembers of its pairing.
-#[derive(Serialize, Deserialize)]
-struct Paired {
-    number: String,
-}
-
-fn read_config(config: Option<&str>) -> Config {
-    config.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
-}
-
-pub(super) fn check_config(config: Option<&serde_json::Value>) -> Result<(), String> {
-    let Some(config) = config else { return Ok(()) };
-    let read = Config::deserialize(config).map_err(|error| error.to_string())?;
-    if read.latency_ms[0] > read.latency_ms[1] || read.code_ms == 0 || read.codes == 0 {
-        return Err("latencyMs must be [shortest, longest], codeMs and codes at least 1".to_owned());
-    }
-    Ok(())
 }
 
 pub(super) fn connect(
@@ -212,7 +158,7 @@ pub(super) fn connect(
     pairing: Pairing,
     reports: Reports,
 ) -> Result<Arc<dyn Gateway>, ConnectError> {
-    let config = read_config(account.config.as_deref());
+    let config = config::read(account.config.as_deref());
     let stage = locked(&app.simulator.stages)
         .entry(account.id)
         .or_insert_with(|| Arc::new(Stage::new(account.id, config.faults.clone())))
@@ -231,7 +177,7 @@ pub(super) fn connect(
     Ok(Arc::new(Simulated {
         stage,
         latency: config.latency_ms,
-        receipts: config.receipts_ms,
+        person: Person { receipts: config.receipts_ms, answer: config.answer_ms },
         simulator: app.simulator.clone(),
         clock: app.clock.clone(),
         reports,
@@ -249,63 +195,16 @@ impl Stage {
             scanned: Notify::new(),
             is_up: AtomicBool::new(false),
             reports: Mutex::new(None),
+            read: Mutex::default(),
         }
     }
-}
-
-fn connected(number: &str, at: DateTime<Utc>) -> GatewayEvent {
-    GatewayEvent::Connected(Connected {
-        phone_number: Some(number.to_owned()),
-        display_name: Some(format!("Simulator {}", &number[number.len().saturating_sub(4)..])),
-        pairing: serde_json::to_string(&Paired { number: number.to_owned() }).ok(),
-        at,
-    })
-}
-
-/// Shows one code after the other until somebody scans, or gives up.
-async fn pair(clock: Clock, config: Config, stage: Arc<Stage>, pairing: Pairing, reports: Reports) {
-    let scan = async {
-        match config.scan_after_ms {
-            Some(after) => clock.timeout(Duration::from_millis(after), stage.scanned.notified()).await.unwrap_or(()),
-            None => stage.scanned.notified().await,
-        }
-    };
-    let show = async {
-        for _ in 0..config.codes {
-            let expires_at = clock.now() + Duration::from_millis(config.code_ms);
-            reports.send(GatewayEvent::Code(draw_code(&pairing, expires_at)));
-            clock.sleep_until(expires_at).await;
-        }
-    };
-    tokio::select! {
-        () = scan => {
-            reports.send(GatewayEvent::Authenticating);
-            clock.sleep(Duration::from_millis(config.scan_after_ms.unwrap_or(0).min(1_000))).await;
-            reports.send(connected(&locked(&stage.number).clone(), clock.now()));
-        }
-        () = show => reports.send(GatewayEvent::LoggedOut {
-            code: "pairing_expired",
-            reason: "nobody scanned the code in time".to_owned(),
-        }),
-    }
-}
-
-fn draw_code(pairing: &Pairing, expires_at: DateTime<Utc>) -> Code {
-    let mut rng = rand::rng();
-    let is_typed = matches!(pairing, Pairing::Code(_));
-    let letters = b"ABCDEFGHJKLMNPQRSTVWXYZ123456789";
-    let mut draw =
-        |n: usize| -> String { (0..n).map(|_| char::from(letters[rng.random_range(0..letters.len())])).collect() };
-    let text =
-        if is_typed { format!("{}-{}", draw(4), draw(4)) } else { format!("2@{},{},{}", draw(80), draw(43), draw(43)) };
-    Code { text, is_typed, expires_at }
 }
 
 /// The connection of one simulated account.
 struct Simulated {
     stage: Arc<Stage>,
     latency: [u64; 2],
-    receipts: Option<[u64; 2]>,
+    person: Person,
     simulator: Arc<Simulator>,
     clock: Clock,
     reports: Reports,
@@ -314,24 +213,20 @@ struct Simulated {
 }
 
 impl Simulated {
-    fn arrive(&self, message: MessageId) -> Taken {
-        let at = self.clock.now();
+    fn arrive(&self, message: &Outgoing) -> Taken {
+        let (at, id) = (self.clock.now(), message.message);
         self.simulator.arrived.fetch_add(1, Ordering::Relaxed);
         let arrivals = locked(&self.simulator.arrivals);
         if let Some(watch) = &*arrivals {
-            let _ = watch.send(Arrival { account: self.reports.account, message, at });
+            // A test that no longer watches has seen enough.
+            let _ = watch.send(Arrival { account: self.reports.account, message: id, at });
         }
-        if let Some([delivered, read]) = self.receipts {
-            let (clock, reports) = (self.clock.clone(), self.reports.clone());
-            tokio::spawn(async move {
-                for (status, after) in [(Status::Delivered, delivered), (Status::Read, read)] {
-                    let due = at + Duration::from_millis(after);
-                    clock.sleep_until(due).await;
-                    reports.send(GatewayEvent::Receipts(vec![Receipt { message, status, at: due }]));
-                }
-            });
+        if self.person.does_anything() {
+            let (person, clock, stage) = (self.person, self.clock.clone(), self.stage.clone());
+            let (reports, message) = (self.reports.clone(), message.clone());
+            tokio::spawn(async move { person.receive(&clock, &stage, &reports, message, at).await });
         }
-        Taken { provider_message_id: message.to_string() }
+        Taken { provider_message_id: id.to_string(), chat: None }
     }
 }
 
@@ -370,11 +265,15 @@ impl Gateway for Simulated {
         if fault == Fault::During {
             return Err(SendError::Uncertain { cause: anyhow!("the connection broke while sending") });
         }
-        let taken = self.arrive(message.message);
+        let taken = self.arrive(message);
         if fault == Fault::After {
             return Err(SendError::Uncertain { cause: anyhow!("the connection broke before the answer") });
         }
         Ok(taken)
+    }
+
+    async fn mark_read(&self, _chat: &str, messages: &[String]) {
+        locked(&self.stage.read).extend_from_slice(messages);
     }
 
     async fn is_alive(&self) -> bool {

@@ -1,0 +1,98 @@
+//! An account as the API shows it.
+
+use entity::account::Provider;
+use entity::ids::AccountId;
+use serde::Serialize;
+
+use super::json::Timestamp;
+use crate::app::App;
+use crate::error::ApiError;
+use crate::gateway::sessions::Status;
+use crate::lane::restore;
+use crate::pacing::Limits;
+use crate::qr;
+use crate::store::account::Account;
+
+/// An account as the API shows it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Account)]
+pub struct AccountView {
+    id: AccountId,
+    name: String,
+    provider: Provider,
+    /// Where its connection stands.
+    status: Status,
+    /// The same word as `status`.
+    client_status: Status,
+    /// Which preset of limits holds: that for new accounts, or that for warmed-up ones.
+    use_limits: bool,
+    /// The numbers that differ from the preset.
+    limits: Limits,
+    /// The code to scan as a `data:image/png` URL, while there is one.
+    qr_code: Option<String>,
+    /// The public page that pairs the account.
+    qr_url: String,
+    /// `+` and digits, once paired.
+    #[schema(example = "+996700123456")]
+    phone_number: Option<String>,
+    /// The name the messenger shows.
+    display_name: Option<String>,
+    /// The last thing that went wrong.
+    last_error: Option<AccountError>,
+    /// Until when the messenger asked not to be bothered.
+    restricted_until: Option<Timestamp>,
+    /// When the messenger last answered.
+    last_alive_at: Option<Timestamp>,
+    /// Messages waiting, in flight or scheduled.
+    queue_length: u64,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    /// The latest connection.
+    connected_at: Option<Timestamp>,
+}
+
+/// What went wrong with an account.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct AccountError {
+    /// A stable word.
+    code: String,
+    /// A sentence.
+    message: String,
+    at: Timestamp,
+}
+
+impl AccountView {
+    /// The account as it is now.
+    pub(super) async fn of(app: &App, account: &Account) -> Result<Self, ApiError> {
+        let session = app.sessions.snapshot(account.id);
+        let now = app.clock.now();
+        let queue_length = match restore::overview(app, account).await {
+            Ok(overview) => overview.len(),
+            // The rows know, too; it takes them longer.
+            Err(_) => app.store.count_queued(account.id).await?,
+        };
+        let code = session.code.filter(|code| code.expires_at > now);
+        let error = account.error_code.clone().zip(account.error_message.clone()).zip(account.error_at_ms);
+        Ok(Self {
+            id: account.id,
+            name: account.name.clone(),
+            provider: account.provider,
+            status: session.status,
+            client_status: session.status,
+            use_limits: account.use_limits,
+            limits: account.own_limits().clone(),
+            qr_code: code.filter(|code| !code.is_typed).and_then(|code| qr::data_url(&code.text)),
+            qr_url: app.qr_url(account.id),
+            phone_number: account.phone_number.as_ref().map(|digits| format!("+{digits}")),
+            display_name: account.display_name.clone(),
+            last_error: error.map(|((code, message), at)| AccountError { code, message, at: Timestamp::ms(at) }),
+            restricted_until: session.restricted_until.filter(|until| *until > now).map(Timestamp),
+            last_alive_at: session.last_alive_at.map(Timestamp),
+            queue_length,
+            created_at: Timestamp::ms(account.created_at_ms),
+            updated_at: Timestamp::ms(account.updated_at_ms),
+            connected_at: account.connected_at_ms.map(Timestamp::ms),
+        })
+    }
+}

@@ -1,0 +1,234 @@
+//! `/api/auth`: register a company, sign in, sign out, who am I.
+
+use actix_web::cookie::{Cookie, SameSite, time};
+use actix_web::web::{Data, Json};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder};
+use entity::api_key::Scope;
+use entity::ids::{ApiKeyId, CompanyId, UserId};
+use entity::user::{Model, Role};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+
+use super::accounts::Done;
+use super::json::{Timestamp, check, no_nul};
+use crate::app::App;
+use crate::auth::login::{self, NewUser, normal_email};
+use crate::auth::{COOKIE, Caller, Who, password};
+use crate::error::{ApiError, ErrorBody};
+use crate::realtime::Event;
+
+/// A user as the API shows it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = User)]
+pub struct UserView {
+    id: UserId,
+    email: String,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    role: Role,
+    company_id: CompanyId,
+    created_at: Timestamp,
+}
+
+impl From<Model> for UserView {
+    fn from(user: Model) -> Self {
+        Self {
+            id: user.id,
+            email: user.email,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            role: user.role,
+            company_id: user.company_id,
+            created_at: Timestamp::ms(user.created_at_ms),
+        }
+    }
+}
+
+/// garde's check of an e-mail address: whether mail arrives there nobody can tell by looking.
+pub(super) fn is_email(text: &str, (): &()) -> garde::Result {
+    let email = normal_email(text);
+    let is_email = email.len() <= 254
+        && email
+            .split_once('@')
+            .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'))
+        && !email.contains(|c: char| c.is_whitespace() || c.is_control());
+    if is_email { Ok(()) } else { Err(garde::Error::new("must be an e-mail address")) }
+}
+
+/// garde's check of a password.
+pub(super) fn is_password(text: &str, (): &()) -> garde::Result {
+    if password::LENGTH.contains(&text.chars().count()) {
+        Ok(())
+    } else {
+        Err(garde::Error::new("must have 8 to 200 characters"))
+    }
+}
+
+/// A company, and its first admin.
+#[derive(Deserialize, Validate, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Registration {
+    /// What people call the company.
+    #[garde(length(chars, min = 1, max = 200), custom(no_nul))]
+    #[schema(min_length = 1, max_length = 200, example = "Clinic")]
+    company_name: String,
+    /// What the admin signs in with.
+    #[garde(custom(is_email))]
+    #[schema(max_length = 254, example = "admin@clinic.example")]
+    email: String,
+    /// 8 to 200 characters.
+    #[garde(custom(is_password))]
+    #[schema(min_length = 8, max_length = 200)]
+    password: String,
+    #[garde(inner(length(chars, min = 1, max = 100), custom(no_nul)))]
+    #[schema(min_length = 1, max_length = 100)]
+    first_name: Option<String>,
+    #[garde(inner(length(chars, min = 1, max = 100), custom(no_nul)))]
+    #[schema(min_length = 1, max_length = 100)]
+    last_name: Option<String>,
+}
+
+/// Somebody signed in.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct LoginView {
+    #[schema(example = true)]
+    success: bool,
+    /// For `Authorization: Bearer`, and for Socket.IO's `auth: {token}`.
+    token: String,
+    user: UserView,
+    company: CompanyView,
+}
+
+/// A company as the API shows it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct CompanyView {
+    id: CompanyId,
+    name: String,
+}
+
+fn count_attempt(app: &App, request: &HttpRequest, email: &str) -> Result<(), ApiError> {
+    let address = request.peer_addr().map(|peer| peer.ip());
+    app.attempts.count(address, &normal_email(email)).map_err(|after| ApiError::TooMany { after })
+}
+
+async fn company(app: &App, id: CompanyId) -> Result<CompanyView, ApiError> {
+    let company = app.store.company(id).await?.ok_or(ApiError::NotFound("company"))?;
+    Ok(CompanyView { id, name: company.name })
+}
+
+/// The answer to who has just signed in: the token, and the cookie for browsers.
+async fn signed_in(app: &App, user: Model, mut response: HttpResponseBuilder) -> Result<HttpResponse, ApiError> {
+    let (token, lasts) = login::begin(app, &user).await?;
+    let lasts = i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX);
+    let cookie = cookie(app, token.clone()).max_age(time::Duration::seconds(lasts)).finish();
+    let company = company(app, user.company_id).await?;
+    Ok(response.cookie(cookie).json(LoginView { success: true, token, user: user.into(), company }))
+}
+
+/// Not for scripts, not sent along from elsewhere, and in the clear only where the server is.
+fn cookie(app: &App, token: String) -> actix_web::cookie::CookieBuilder<'static> {
+    let is_secure = app.public_url.starts_with("https://");
+    Cookie::build(COOKIE, token).path("/").http_only(true).same_site(SameSite::Lax).secure(is_secure)
+}
+
+/// Registers a company, with its first admin signed in. An installation may have closed this.
+#[utoipa::path(post, path = "/api/auth/register", tag = "people", request_body = Registration, security(()),
+    responses((status = 201, body = LoginView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn register(
+    app: Data<App>,
+    request: HttpRequest,
+    body: Json<Registration>,
+) -> Result<HttpResponse, ApiError> {
+    if !app.config.registration {
+        let message = "companies are not registered here; ask the operator";
+        return Err(ApiError::Forbidden { code: "registration_closed", message });
+    }
+    let asked = body.into_inner();
+    check(&asked)?;
+    count_attempt(&app, &request, &asked.email)?;
+    let now = app.clock.now();
+    let new = NewUser {
+        email: asked.email,
+        password: asked.password,
+        first_name: asked.first_name,
+        last_name: asked.last_name,
+        role: Role::Admin,
+    };
+    let company = CompanyId::new(now, &mut rand::rng());
+    let user = login::create(&app.store, now, company, Some(asked.company_name), new).await?;
+    signed_in(&app, user, HttpResponse::Created()).await
+}
+
+/// What somebody signs in with.
+#[derive(Deserialize, Validate, utoipa::ToSchema)]
+pub struct Credentials {
+    #[garde(length(chars, max = 254))]
+    #[schema(max_length = 254, example = "admin@clinic.example")]
+    email: String,
+    #[garde(length(chars, max = 200))]
+    #[schema(max_length = 200)]
+    password: String,
+}
+
+/// Signs in: a token, and the same as a cookie.
+#[utoipa::path(post, path = "/api/auth/login", tag = "people", request_body = Credentials, security(()),
+    responses((status = 200, body = LoginView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn login(app: Data<App>, request: HttpRequest, body: Json<Credentials>) -> Result<HttpResponse, ApiError> {
+    let asked = body.into_inner();
+    check(&asked)?;
+    if asked.email.contains('\0') {
+        return Err(ApiError::field("email", "must not contain a NUL character"));
+    }
+    count_attempt(&app, &request, &asked.email)?;
+    let wrong = "no user has this e-mail address and this password";
+    let user = login::check(&app, &asked.email, asked.password).await?.ok_or(ApiError::Unauthorized(wrong))?;
+    signed_in(&app, user, HttpResponse::Ok()).await
+}
+
+/// Signs out: the token is worth nothing from here on, and its sockets are cut.
+#[utoipa::path(post, path = "/api/auth/logout", tag = "people",
+    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn logout(caller: Caller, app: Data<App>) -> Result<impl Responder, ApiError> {
+    if let Who::Person(person) = &caller.who {
+        app.store.end_login(person.login, person.expires_at, app.clock.now()).await?;
+        app.identities.forget();
+        app.bus.tell(caller.company, None, Event::LoginEnded { login: person.login });
+    }
+    let mut response = HttpResponse::Ok();
+    let mut empty = cookie(&app, String::new()).finish();
+    empty.make_removal();
+    Ok(response.cookie(empty).json(Done::new("signed out")))
+}
+
+/// Who is calling.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MeView {
+    #[schema(example = true)]
+    success: bool,
+    /// The person, if it is one.
+    user: Option<UserView>,
+    company: CompanyView,
+    /// The key, if it is a program.
+    api_key: Option<MyKey>,
+}
+
+/// The key that a program shows.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct MyKey {
+    id: ApiKeyId,
+    scope: Scope,
+}
+
+/// Who is calling: a person, or a program with a key; neither in open mode.
+#[utoipa::path(get, path = "/api/auth/me", tag = "people",
+    responses((status = 200, body = MeView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn me(caller: Caller, app: Data<App>) -> Result<impl Responder, ApiError> {
+    let api_key = match caller.who {
+        Who::Program(id, scope) => Some(MyKey { id, scope }),
+        _ => None,
+    };
+    let user = caller.user().cloned().map(UserView::from);
+    Ok(Json(MeView { success: true, user, company: company(&app, caller.company).await?, api_key }))
+}

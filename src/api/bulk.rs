@@ -1,0 +1,148 @@
+//! `/api/messages/bulk`: many messages at once, each judged alone.
+
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
+use entity::ids::AccountId;
+use futures_util::future::LocalBoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::accounts::find;
+use super::draft::{NewMessage, first_bytes};
+use super::json::{BULK_BODY, read_error};
+use super::send::{SendView, header_key, key_taken, view_of};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::{ApiError, Detail, ErrorBody};
+use crate::intake::{self, Accepted, Draft};
+use crate::store::account::Account;
+
+/// Messages of one bulk request.
+const BULK: usize = 10_000;
+
+/// Up to 10,000 messages to send from one account.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Bulk {
+    #[schema(value_type = AccountId)]
+    account_id: String,
+    /// Read one by one, so that a bad one spoils no other.
+    #[schema(value_type = Vec<NewMessage>, max_items = 10000)]
+    messages: Vec<Value>,
+}
+
+/// A bulk request's body, which may be larger than others.
+#[derive(Debug)]
+pub struct BulkJson(Bulk);
+
+impl FromRequest for BulkJson {
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
+        let mut payload = payload.take();
+        let request = request.clone();
+        Box::pin(async move {
+            let body = actix_web::dev::JsonBody::<Bulk>::new(&request, &mut payload, None, true).limit(BULK_BODY);
+            body.await.map(Self).map_err(|error| read_error(error).into())
+        })
+    }
+}
+
+/// What became of a bulk request.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct BulkView {
+    #[schema(example = true)]
+    success: bool,
+    /// How many were accepted.
+    accepted: usize,
+    /// How many were not.
+    refused: usize,
+    /// One for each message, in order.
+    results: Vec<BulkResult>,
+}
+
+/// What became of one message of a bulk request.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum BulkResult {
+    /// It was accepted.
+    Accepted(SendView),
+    /// It was not.
+    Refused(ErrorBody),
+}
+
+/// Accepts many messages. Bad ones are refused singly; a header `Idempotency-Key` holds for the request as a whole.
+#[utoipa::path(post, path = "/api/messages/bulk", tag = "messages", request_body = Bulk,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Under the same key the same request is accepted once")),
+    responses((status = 202, body = BulkView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn bulk(
+    caller: Caller,
+    app: Data<App>,
+    request: HttpRequest,
+    body: BulkJson,
+) -> Result<HttpResponse, ApiError> {
+    let Bulk { account_id, messages } = body.0;
+    let account = find(&app, &caller, &account_id).await?;
+    if messages.is_empty() || messages.len() > BULK {
+        return Err(ApiError::field("messages", "must be 1 to 10000"));
+    }
+    let whole = header_key(request.headers())?
+        .map(|key| (key, first_bytes(&serde_json::to_vec(&messages).unwrap_or_default())));
+    if let Some((key, hash)) = &whole {
+        refuse_if_taken(&app, &caller, key, *hash, messages.len()).await?;
+    }
+    let now = app.clock.now();
+    let mut drafts = Vec::with_capacity(messages.len());
+    let read: Vec<Result<(), ErrorBody>> = messages
+        .into_iter()
+        .enumerate()
+        .map(|(index, value)| {
+            let mut draft = read_entry(value, &account, now).map_err(|error| error.body())?;
+            if let Some((key, hash)) = &whole {
+                draft.key = Some((key_of(key, index), *hash));
+            }
+            drafts.push(draft);
+            Ok(())
+        })
+        .collect();
+    let mut accepted = intake::accept(&app, &account, drafts).await?.into_iter();
+    let mut is_repeat = whole.is_some();
+    let results: Vec<BulkResult> = read
+        .into_iter()
+        .map(|read| match read.map(|()| accepted.next()) {
+            Ok(Some(Accepted::Message { id, position, estimated_at, is_repeat: again })) => {
+                is_repeat &= again;
+                BulkResult::Accepted(view_of(&app, account.id, id, position, estimated_at))
+            }
+            Ok(_) => BulkResult::Refused(key_taken().body()),
+            Err(error) => BulkResult::Refused(error),
+        })
+        .collect();
+    let refused = results.iter().filter(|result| matches!(result, BulkResult::Refused(_))).count();
+    let mut response = HttpResponse::Accepted();
+    if is_repeat && refused < results.len() {
+        response.insert_header(("Idempotent-Replayed", "true"));
+    }
+    Ok(response.json(BulkView { success: true, accepted: results.len() - refused, refused, results }))
+}
+
+/// The key of one message of a request that has a key as a whole.
+fn key_of(key: &str, index: usize) -> String {
+    format!("{key}#{index}")
+}
+
+async fn refuse_if_taken(app: &Arc<App>, caller: &Caller, key: &str, hash: i64, count: usize) -> Result<(), ApiError> {
+    let keys: Vec<String> = (0..count).map(|index| key_of(key, index)).collect();
+    let found = app.store.find_by_keys(caller.company, &keys).await?;
+    if found.iter().any(|(_, _, other)| *other != hash) { Err(key_taken()) } else { Ok(()) }
+}
+
+fn read_entry(value: Value, account: &Account, now: DateTime<Utc>) -> Result<Draft, ApiError> {
+    let message: NewMessage = serde_json::from_value(value)
+        .map_err(|why| ApiError::Fields(vec![Detail { field: "messages".to_owned(), message: why.to_string() }]))?;
+    message.draft(account, now)
+}

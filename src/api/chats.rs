@@ -1,0 +1,284 @@
+//! `/api/accounts/{id}/chats`: an account's conversations; and what the session view of them shares.
+
+use std::sync::Arc;
+
+use actix_web::web::{Data, Json, Path, Query};
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use entity::chat::{Kind, Model};
+use entity::ids::AccountId;
+use garde::Validate;
+use serde::Deserialize;
+
+use super::accounts::find;
+use super::draft::hash_of;
+use super::json::{check, no_nul};
+use super::list::{Listed, PageQuery, Pagination};
+use super::send::{SendView, Sent, accept, header_key};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::{ApiError, ErrorBody};
+use crate::intake::Draft;
+use crate::phone::{Recipient, kind_of_chat};
+use crate::realtime::view::{ChatMessageView, ChatView};
+use crate::store::account::Account;
+use crate::store::chat::{ChatFilter, ChatPage};
+use crate::store::file::NewChat;
+use crate::store::list::Page;
+
+/// Which chats.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct ChatQuery {
+    /// Which page, from 1.
+    #[param(minimum = 1)]
+    page: Option<u64>,
+    /// How many, 50 unless said, at most 200.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u64>,
+    /// Goes on where a page ended, however far that is; instead of `page`.
+    cursor: Option<String>,
+    /// Whether groups and channels are listed, too.
+    include_groups: Option<bool>,
+    /// Whether statuses are listed, too.
+    include_status: Option<bool>,
+    /// One kind alone: `individual`, `group` or `status`; or `all`.
+    chat_type: Option<String>,
+    /// In the name, in the number, or at the beginning of words of a message.
+    #[param(max_length = 200)]
+    search: Option<String>,
+}
+
+impl ChatQuery {
+    fn kinds(&self, with_groups: bool) -> Result<Vec<Kind>, ApiError> {
+        let one = match self.chat_type.as_deref() {
+            None => None,
+            Some("all") => return Ok(Kind::ALL.to_vec()),
+            Some(word) => Some(
+                word.parse::<Kind>()
+                    .map_err(|_| ApiError::field("chatType", "must be all, individual, group or status"))?,
+            ),
+        };
+        if let Some(kind) = one {
+            return Ok(vec![kind]);
+        }
+        let mut kinds = vec![Kind::Individual];
+        if self.include_groups.unwrap_or(with_groups) {
+            kinds.push(Kind::Group);
+        }
+        if self.include_status.unwrap_or(false) {
+            kinds.push(Kind::Status);
+        }
+        Ok(kinds)
+    }
+}
+
+/// A page of chats, the latest first.
+pub(super) async fn page_of_chats(
+    app: &App,
+    account: AccountId,
+    query: &ChatQuery,
+    with_groups: bool,
+) -> Result<Listed<ChatView>, ApiError> {
+    let (page, limit, offset) = PageQuery { page: query.page, limit: query.limit }.read()?;
+    let search = query.search.clone().filter(|search| !search.trim().is_empty());
+    if search.as_ref().is_some_and(|text| text.contains('\0') || text.chars().count() > 200) {
+        return Err(ApiError::field("search", "must have at most 200 characters, and no NUL"));
+    }
+    let part = match &query.cursor {
+        None => ChatPage::Offset(offset),
+        Some(cursor) => {
+            let read = cursor.split_once('_').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
+            ChatPage::After(read.ok_or_else(|| ApiError::field("cursor", "is not one of ours"))?)
+        }
+    };
+    let filter = ChatFilter { kinds: query.kinds(with_groups)?, search };
+    let (rows, total) = app.store.list_chats(account, &filter, part, limit).await?;
+    let is_full = rows.len() as u64 == limit;
+    let next_cursor = rows.last().filter(|_| is_full).map(|chat| format!("{}_{}", chat.active_at_ms, chat.id));
+    let data = rows.into_iter().map(ChatView::from).collect();
+    Ok(Listed { data, pagination: Pagination { total, page, limit, next_cursor } })
+}
+
+/// An account's chats, the latest first: with people and groups, unless the query says otherwise.
+#[utoipa::path(get, path = "/api/accounts/{id}/chats", tag = "chats", params(("id" = AccountId, Path), ChatQuery),
+    responses((status = 200, body = Listed<ChatView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn list(
+    caller: Caller,
+    app: Data<App>,
+    id: Path<String>,
+    query: Query<ChatQuery>,
+) -> Result<impl Responder, ApiError> {
+    let account = find(&app, &caller, &id).await?;
+    Ok(Json(page_of_chats(&app, account.id, &query, true).await?))
+}
+
+/// Which messages of a chat.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ChatMessageQuery {
+    /// Which page, from 1.
+    #[param(minimum = 1)]
+    page: Option<u64>,
+    /// How many, 50 unless said, at most 200.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u64>,
+    /// Goes on where a page ended, however far that is; instead of `page`.
+    cursor: Option<String>,
+}
+
+/// A page of a chat's messages, newest first.
+pub(super) async fn page_of_messages(
+    app: &App,
+    chat: &Model,
+    query: &ChatMessageQuery,
+) -> Result<Listed<ChatMessageView>, ApiError> {
+    let (page, limit, offset) = PageQuery { page: query.page, limit: query.limit }.read()?;
+    let part = match &query.cursor {
+        Some(cursor) => Page::After(cursor.parse().map_err(|_| ApiError::field("cursor", "is not one of ours"))?),
+        None => Page::Offset(offset),
+    };
+    let rows = app.store.list_chat_messages(chat.id, part, limit).await?;
+    let is_full = rows.len() as u64 == limit;
+    let next_cursor = rows.last().filter(|_| is_full).and_then(|row| Some(row.filed_seq?.to_string()));
+    let total = chat.message_count.unsigned_abs();
+    let data = rows.into_iter().map(ChatMessageView::from).collect();
+    Ok(Listed { data, pagination: Pagination { total, page, limit, next_cursor } })
+}
+
+/// The chat that an address of the API names: by its row's id, or by the messenger's.
+pub(super) async fn find_chat(app: &App, account: &Account, text: &str) -> Result<Model, ApiError> {
+    let found = match text.parse() {
+        Ok(id) => app.store.find_chat(account.id, id).await?,
+        Err(_) => app.store.find_chat_at(account.id, &address_of(account, text)).await?,
+    };
+    found.ok_or(ApiError::NotFound("chat"))
+}
+
+/// A number as people write it leads to the chat with it; other addresses are the messenger's own.
+fn address_of(account: &Account, text: &str) -> String {
+    let recipient = Recipient::parse(account.provider, text);
+    recipient.map_or_else(|_| text.replace('\0', ""), |recipient| recipient.chat(account.provider))
+}
+
+/// Whom a message in the chat is for.
+fn recipient_of(account: &Account, chat: &Model) -> Result<Recipient, ApiError> {
+    Recipient::parse(account.provider, &chat.address).map_err(|why| ApiError::Refused {
+        code: "invalid_number",
+        field: "chatId",
+        message: why.to_string(),
+    })
+}
+
+/// A chat's messages, newest first.
+#[utoipa::path(get, path = "/api/accounts/{id}/chats/{chat_id}", tag = "chats",
+    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own"), ChatMessageQuery),
+    responses((status = 200, body = Listed<ChatMessageView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn messages(
+    caller: Caller,
+    app: Data<App>,
+    path: Path<(String, String)>,
+    query: Query<ChatMessageQuery>,
+) -> Result<impl Responder, ApiError> {
+    let account = find(&app, &caller, &path.0).await?;
+    let chat = find_chat(&app, &account, &path.1).await?;
+    Ok(Json(page_of_messages(&app, &chat, &query).await?))
+}
+
+/// A text for a chat.
+#[derive(Debug, Deserialize, Validate, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChatText {
+    /// The text.
+    #[garde(length(chars, min = 1, max = 4_096), custom(no_nul))]
+    #[schema(min_length = 1, max_length = 4096, example = "Hello! How are you?")]
+    message: String,
+    /// `text`, which is also what it is unless said.
+    #[garde(skip)]
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+impl From<String> for ChatText {
+    fn from(message: String) -> Self {
+        Self { message, kind: None }
+    }
+}
+
+/// Sends a text in the chat that an address of the API names, through the account's queue. A chat
+/// with a number that was never written to is opened.
+pub(super) async fn send_in(
+    app: &Arc<App>,
+    caller: &Caller,
+    account: &Arc<Account>,
+    chat: &str,
+    text: ChatText,
+    request: &HttpRequest,
+) -> Result<(Sent, Model), ApiError> {
+    check(&text)?;
+    if text.kind.as_deref().is_some_and(|kind| kind != "text") {
+        let message = format!("only texts can be sent by {} accounts here", account.provider);
+        return Err(ApiError::Refused { code: "type_not_supported", field: "type", message });
+    }
+    if text.message.trim().is_empty() {
+        return Err(ApiError::field("message", "must not be empty"));
+    }
+    let chat = match find_chat(app, account, chat).await {
+        Err(ApiError::NotFound(_)) if chat.parse::<entity::ids::ChatId>().is_err() => {
+            open(app, account, chat, "chatId").await?
+        }
+        found => found?,
+    };
+    let mut draft = Draft {
+        to: recipient_of(account, &chat)?,
+        text: text.message,
+        priority: 5,
+        send_at: None,
+        expires_at: None,
+        reference: None,
+        key: None,
+        chat: Some(chat.id),
+        user: caller.user().map(|user| user.id),
+    };
+    draft.key = header_key(request.headers())?.map(|key| (key, hash_of(account.id, &draft)));
+    let sent = accept(app, account, draft, request).await?;
+    Ok((sent, chat))
+}
+
+/// The chat with whoever a person has typed, opened if need be.
+pub(super) async fn open(app: &App, account: &Account, to: &str, field: &'static str) -> Result<Model, ApiError> {
+    let invalid = |why: crate::phone::NotARecipient| ApiError::Refused {
+        code: "invalid_number",
+        field,
+        message: why.to_string(),
+    };
+    let address = Recipient::parse(account.provider, to).map_err(invalid)?.chat(account.provider);
+    let chat = app.store.open_chat(NewChat {
+        company: account.company_id,
+        account: account.id,
+        kind: kind_of_chat(account.provider, &address),
+        address,
+        name: None,
+        at: app.clock.now(),
+    });
+    Ok(chat.await?)
+}
+
+/// Sends a text in a chat: as `POST /api/messages/send`, and it is in the chat at once.
+#[utoipa::path(post, path = "/api/accounts/{id}/chats/{chat_id}", tag = "chats", request_body = ChatText,
+    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Under the same key the same request is accepted once"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N (at most 30) seconds for the outcome")),
+    responses((status = 200, body = SendView), (status = 202, body = SendView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn send(
+    caller: Caller,
+    app: Data<App>,
+    path: Path<(String, String)>,
+    request: HttpRequest,
+    body: Json<ChatText>,
+) -> Result<HttpResponse, ApiError> {
+    let app = app.into_inner();
+    let account = find(&app, &caller, &path.0).await?;
+    let (sent, _) = send_in(&app, &caller, &account, &path.1, body.into_inner(), &request).await?;
+    Ok(sent.response().json(sent.view))
+}

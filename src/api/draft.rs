@@ -1,0 +1,143 @@
+//! A message as it is asked for, read and checked into a draft.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use entity::ids::AccountId;
+use garde::Validate;
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::json::{check, no_nul};
+use crate::error::ApiError;
+use crate::intake::Draft;
+use crate::phone::Recipient;
+use crate::store::account::Account;
+
+/// Characters of a text: what Telegram and WhatsApp both take.
+const TEXT: usize = 4_096;
+/// One message to send.
+#[derive(Debug, Deserialize, Validate, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewMessage {
+    /// To whom: a phone number as people write it, or what the messenger addresses chats by.
+    #[garde(length(chars, min = 1, max = 100), custom(no_nul))]
+    #[schema(min_length = 1, max_length = 100, example = "77777777777")]
+    to: String,
+    /// The text; or a `template`.
+    #[garde(inner(length(chars, min = 1, max = TEXT), custom(no_nul)))]
+    #[schema(min_length = 1, max_length = 4096)]
+    message: Option<String>,
+    /// A text with `{{name}}` in it, filled from `variables`.
+    #[garde(inner(length(chars, min = 1, max = TEXT), custom(no_nul)))]
+    #[schema(min_length = 1, max_length = 4096)]
+    template: Option<String>,
+    /// What stands for each `{{name}}`: texts or numbers.
+    #[garde(skip)]
+    #[schema(value_type = Option<Object>)]
+    variables: Option<HashMap<String, Value>>,
+    /// Not taken by any messenger here yet: refused, never dropped.
+    #[garde(skip)]
+    #[schema(value_type = Option<Object>)]
+    media: Option<Value>,
+    /// 0 goes first, 9 last; 5 unless said.
+    #[garde(range(max = 9))]
+    #[schema(maximum = 9)]
+    priority: Option<u8>,
+    /// Not before this instant.
+    #[garde(skip)]
+    send_at: Option<DateTime<Utc>>,
+    /// Not after this instant: then it is `expired`.
+    #[garde(skip)]
+    expires_at: Option<DateTime<Utc>>,
+    /// Under the same key the same request is accepted once; or the header `Idempotency-Key`.
+    #[garde(inner(length(chars, min = 1, max = 200), custom(no_nul)))]
+    #[schema(min_length = 1, max_length = 200)]
+    pub(super) idempotency_key: Option<String>,
+    /// The caller's own id, to find the message by.
+    #[garde(inner(length(chars, min = 1, max = 200), custom(no_nul)))]
+    #[schema(min_length = 1, max_length = 200)]
+    reference: Option<String>,
+}
+
+impl NewMessage {
+    pub(super) fn draft(self, account: &Account, now: DateTime<Utc>) -> Result<Draft, ApiError> {
+        check(&self)?;
+        if self.media.as_ref().is_some_and(|media| !media.is_null()) {
+            let message = format!("media can't be sent by {} accounts here", account.provider);
+            return Err(ApiError::Refused { code: "media_not_supported", field: "media", message });
+        }
+        let to = Recipient::parse(account.provider, &self.to).map_err(|why| ApiError::Refused {
+            code: "invalid_number",
+            field: "to",
+            message: why.to_string(),
+        })?;
+        if self.expires_at.is_some_and(|at| at <= now || self.send_at.is_some_and(|from| from >= at)) {
+            return Err(ApiError::field("expiresAt", "must lie ahead, and after sendAt"));
+        }
+        let text = match (self.message, self.template) {
+            (Some(text), None) => text,
+            (None, Some(template)) => fill(&template, &self.variables.unwrap_or_default())?,
+            _ => return Err(ApiError::field("message", "is needed, or a template, not both")),
+        };
+        if text.trim().is_empty() {
+            return Err(ApiError::field("message", "must not be empty"));
+        }
+        let mut draft = Draft {
+            to,
+            text,
+            priority: self.priority.unwrap_or(5),
+            send_at: self.send_at,
+            expires_at: self.expires_at,
+            reference: self.reference,
+            key: None,
+            chat: None,
+            user: None,
+        };
+        draft.key = self.idempotency_key.map(|key| {
+            let hash = hash_of(account.id, &draft);
+            (key, hash)
+        });
+        Ok(draft)
+    }
+}
+
+/// Fills a template: each `{{name}}` becomes the variable of that name.
+fn fill(template: &str, variables: &HashMap<String, Value>) -> Result<String, ApiError> {
+    let mut text = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, after) =
+            after.split_once("}}").ok_or_else(|| ApiError::field("template", "has a {{ without its }}"))?;
+        text += before;
+        match variables.get(name.trim()) {
+            Some(Value::String(value)) if !value.contains('\0') => text += value,
+            Some(Value::Number(value)) => text += &value.to_string(),
+            _ => {
+                return Err(ApiError::field(
+                    "variables",
+                    format!("needs a text or number for {{{{{}}}}}", name.trim()),
+                ));
+            }
+        }
+        rest = after;
+    }
+    text += rest;
+    if text.chars().count() > TEXT {
+        return Err(ApiError::field("template", "is longer than 4096 characters once filled"));
+    }
+    Ok(text)
+}
+
+/// The first eight bytes of the SHA-256 of what is asked for.
+pub(super) fn hash_of(account: AccountId, draft: &Draft) -> i64 {
+    let asked =
+        (account, draft.to.as_str(), &draft.text, draft.priority, draft.send_at, draft.expires_at, &draft.reference);
+    first_bytes(&serde_json::to_vec(&asked).unwrap_or_default())
+}
+
+pub(super) fn first_bytes(bytes: &[u8]) -> i64 {
+    let digest = Sha256::digest(bytes);
+    digest.iter().take(8).fold(0, |hash, byte| hash << 8 | i64::from(*byte))
+}

@@ -1,0 +1,101 @@
+//! `/api/api-keys`: what a company's programs show.
+
+use actix_web::web::{Data, Json, Path, Query};
+use actix_web::{HttpResponse, Responder};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity::api_key::{Model, Scope};
+use entity::ids::ApiKeyId;
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+
+use super::accounts::Done;
+use super::json::{Timestamp, check, id, no_nul};
+use super::list::{Listed, PageQuery, Pagination};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::auth::identity::{KEY_PREFIX, digest, hex};
+use crate::error::{ApiError, ErrorBody};
+
+/// A key as the API shows it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ApiKey)]
+pub struct KeyView {
+    id: ApiKeyId,
+    name: String,
+    scope: Scope,
+    /// To the minute.
+    last_used_at: Option<Timestamp>,
+    created_at: Timestamp,
+    /// The key itself: shown this once, and kept nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+impl From<Model> for KeyView {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            scope: row.scope,
+            last_used_at: row.last_used_at_ms.map(Timestamp::ms),
+            created_at: Timestamp::ms(row.created_at_ms),
+            key: None,
+        }
+    }
+}
+
+/// The company's keys, oldest first.
+#[utoipa::path(get, path = "/api/api-keys", tag = "people", params(PageQuery),
+    responses((status = 200, body = Listed<KeyView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
+    let (page, limit, offset) = page.read()?;
+    let (keys, total) = app.store.list_api_keys(caller.company, offset, limit).await?;
+    let data = keys.into_iter().map(KeyView::from).collect();
+    Ok(Json(Listed { data, pagination: Pagination { total, page, limit, next_cursor: None } }))
+}
+
+/// A key to be made.
+#[derive(Debug, Deserialize, Validate, utoipa::ToSchema)]
+pub struct NewKey {
+    /// What people call it.
+    #[garde(length(chars, min = 1, max = 200), custom(no_nul))]
+    #[schema(min_length = 1, max_length = 200, example = "Appointment system")]
+    name: String,
+    /// `all`, `send` (which reads, too) or `read`; `all` unless said.
+    #[garde(skip)]
+    scope: Option<Scope>,
+}
+
+/// Makes a key. This answer is the only one that shows it.
+#[utoipa::path(post, path = "/api/api-keys", tag = "people", request_body = NewKey,
+    responses((status = 201, body = KeyView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn create(caller: Caller, app: Data<App>, body: Json<NewKey>) -> Result<impl Responder, ApiError> {
+    let asked = body.into_inner();
+    check(&asked)?;
+    let now = app.clock.now();
+    let key = format!("{KEY_PREFIX}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
+    let row = app.store.create_api_key(Model {
+        id: ApiKeyId::new(now, &mut rand::rng()),
+        company_id: caller.company,
+        name: asked.name,
+        scope: asked.scope.unwrap_or(Scope::All),
+        digest: hex(digest(&key)),
+        last_used_at_ms: None,
+        created_at_ms: now.timestamp_millis(),
+    });
+    Ok(HttpResponse::Created().json(KeyView { key: Some(key), ..row.await?.into() }))
+}
+
+/// Removes a key: it is worth nothing from here on, and its sockets are cut.
+#[utoipa::path(delete, path = "/api/api-keys/{id}", tag = "people", params(("id" = ApiKeyId, Path)),
+    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn remove(caller: Caller, app: Data<App>, path: Path<String>) -> Result<impl Responder, ApiError> {
+    let key: ApiKeyId = id(&path, "api key")?;
+    if !app.store.delete_api_key(caller.company, key).await? {
+        return Err(ApiError::NotFound("api key"));
+    }
+    app.shut_out(caller.company, key);
+    Ok(Json(Done::new("the key is removed")))
+}

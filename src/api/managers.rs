@@ -1,0 +1,165 @@
+//! `/api/managers`: an admin's staff.
+
+use actix_web::web::{Data, Json, Path, Query};
+use actix_web::{HttpResponse, Responder};
+use entity::ids::UserId;
+use entity::user::{Model, Role};
+use garde::Validate;
+use sea_orm::ActiveValue::Set;
+use serde::{Deserialize, Serialize};
+
+use super::accounts::Done;
+use super::auth::{UserView, is_email, is_password};
+use super::json::{check, id, no_nul};
+use super::list::{Listed, PageQuery, Pagination};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::auth::login::{self, NewUser, normal_email};
+use crate::auth::password;
+use crate::error::{ApiError, ErrorBody};
+
+/// A manager, wrapped.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ManagerView {
+    #[schema(example = true)]
+    success: bool,
+    data: UserView,
+}
+
+impl From<Model> for ManagerView {
+    fn from(user: Model) -> Self {
+        Self { success: true, data: user.into() }
+    }
+}
+
+async fn find(app: &App, caller: &Caller, text: &str) -> Result<Model, ApiError> {
+    let manager: UserId = id(text, "manager")?;
+    app.store.find_manager(caller.company, manager).await?.ok_or(ApiError::NotFound("manager"))
+}
+
+/// The company's managers, oldest first.
+#[utoipa::path(get, path = "/api/managers", tag = "people", params(PageQuery),
+    responses((status = 200, body = Listed<UserView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
+    let (page, limit, offset) = page.read()?;
+    let (managers, total) = app.store.list_managers(caller.company, offset, limit).await?;
+    let data = managers.into_iter().map(UserView::from).collect();
+    Ok(Json(Listed { data, pagination: Pagination { total, page, limit, next_cursor: None } }))
+}
+
+/// A manager to be.
+#[derive(Deserialize, Validate, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewManager {
+    /// What the manager signs in with.
+    #[garde(custom(is_email))]
+    #[schema(max_length = 254, example = "anna@clinic.example")]
+    email: String,
+    /// 8 to 200 characters.
+    #[garde(custom(is_password))]
+    #[schema(min_length = 8, max_length = 200)]
+    password: String,
+    #[garde(inner(length(chars, min = 1, max = 100), custom(no_nul)))]
+    #[schema(min_length = 1, max_length = 100)]
+    first_name: Option<String>,
+    #[garde(inner(length(chars, min = 1, max = 100), custom(no_nul)))]
+    #[schema(min_length = 1, max_length = 100)]
+    last_name: Option<String>,
+}
+
+/// Makes a manager. What the manager may do is granted account by account.
+#[utoipa::path(post, path = "/api/managers", tag = "people", request_body = NewManager,
+    responses((status = 201, body = ManagerView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn create(caller: Caller, app: Data<App>, body: Json<NewManager>) -> Result<impl Responder, ApiError> {
+    let asked = body.into_inner();
+    check(&asked)?;
+    let new = NewUser {
+        email: asked.email,
+        password: asked.password,
+        first_name: asked.first_name,
+        last_name: asked.last_name,
+        role: Role::Manager,
+    };
+    let user = login::create(&app.store, app.clock.now(), caller.company, None, new).await?;
+    Ok(HttpResponse::Created().json(ManagerView::from(user)))
+}
+
+/// One manager.
+#[utoipa::path(get, path = "/api/managers/{id}", tag = "people", params(("id" = UserId, Path)),
+    responses((status = 200, body = ManagerView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn show(caller: Caller, app: Data<App>, path: Path<String>) -> Result<impl Responder, ApiError> {
+    Ok(Json(ManagerView::from(find(&app, &caller, &path).await?)))
+}
+
+/// What may be changed of a manager; what is absent stays.
+#[derive(Deserialize, Validate, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ManagerChange {
+    /// What the manager signs in with.
+    #[garde(inner(custom(is_email)))]
+    #[schema(max_length = 254)]
+    email: Option<String>,
+    /// A new password ends all logins.
+    #[garde(inner(custom(is_password)))]
+    #[schema(min_length = 8, max_length = 200)]
+    password: Option<String>,
+    #[garde(inner(length(chars, min = 1, max = 100), custom(no_nul)))]
+    #[schema(min_length = 1, max_length = 100)]
+    first_name: Option<String>,
+    #[garde(inner(length(chars, min = 1, max = 100), custom(no_nul)))]
+    #[schema(min_length = 1, max_length = 100)]
+    last_name: Option<String>,
+}
+
+/// Changes a manager.
+#[utoipa::path(put, path = "/api/managers/{id}", tag = "people", params(("id" = UserId, Path)), request_body = ManagerChange,
+    responses((status = 200, body = ManagerView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn change(
+    caller: Caller,
+    app: Data<App>,
+    path: Path<String>,
+    body: Json<ManagerChange>,
+) -> Result<impl Responder, ApiError> {
+    let asked = body.into_inner();
+    check(&asked)?;
+    let manager = find(&app, &caller, &path).await?;
+    let has_new_password = asked.password.is_some();
+    let password_hash = match asked.password {
+        Some(password) => Some(password::hash(password).await.map_err(ApiError::Internal)?),
+        None => None,
+    };
+    let now = app.clock.now().timestamp_millis();
+    let changed = app.store.change_user(manager.id, |row| {
+        row.updated_at_ms = Set(now);
+        if let Some(email) = asked.email {
+            row.email = Set(normal_email(&email));
+        }
+        if let Some(hash) = password_hash {
+            row.password_hash = Set(hash);
+            row.token_epoch = Set(manager.token_epoch + 1);
+        }
+        if asked.first_name.is_some() {
+            row.first_name = Set(asked.first_name);
+        }
+        if asked.last_name.is_some() {
+            row.last_name = Set(asked.last_name);
+        }
+    });
+    let changed = changed.await?.ok_or(ApiError::NotFound("manager"))?;
+    if has_new_password {
+        app.shut_out(caller.company, changed.id);
+    } else {
+        app.people_changed(caller.company);
+    }
+    Ok(Json(ManagerView::from(changed)))
+}
+
+/// Removes a manager, the grants and the logins.
+#[utoipa::path(delete, path = "/api/managers/{id}", tag = "people", params(("id" = UserId, Path)),
+    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn remove(caller: Caller, app: Data<App>, path: Path<String>) -> Result<impl Responder, ApiError> {
+    let manager = find(&app, &caller, &path).await?;
+    app.store.delete_user(manager.id).await?;
+    app.shut_out(caller.company, manager.id);
+    Ok(Json(Done::new("the manager is removed")))
+}

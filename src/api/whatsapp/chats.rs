@@ -1,0 +1,141 @@
+//! `/api/whatsapp/sessions/{id}/chats`: the conversations of a session.
+
+use actix_web::web::{Data, Json, Path, Query};
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use entity::ids::AccountId;
+use garde::Validate;
+use serde::Deserialize;
+
+use super::{Wrapped, WrappedPage};
+use crate::api::accounts::{Done, find};
+use crate::api::chats::{ChatMessageQuery, ChatQuery, ChatText, find_chat, page_of_chats, page_of_messages, send_in};
+use crate::api::json::{check, no_nul};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::{ApiError, ErrorBody};
+use crate::inbox::mail;
+use crate::realtime::Event;
+use crate::realtime::view::{ChatMessageView, ChatView};
+
+/// A session's chats, the latest first: with people alone, unless the query says otherwise.
+#[utoipa::path(get, path = "/api/whatsapp/sessions/{id}/chats", tag = "sessions", params(("id" = AccountId, Path), ChatQuery),
+    responses((status = 200, body = WrappedPage<ChatView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn list(
+    caller: Caller,
+    app: Data<App>,
+    id: Path<String>,
+    query: Query<ChatQuery>,
+) -> Result<impl Responder, ApiError> {
+    let account = find(&app, &caller, &id).await?;
+    Ok(Json(WrappedPage::from(page_of_chats(&app, account.id, &query, false).await?)))
+}
+
+/// One chat.
+#[utoipa::path(get, path = "/api/whatsapp/sessions/{id}/chats/{chat_id}", tag = "sessions",
+    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own")),
+    responses((status = 200, body = Wrapped<ChatView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn show(caller: Caller, app: Data<App>, path: Path<(String, String)>) -> Result<impl Responder, ApiError> {
+    let account = find(&app, &caller, &path.0).await?;
+    let chat = find_chat(&app, &account, &path.1).await?;
+    Ok(Json(Wrapped::new(ChatView::from(chat))))
+}
+
+/// What may be changed of a chat; what is absent stays.
+#[derive(Debug, Deserialize, Validate, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChatChange {
+    /// What the company calls it.
+    #[garde(inner(length(chars, min = 1, max = 200), custom(no_nul)))]
+    #[schema(min_length = 1, max_length = 200)]
+    chat_name: Option<String>,
+    /// Whether it is put away.
+    #[garde(skip)]
+    is_archived: Option<bool>,
+}
+
+/// Renames a chat, or puts it away and back.
+#[utoipa::path(put, path = "/api/whatsapp/sessions/{id}/chats/{chat_id}", tag = "sessions", request_body = ChatChange,
+    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own")),
+    responses((status = 200, body = Wrapped<ChatView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn change(
+    caller: Caller,
+    app: Data<App>,
+    path: Path<(String, String)>,
+    body: Json<ChatChange>,
+) -> Result<impl Responder, ApiError> {
+    let asked = body.into_inner();
+    check(&asked)?;
+    let account = find(&app, &caller, &path.0).await?;
+    let chat = find_chat(&app, &account, &path.1).await?;
+    let changed = app.store.change_chat(chat.id, asked.chat_name, asked.is_archived).await?;
+    let chat = ChatView::from(changed.ok_or(ApiError::NotFound("chat"))?);
+    app.bus.publish(account.company_id, account.id, Event::ChatChanged { chat: chat.clone() });
+    Ok(Json(Wrapped::new(chat)))
+}
+
+/// A chat's messages, newest first.
+#[utoipa::path(get, path = "/api/whatsapp/sessions/{id}/chats/{chat_id}/messages", tag = "sessions",
+    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own"), ChatMessageQuery),
+    responses((status = 200, body = WrappedPage<ChatMessageView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn messages(
+    caller: Caller,
+    app: Data<App>,
+    path: Path<(String, String)>,
+    query: Query<ChatMessageQuery>,
+) -> Result<impl Responder, ApiError> {
+    let account = find(&app, &caller, &path.0).await?;
+    let chat = find_chat(&app, &account, &path.1).await?;
+    Ok(Json(WrappedPage::from(page_of_messages(&app, &chat, &query).await?)))
+}
+
+/// Sends a text in a chat, through the account's queue: the stored message.
+#[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/chats/{chat_id}/messages", tag = "sessions", request_body = ChatText,
+    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Under the same key the same request is accepted once"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N (at most 30) seconds for the outcome")),
+    responses((status = 200, body = Wrapped<ChatMessageView>), (status = 202, body = Wrapped<ChatMessageView>),
+        (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn send(
+    caller: Caller,
+    app: Data<App>,
+    path: Path<(String, String)>,
+    request: HttpRequest,
+    body: Json<ChatText>,
+) -> Result<HttpResponse, ApiError> {
+    let app = app.into_inner();
+    let account = find(&app, &caller, &path.0).await?;
+    let (sent, _) = send_in(&app, &caller, &account, &path.1, body.into_inner(), &request).await?;
+    let row = app.store.find_message(account.company_id, sent.view.message_id).await?;
+    let message = ChatMessageView::from(row.ok_or(ApiError::NotFound("message"))?);
+    Ok(sent.response().json(Wrapped::new(message)))
+}
+
+/// The same under the name that the first guide gave it.
+#[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/chats/{chat_id}/send", tag = "sessions", request_body = ChatText,
+    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Under the same key the same request is accepted once"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N (at most 30) seconds for the outcome")),
+    responses((status = 200, body = Wrapped<ChatMessageView>), (status = 202, body = Wrapped<ChatMessageView>),
+        (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn send_plainly(
+    caller: Caller,
+    app: Data<App>,
+    path: Path<(String, String)>,
+    request: HttpRequest,
+    body: Json<ChatText>,
+) -> Result<HttpResponse, ApiError> {
+    send(caller, app, path, request, body).await
+}
+
+/// Notes that somebody has read a chat, and tells the messenger.
+#[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/chats/{chat_id}/read", tag = "sessions",
+    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own")),
+    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn read(caller: Caller, app: Data<App>, path: Path<(String, String)>) -> Result<impl Responder, ApiError> {
+    let account = find(&app, &caller, &path.0).await?;
+    let chat = find_chat(&app, &account, &path.1).await?;
+    if !mail::read_chat(&app, &account, chat.id).await? {
+        return Err(ApiError::NotFound("chat"));
+    }
+    Ok(Json(Done::new("the messages are marked as read")))
+}

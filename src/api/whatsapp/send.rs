@@ -1,0 +1,103 @@
+//! `/api/whatsapp/send`: a text to a number, for a form with two fields.
+
+use actix_web::web::{Data, Json};
+use actix_web::{HttpRequest, HttpResponse};
+use entity::ids::{AccountId, MessageId};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+
+use super::Wrapped;
+use crate::api::accounts::find;
+use crate::api::chats::{open, send_in};
+use crate::api::json::{Timestamp, check, no_nul};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::auth::access::Need;
+use crate::error::{ApiError, Detail, ErrorBody};
+
+/// A text to a number.
+#[derive(Debug, Deserialize, Validate, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PhoneText {
+    /// The number, as people write it.
+    #[garde(length(chars, min = 1, max = 100), custom(no_nul))]
+    #[schema(min_length = 1, max_length = 100, example = "996700123456")]
+    phone: String,
+    /// The text.
+    #[garde(length(chars, min = 1, max = 4_096), custom(no_nul))]
+    #[schema(min_length = 1, max_length = 4096)]
+    message: String,
+    /// From which account; needed if there are several.
+    #[garde(skip)]
+    #[schema(value_type = Option<AccountId>)]
+    account_id: Option<String>,
+}
+
+/// It is on its way.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PhoneSent {
+    message_id: MessageId,
+    timestamp: Timestamp,
+    account_id: AccountId,
+}
+
+/// Sends a text to a number, whether or not there is a chat with it, through the account's queue.
+#[utoipa::path(post, path = "/api/whatsapp/send", tag = "sessions", request_body = PhoneText,
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Under the same key the same request is accepted once"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N (at most 30) seconds for the outcome"),
+    ),
+    responses((status = 200, body = Wrapped<PhoneSent>), (status = 202, body = Wrapped<PhoneSent>),
+        (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn send(
+    caller: Caller,
+    app: Data<App>,
+    request: HttpRequest,
+    body: Json<PhoneText>,
+) -> Result<HttpResponse, ApiError> {
+    let asked = body.into_inner();
+    check(&asked)?;
+    let app = app.into_inner();
+    let account = match &asked.account_id {
+        Some(id) => find(&app, &caller, id).await?,
+        None => find(&app, &caller, &only_account(&app, &caller).await?.to_string()).await?,
+    };
+    let chat = open(&app, &account, &asked.phone, "phone").await?;
+    let (sent, _) = send_in(&app, &caller, &account, &chat.id.to_string(), asked.message.into(), &request).await?;
+    let data = PhoneSent {
+        message_id: sent.view.message_id,
+        timestamp: Timestamp(sent.view.message_id.made_at()),
+        account_id: account.id,
+    };
+    Ok(sent.response().json(Wrapped::new(data)))
+}
+
+/// Accounts that a choice is offered of, at most.
+const CHOICES: u64 = 50;
+
+/// The only account that the caller can send from.
+async fn only_account(app: &App, caller: &Caller) -> Result<AccountId, ApiError> {
+    let (accounts, _) = app.store.list_accounts(caller.company, None, 0, CHOICES).await?;
+    let usable: Vec<_> =
+        accounts.iter().filter(|account| account.should_connect && caller.may(Need::Send, account.id)).collect();
+    match usable.as_slice() {
+        [only] => Ok(only.id),
+        [] => Err(ApiError::Choice {
+            code: "account_required",
+            message: "there is no connected account to send from",
+            choices: Vec::new(),
+        }),
+        several => Err(ApiError::Choice {
+            code: "account_required",
+            message: "say which account sends: accountId",
+            choices: several
+                .iter()
+                .map(|account| Detail {
+                    field: "accountId".to_owned(),
+                    message: format!("{} ({})", account.id, account.name),
+                })
+                .collect(),
+        }),
+    }
+}

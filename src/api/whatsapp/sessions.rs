@@ -1,0 +1,216 @@
+//! `/api/whatsapp/sessions`: a company's accounts, as sessions.
+
+use std::collections::HashMap;
+
+use actix_web::web::{Data, Json, Path, Query};
+use actix_web::{HttpResponse, Responder};
+use entity::ids::{AccountId, CompanyId, UserId};
+use entity::user;
+use serde::{Deserialize, Serialize};
+
+use super::{Wrapped, WrappedPage};
+use crate::api::accounts::{self, Done, NewAccount, find};
+use crate::api::json::{OptionalJson, Timestamp};
+use crate::api::list::{PageQuery, Pagination};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::{ApiError, ErrorBody};
+use crate::gateway::Pairing;
+use crate::gateway::sessions::Status;
+use crate::qr;
+use crate::store::account::Account;
+
+/// What a session is created with; nothing is needed.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NewSession {
+    /// What people call it.
+    #[schema(min_length = 1, max_length = 200, example = "Main WhatsApp")]
+    display_name: Option<String>,
+    /// Its messenger; unless said, the server's default.
+    provider: Option<String>,
+    /// True for new accounts, false for warmed-up ones; true unless said.
+    use_limits: Option<bool>,
+    /// What its messenger needs.
+    #[schema(value_type = Option<Object>)]
+    config: Option<serde_json::Value>,
+}
+
+/// What a session is called that nobody named.
+const UNNAMED: &str = "WhatsApp";
+
+/// A session that was created.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreatedSession {
+    session_id: AccountId,
+    display_name: String,
+    company_id: CompanyId,
+    /// The person who created it; null if a program did, or in open mode.
+    admin_id: Option<UserId>,
+    /// Whether it should be connected.
+    is_active: bool,
+    is_connected: bool,
+    /// The code to scan as a `data:image/png` URL, while there is one.
+    qr_code: Option<String>,
+    created_at: Timestamp,
+}
+
+/// Creates a session, and starts to connect it.
+#[utoipa::path(post, path = "/api/whatsapp/sessions", tag = "sessions", request_body = Option<NewSession>,
+    responses((status = 201, body = Wrapped<CreatedSession>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn create(
+    caller: Caller,
+    app: Data<App>,
+    body: OptionalJson<NewSession>,
+) -> Result<impl Responder, ApiError> {
+    let asked = body.0;
+    let new = NewAccount {
+        name: asked.display_name.unwrap_or_else(|| UNNAMED.to_owned()),
+        use_limits: asked.use_limits,
+        provider: asked.provider,
+        limits: None,
+        proxy: None,
+        config: asked.config,
+    };
+    let app = app.into_inner();
+    let account = accounts::open(&app, &caller, new).await?;
+    let account = app.lanes.connect(&app, account.id, Pairing::Qr).await?.ok_or(ApiError::NotFound("account"))?;
+    Ok(HttpResponse::Created().json(Wrapped::new(CreatedSession {
+        session_id: account.id,
+        display_name: account.name.clone(),
+        company_id: account.company_id,
+        admin_id: account.created_by,
+        is_active: account.should_connect,
+        is_connected: app.sessions.status(account.id) == Status::Connected,
+        qr_code: present_code(&app, account.id),
+        created_at: Timestamp::ms(account.created_at_ms),
+    })))
+}
+
+fn present_code(app: &App, account: AccountId) -> Option<String> {
+    let now = app.clock.now();
+    let code = app.sessions.snapshot(account).code.filter(|code| code.expires_at > now && !code.is_typed);
+    code.and_then(|code| qr::data_url(&code.text))
+}
+
+/// A session as a list shows it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Session)]
+pub struct SessionView {
+    id: AccountId,
+    display_name: String,
+    /// `+` and digits, once paired.
+    #[schema(example = "+77079856339")]
+    phone_number: Option<String>,
+    /// Whether it should be connected.
+    is_active: bool,
+    is_connected: bool,
+    /// When the messenger last answered.
+    last_seen: Option<Timestamp>,
+    /// The person who created it, if there still is one.
+    admin: Option<AdminView>,
+    created_at: Timestamp,
+    #[serde(rename = "_count")]
+    count: SessionCount,
+}
+
+/// The person who created a session.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AdminView {
+    first_name: Option<String>,
+    last_name: Option<String>,
+    email: String,
+}
+
+/// How much a session has.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct SessionCount {
+    chats: u64,
+    /// In its chats, in both directions.
+    messages: u64,
+}
+
+/// The company's sessions, oldest first; a manager's, those granted.
+#[utoipa::path(get, path = "/api/whatsapp/sessions", tag = "sessions", params(PageQuery),
+    responses((status = 200, body = WrappedPage<SessionView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
+    let (page, limit, offset) = page.read()?;
+    let (accounts, total) = app.store.list_accounts(caller.company, caller.visible(), offset, limit).await?;
+    let ids: Vec<AccountId> = accounts.iter().map(|account| account.id).collect();
+    let chats: HashMap<_, _> = app.store.count_chats(&ids).await?.into_iter().collect();
+    let messages: HashMap<_, _> = app.store.count_filed(&ids).await?.into_iter().collect();
+    let admins: Vec<UserId> = accounts.iter().filter_map(|account| account.created_by).collect();
+    let admins = app.store.users(caller.company, &admins).await?;
+    let view = |account: Account| SessionView {
+        count: SessionCount {
+            chats: chats.get(&account.id).copied().unwrap_or(0),
+            messages: messages.get(&account.id).copied().unwrap_or(0),
+        },
+        ..SessionView::of(&app, &account, &admins)
+    };
+    let data = accounts.into_iter().map(view).collect();
+    let pagination = Pagination { total, page, limit, next_cursor: None };
+    Ok(Json(WrappedPage { success: true, data, pagination }))
+}
+
+impl SessionView {
+    fn of(app: &App, account: &Account, admins: &[user::Model]) -> Self {
+        let session = app.sessions.snapshot(account.id);
+        let admin = admins.iter().find(|user| Some(user.id) == account.created_by);
+        Self {
+            id: account.id,
+            display_name: account.name.clone(),
+            phone_number: account.phone_number.as_ref().map(|digits| format!("+{digits}")),
+            is_active: account.should_connect,
+            is_connected: session.status == Status::Connected,
+            last_seen: session.last_alive_at.map(Timestamp).or(account.connected_at_ms.map(Timestamp::ms)),
+            admin: admin.map(|user| AdminView {
+                first_name: user.first_name.clone(),
+                last_name: user.last_name.clone(),
+                email: user.email.clone(),
+            }),
+            created_at: Timestamp::ms(account.created_at_ms),
+            count: SessionCount { chats: 0, messages: 0 },
+        }
+    }
+}
+
+/// The code to scan.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionQr {
+    /// A `data:image/png` URL; null while there is none.
+    qr_code: Option<String>,
+    /// Where the connection stands.
+    status: Status,
+}
+
+/// The code that pairs the session now, if there is one.
+#[utoipa::path(get, path = "/api/whatsapp/sessions/{id}/qr", tag = "sessions", params(("id" = AccountId, Path)),
+    responses((status = 200, body = Wrapped<SessionQr>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn qr(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
+    let account = find(&app, &caller, &id).await?;
+    let qr_code = present_code(&app, account.id);
+    Ok(Json(Wrapped::new(SessionQr { qr_code, status: app.sessions.status(account.id) })))
+}
+
+/// Disconnects a session; its pairing stays.
+#[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/disconnect", tag = "sessions", params(("id" = AccountId, Path)),
+    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn disconnect(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
+    let account = find(&app, &caller, &id).await?;
+    app.lanes.disconnect(&app, account.id, false).await?.ok_or(ApiError::NotFound("account"))?;
+    Ok(Json(Done::new("the session is disconnected")))
+}
+
+/// Cancels what is queued, logs the session out and removes it.
+#[utoipa::path(delete, path = "/api/whatsapp/sessions/{id}", tag = "sessions", params(("id" = AccountId, Path)),
+    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn remove(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
+    let account = find(&app, &caller, &id).await?;
+    app.lanes.remove(&app, &account).await?;
+    Ok(Json(Done::new("the session is removed")))
+}

@@ -1,0 +1,218 @@
+//! Who a credential belongs to. Looked up once and kept in mind for a few seconds: a sender who
+//! shows the same key a thousand times a second costs the database nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use entity::api_key::Scope;
+use entity::ids::{AccountId, ApiKeyId, CompanyId, LoginId};
+use entity::user::{self, Role};
+use moka::sync::Cache;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::access::Need;
+use super::token;
+use crate::app::App;
+use crate::store::StoreError;
+
+/// What API keys start with, which tells them from tokens.
+pub const KEY_PREFIX: &str = "ak_";
+
+/// How long an identity is believed without a look. A change of people makes all nodes forget at
+/// once; this is the bound for a node that did not hear of it because Redis was away.
+const BELIEVED: Duration = Duration::from_secs(10);
+const KEPT: u64 = 10_000;
+
+/// Somebody known.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Whose accounts and messages it is about.
+    pub company: CompanyId,
+    /// Who it is.
+    pub who: Who,
+}
+
+/// Who somebody is.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// Anybody: open mode.
+    Anyone,
+    /// The operator, by the key in the settings.
+    Operator,
+    /// A program, by an API key.
+    Program(ApiKeyId, Scope),
+    /// A person, by a login.
+    Person(Arc<Person>),
+}
+
+/// A person who is signed in.
+#[derive(Debug)]
+pub struct Person {
+    /// The user's row.
+    pub user: user::Model,
+    /// This login.
+    pub login: LoginId,
+    /// Until when it lasts.
+    pub expires_at: DateTime<Utc>,
+    /// What a manager may do, by account.
+    pub grants: HashMap<AccountId, Rights>,
+}
+
+/// What a manager may do with one account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights {
+    /// See it.
+    pub can_read: bool,
+    /// Send.
+    pub can_write: bool,
+    /// Rename and archive chats.
+    pub can_manage_chats: bool,
+}
+
+impl Identity {
+    /// Anybody, in open mode.
+    #[must_use]
+    pub fn open() -> Self {
+        Self { company: CompanyId::DEFAULT, who: Who::Anyone }
+    }
+
+    /// The user, if it is a person.
+    #[must_use]
+    pub fn user(&self) -> Option<&user::Model> {
+        match &self.who {
+            Who::Person(person) => Some(&person.user),
+            _ => None,
+        }
+    }
+
+    /// The manager, if it is one.
+    fn manager(&self) -> Option<&Person> {
+        match &self.who {
+            Who::Person(person) if person.user.role == Role::Manager => Some(person),
+            _ => None,
+        }
+    }
+
+    /// Whether it may, as far as the company goes.
+    #[must_use]
+    pub fn meets(&self, need: Need) -> bool {
+        match &self.who {
+            Who::Anyone | Who::Operator => true,
+            Who::Program(_, scope) => need.is_met_by_scope(*scope),
+            Who::Person(person) => need.is_met_by_role(person.user.role),
+        }
+    }
+
+    /// Whether it may with this account of its company.
+    #[must_use]
+    pub fn may(&self, need: Need, account: AccountId) -> bool {
+        let Some(manager) = self.manager() else { return true };
+        manager.grants.get(&account).is_some_and(|rights| match need {
+            Need::Read => rights.can_read,
+            Need::Send => rights.can_write,
+            Need::ManageChats => rights.can_manage_chats,
+            Need::SignedIn | Need::Company | Need::Admin => false,
+        })
+    }
+
+    /// The accounts it may see; none: all of its company.
+    #[must_use]
+    pub fn visible(&self) -> Option<Vec<AccountId>> {
+        let manager = self.manager()?;
+        Some(manager.grants.iter().filter(|(_, rights)| rights.can_read).map(|(account, _)| *account).collect())
+    }
+}
+
+/// What is known of the credentials shown lately, by their digests.
+pub struct Identities {
+    known: Cache<[u8; 32], Identity>,
+    /// Raised when people change; what was read before that is not kept after it.
+    version: AtomicU64,
+}
+
+impl Default for Identities {
+    fn default() -> Self {
+        let known = Cache::builder().max_capacity(KEPT).time_to_live(BELIEVED).build();
+        Self { known, version: AtomicU64::new(0) }
+    }
+}
+
+impl Identities {
+    /// Forgets everybody: people, keys or grants have changed.
+    pub fn forget(&self) {
+        self.version.fetch_add(1, Ordering::AcqRel);
+        self.known.invalidate_all();
+    }
+
+    fn keep(&self, credential: &str, identity: &Identity, version: u64) {
+        if self.version.load(Ordering::Acquire) == version {
+            self.known.insert(digest(credential), identity.clone());
+        }
+    }
+}
+
+impl Identity {
+    fn is_valid(&self, now: DateTime<Utc>) -> bool {
+        match &self.who {
+            Who::Person(person) => person.expires_at > now,
+            _ => true,
+        }
+    }
+}
+
+/// The SHA-256 of a credential.
+#[must_use]
+pub fn digest(credential: &str) -> [u8; 32] {
+    Sha256::digest(credential.as_bytes()).into()
+}
+
+/// The digest as a key's row has it.
+#[must_use]
+pub fn hex(digest: [u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whose credential this is, if that is known without asking the database.
+#[must_use]
+pub fn recall(app: &App, credential: &str) -> Option<Identity> {
+    if app.config.api_key.as_ref().is_some_and(|key| key.as_bytes().ct_eq(credential.as_bytes()).into()) {
+        return Some(Identity { company: CompanyId::DEFAULT, who: Who::Operator });
+    }
+    app.identities.known.get(&digest(credential)).filter(|identity| identity.is_valid(app.clock.now()))
+}
+
+/// Whose credential this is, if anybody's.
+pub async fn identify(app: &App, credential: &str) -> Result<Option<Identity>, StoreError> {
+    if let Some(identity) = recall(app, credential) {
+        return Ok(Some(identity));
+    }
+    let version = app.identities.version.load(Ordering::Acquire);
+    let found = look_up(app, credential).await?;
+    if let Some(identity) = &found {
+        app.identities.keep(credential, identity, version);
+    }
+    Ok(found)
+}
+
+async fn look_up(app: &App, credential: &str) -> Result<Option<Identity>, StoreError> {
+    if credential.starts_with(KEY_PREFIX) {
+        let key = app.store.use_api_key(&hex(digest(credential)), app.clock.now()).await?;
+        return Ok(key.map(|key| Identity { company: key.company_id, who: Who::Program(key.id, key.scope) }));
+    }
+    let Some(claims) = token::read(app, credential).await? else { return Ok(None) };
+    let Some(user) = app.store.user_of_login(claims.sub, claims.jti).await? else { return Ok(None) };
+    if user.token_epoch != claims.epoch {
+        return Ok(None);
+    }
+    let grants = match user.role {
+        Role::Admin => HashMap::new(),
+        Role::Manager => app.store.grants_of(user.id).await?,
+    };
+    let company = user.company_id;
+    let person = Person { user, login: claims.jti, expires_at: claims.expires_at(), grants };
+    Ok(Some(Identity { company, who: Who::Person(Arc::new(person)) }))
+}

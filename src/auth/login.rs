@@ -1,0 +1,94 @@
+//! Signing in: a password becomes a login, and a login a token.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::company;
+use entity::ids::{CompanyId, LoginId, UserId};
+use entity::user::{Model, Role};
+
+use super::password;
+use super::token::{self, Claims};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::store::Store;
+use crate::store::people::UserError;
+
+/// Somebody to be written down as a user.
+pub struct NewUser {
+    /// The address, as it was typed.
+    pub email: String,
+    /// The password.
+    pub password: String,
+    /// The first name.
+    pub first_name: Option<String>,
+    /// The last name.
+    pub last_name: Option<String>,
+    /// Admin or manager.
+    pub role: Role,
+}
+
+/// An address as it is stored and compared.
+#[must_use]
+pub fn normal_email(typed: &str) -> String {
+    typed.trim().to_lowercase()
+}
+
+/// Creates a user of `company`, which is created too if it has a name here.
+pub async fn create(
+    store: &Store,
+    now: DateTime<Utc>,
+    company: CompanyId,
+    company_name: Option<String>,
+    new: NewUser,
+) -> Result<Model, ApiError> {
+    let password_hash = password::hash(new.password).await.map_err(ApiError::Internal)?;
+    let now_ms = now.timestamp_millis();
+    let user = Model {
+        id: UserId::new(now, &mut rand::rng()),
+        company_id: company,
+        email: normal_email(&new.email),
+        password_hash,
+        first_name: new.first_name,
+        last_name: new.last_name,
+        role: new.role,
+        token_epoch: 0,
+        created_at_ms: now_ms,
+        updated_at_ms: now_ms,
+    };
+    let company = company_name.map(|name| company::Model { id: company, name, created_at_ms: now_ms });
+    Ok(store.create_user(company, user).await?)
+}
+
+/// The user of that address and password. Takes as long for an address that nobody has.
+pub async fn check(app: &App, email: &str, password: String) -> Result<Option<Model>, ApiError> {
+    let user = app.store.user_by_email(&normal_email(email)).await?;
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let is_right = password::verify(password, hash).await.map_err(ApiError::Internal)?;
+    Ok(user.filter(|_| is_right))
+}
+
+/// Signs a user in: a token, and how long it lasts.
+pub async fn begin(app: &App, user: &Model) -> Result<(String, Duration), ApiError> {
+    let now = app.clock.now();
+    let claims = Claims {
+        sub: user.id,
+        jti: LoginId::new(now, &mut rand::rng()),
+        epoch: user.token_epoch,
+        iat: now.timestamp(),
+        exp: (now + TimeDelta::from_std(app.config.login).unwrap_or_default()).timestamp(),
+    };
+    Ok((token::sign(app, &claims).await?, app.config.login))
+}
+
+impl From<UserError> for ApiError {
+    fn from(error: UserError) -> Self {
+        match error {
+            UserError::EmailTaken => {
+                let message = "there is a user with that e-mail address".to_owned();
+                Self::Conflict { code: "email_taken", message }
+            }
+            UserError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! One Socket.IO client: who it is, which rooms it is in, and when it is cut off.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use entity::ids::{AccountId, CompanyId};
+use entity::user::Role;
+use serde_json::Value;
+use socketioxide::extract::SocketRef;
+use tokio_util::sync::CancellationToken;
+
+use super::seats::{Seat, Seats};
+use crate::app::App;
+use crate::auth::identity::identify;
+use crate::auth::{self, Identity, Who};
+
+/// Why a client is not let in: what its `connect_error` says.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("credentials are needed: auth: {{token}}")]
+    NoCredentials,
+    #[error("these credentials are not valid, or have expired")]
+    Invalid,
+    #[error("too many connections of this company")]
+    TooMany,
+    #[error("the server can't check credentials now; try again")]
+    Unavailable,
+}
+
+/// What a client that was let in is.
+#[derive(Clone)]
+pub(super) struct Listener {
+    identity: Identity,
+    credential: Arc<str>,
+    _seat: Arc<Seat>,
+    /// Cancelled when the client is gone.
+    gone: CancellationToken,
+}
+
+pub(super) fn company_room(company: CompanyId) -> String {
+    format!("company:{company}")
+}
+
+pub(super) fn account_room(account: AccountId) -> String {
+    format!("account:{account}")
+}
+
+/// Whoever has this id: a user, an API key, a login.
+pub(super) fn room_of(id: impl std::fmt::Display) -> String {
+    format!("who:{id}")
+}
+
+/// Lets a client in, if its credentials are good and its company has a place.
+pub(super) async fn admit(
+    app: &App,
+    seats: &Arc<Seats>,
+    socket: &SocketRef,
+    said: Option<Value>,
+) -> Result<(), Refusal> {
+    let (identity, credential) = if app.config.is_open {
+        (Identity::open(), String::new())
+    } else {
+        let credential = credential(app, socket, said.as_ref()).ok_or(Refusal::NoCredentials)?;
+        let known = identify(app, &credential).await.map_err(|_| Refusal::Unavailable)?;
+        (known.ok_or(Refusal::Invalid)?, credential)
+    };
+    let seat = seats.take(identity.company, app.config.socket_connections).ok_or(Refusal::TooMany)?;
+    socket.extensions.insert(Listener {
+        identity,
+        credential: credential.into(),
+        _seat: Arc::new(seat),
+        gone: CancellationToken::new(),
+    });
+    Ok(())
+}
+
+/// What a client shows: `auth: {token}`, a header, or the cookie of a page of ours.
+fn credential(app: &App, socket: &SocketRef, said: Option<&Value>) -> Option<String> {
+    let token = said.and_then(|said| said["token"].as_str());
+    if let Some(token) = token.filter(|token| !token.is_empty()) {
+        return Some(token.strip_prefix("Bearer ").unwrap_or(token).to_owned());
+    }
+    let headers = &socket.req_parts().headers;
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    auth::credential_of(app, header, false)
+}
+
+/// Puts a client that was let in into its rooms.
+pub(super) async fn seat(app: &Arc<App>, socket: SocketRef) {
+    let Some(listener) = socket.extensions.get::<Listener>() else { return shut(&socket) };
+    socket.on_disconnect(async |socket: SocketRef| {
+        // Its place is free, and nobody waits for its token to expire.
+        if let Some(listener) = socket.extensions.remove::<Listener>() {
+            listener.gone.cancel();
+        }
+    });
+    let identity = &listener.identity;
+    match &identity.who {
+        Who::Anyone | Who::Operator => socket.join(company_room(identity.company)),
+        Who::Program(key, _) => socket.join([company_room(identity.company), room_of(key)]),
+        Who::Person(person) => {
+            socket.join([room_of(person.user.id), room_of(person.login)]);
+            match person.user.role {
+                Role::Admin => socket.join(company_room(identity.company)),
+                Role::Manager => {
+                    let accounts = identity.visible().unwrap_or_default();
+                    socket.join(accounts.into_iter().map(account_room).collect::<Vec<_>>());
+                }
+            }
+            cut_when_expired(app, &socket, listener.gone.clone(), person.expires_at);
+        }
+    }
+    if !app.config.is_open {
+        // What was taken back while it came in, nobody told it: look again.
+        match identify(app, &listener.credential).await {
+            Ok(Some(now)) => {
+                let left: Vec<String> = difference(identity, &now).into_iter().map(account_room).collect();
+                socket.leave(left);
+            }
+            Ok(None) | Err(_) => shut(&socket),
+        }
+    }
+}
+
+/// The accounts that could be seen and no longer can.
+fn difference(before: &Identity, now: &Identity) -> Vec<AccountId> {
+    let (Some(before), Some(now)) = (before.visible(), now.visible()) else { return Vec::new() };
+    before.into_iter().filter(|account| !now.contains(account)).collect()
+}
+
+fn cut_when_expired(app: &Arc<App>, socket: &SocketRef, gone: CancellationToken, at: DateTime<Utc>) {
+    let (app, socket) = (app.clone(), socket.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = app.clock.sleep_until(at) => shut(&socket),
+            () = gone.cancelled() => {}
+        }
+    });
+}
+
+/// Out of its rooms first: one whose buffer is full is not disconnected, and must hear no more.
+pub(super) fn shut(socket: &SocketRef) {
+    socket.leave_all();
+    if let Err(error) = socket.clone().disconnect() {
+        tracing::debug!(%error, "a client that was to be cut off takes nothing");
+    }
+}

@@ -1,0 +1,143 @@
+//! Chats and messages as front ends see them: the same in the session API's answers and in events.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use entity::chat::{self, Kind};
+use entity::ids::{ChatId, MessageId, UserId};
+use entity::message::{self, Origin, Status};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// An instant as the API writes it: RFC 3339 in UTC, with milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2025-12-01T10:00:00.000Z")]
+pub struct Timestamp(pub DateTime<Utc>);
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+impl Timestamp {
+    /// The instant in a column.
+    #[must_use]
+    pub fn ms(ms: i64) -> Self {
+        Self(crate::store::instant(ms))
+    }
+}
+
+/// A chat.
+#[derive(Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Chat)]
+pub struct ChatView {
+    /// Its id.
+    pub id: ChatId,
+    /// The messenger's own id of it.
+    #[schema(example = "77079856339@c.us")]
+    pub chat_id: String,
+    /// Its name, or what it is addressed by.
+    pub chat_name: String,
+    /// `individual`, `group` or `status`.
+    pub chat_type: Kind,
+    /// Whether it is with many.
+    pub is_group: bool,
+    /// When the last message came or went.
+    pub last_message_at: Option<Timestamp>,
+    /// The beginning of the last message.
+    pub last_message_text: Option<String>,
+    /// Received messages that nobody has read.
+    pub unread_count: i32,
+    /// Whether the company has put it away.
+    pub is_archived: bool,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// How much is in it.
+    #[serde(rename = "_count")]
+    pub count: ChatCount,
+}
+
+/// How much is in a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ChatCount {
+    /// Messages, in both directions.
+    pub messages: i64,
+}
+
+impl From<chat::Model> for ChatView {
+    fn from(row: chat::Model) -> Self {
+        Self {
+            id: row.id,
+            chat_name: row.title().to_owned(),
+            chat_type: row.kind,
+            is_group: row.kind == Kind::Group,
+            last_message_at: row.last_message_at_ms.map(Timestamp::ms),
+            last_message_text: row.last_message_text,
+            unread_count: row.unread_count,
+            is_archived: row.is_archived,
+            created_at: Timestamp::ms(row.created_at_ms),
+            count: ChatCount { messages: row.message_count },
+            chat_id: row.address,
+        }
+    }
+}
+
+/// A message in a chat.
+#[derive(Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ChatMessage)]
+pub struct ChatMessageView {
+    /// The id of its row.
+    pub id: MessageId,
+    /// The id that events name it by: the messenger's own of one that was received, else `id`.
+    pub message_id: String,
+    /// The id of its chat's row.
+    pub chat_id: Option<ChatId>,
+    /// Whether the account sent it.
+    pub from_me: bool,
+    /// The messenger's id of who wrote it; null of the account's own.
+    pub from_number: Option<String>,
+    /// Their name, if known.
+    pub from_name: Option<String>,
+    /// The text, or what is written under a picture.
+    pub body: String,
+    /// What it is.
+    pub message_type: message::Kind,
+    /// When it was written; of one that was sent from here, when it left.
+    pub timestamp: Timestamp,
+    /// Whether it was read: by us if it was received, else by the other side.
+    pub is_read: bool,
+    /// Where it stands: `queued`, `sending`, `sent`, `delivered`, `read`, `failed`, `uncertain`, `cancelled` or `expired`.
+    #[schema(example = "sent")]
+    pub status: String,
+    /// The person here who wrote it.
+    pub manager_id: Option<UserId>,
+    /// When it became a row.
+    pub created_at: Timestamp,
+}
+
+impl From<message::Model> for ChatMessageView {
+    fn from(row: message::Model) -> Self {
+        let written_at = match row.origin {
+            Origin::Received => row.delivered_at_ms,
+            Origin::Accepted | Origin::Own => row.sent_at_ms,
+        };
+        Self {
+            id: row.id,
+            message_id: match (row.origin, row.provider_message_id) {
+                (Origin::Accepted, _) | (_, None) => row.id.to_string(),
+                (_, Some(id)) => id,
+            },
+            chat_id: row.chat_id,
+            from_me: row.origin != Origin::Received,
+            from_number: row.sender,
+            from_name: row.sender_name,
+            body: row.text,
+            message_type: row.kind,
+            timestamp: Timestamp::ms(written_at.unwrap_or(row.created_at_ms)),
+            is_read: row.status == Status::Read,
+            status: row.status.as_str().to_owned(),
+            manager_id: row.user_id,
+            created_at: Timestamp::ms(row.created_at_ms),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Chats and what is in them, as people ask for them; and what people do to chats.
+
+use chrono::{DateTime, Utc};
+use entity::chat::{Column, Entity, Kind, Model};
+use entity::ids::{AccountId, ChatId};
+use entity::message;
+use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr, SimpleExpr};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, TransactionTrait,
+};
+
+use super::file::{self, NewChat, search_text};
+use super::list::Page;
+use super::{Store, StoreError, json_texts};
+
+/// What a list of chats is narrowed to.
+#[derive(Debug, Clone, Default)]
+pub struct ChatFilter {
+    /// Of these kinds.
+    pub kinds: Vec<Kind>,
+    /// With this in their name, number, or a message.
+    pub search: Option<String>,
+}
+
+/// Goes on after the chat that was active then and has this id.
+pub type ChatCursor = (i64, ChatId);
+
+/// Which part of a list of chats.
+#[derive(Debug, Clone, Copy)]
+pub enum ChatPage {
+    /// Skip so many.
+    Offset(u64),
+    /// Go on after this one.
+    After(ChatCursor),
+}
+
+/// The messages, newest first, whose chats a search for words finds.
+const FOUND: i64 = 1_000;
+
+impl Store {
+    /// The account's chat of that id.
+    pub async fn find_chat(&self, account: AccountId, id: ChatId) -> Result<Option<Model>, StoreError> {
+        Ok(Entity::find_by_id(id).filter(Column::AccountId.eq(account)).one(&self.reader).await?)
+    }
+
+    /// The account's chat of that address at the messenger.
+    pub async fn find_chat_at(&self, account: AccountId, address: &str) -> Result<Option<Model>, StoreError> {
+        let chat = Entity::find().filter(Column::AccountId.eq(account)).filter(Column::Address.eq(address));
+        Ok(chat.one(&self.reader).await?)
+    }
+
+    /// Opens a chat unless it is there; answers it.
+    pub async fn open_chat(&self, chat: NewChat) -> Result<Model, StoreError> {
+        let tx = self.writer.begin().await?;
+        file::open(&tx, &[&chat]).await?;
+        tx.commit().await?;
+        let found = Entity::find().filter(Column::AccountId.eq(chat.account)).filter(Column::Address.eq(chat.address));
+        let gone = || sea_orm::DbErr::RecordNotFound("a chat that was opened".to_owned());
+        Ok(found.one(&self.writer).await?.ok_or_else(gone)?)
+    }
+
+    /// A page of the account's chats, the latest first, and how many there are.
+    pub async fn list_chats(
+        &self,
+        account: AccountId,
+        filter: &ChatFilter,
+        page: ChatPage,
+        limit: u64,
+    ) -> Result<(Vec<Model>, u64), StoreError> {
+        let kinds = filter.kinds.iter().map(|kind| kind.as_str());
+        let mut all = Entity::find().filter(Column::AccountId.eq(account)).filter(Column::Kind.is_in(kinds));
+        if let Some(search) = &filter.search {
+            all = all.filter(self.matches(account, search).await?);
+        }
+        let total = all.clone().count(&self.reader).await?;
+        let part = match page {
+            ChatPage::Offset(offset) => all.offset(offset),
+            ChatPage::After((at, id)) => all.filter(
+                Condition::any()
+                    .add(Column::ActiveAtMs.lt(at))
+                    .add(Condition::all().add(Column::ActiveAtMs.eq(at)).add(Column::Id.lt(id))),
+            ),
+        };
+        let part = part.order_by_desc(Column::ActiveAtMs).order_by_desc(Column::Id).limit(limit);
+        Ok((part.all(&self.reader).await?, total))
+    }
+
+    /// What a chat that `search` finds is: its name or its address has it in it, or its messages
+    /// have words that begin so.
+    async fn matches(&self, account: AccountId, search: &str) -> Result<Condition, StoreError> {
+        let search = search.trim().to_lowercase();
+        let digits: String = search.chars().filter(char::is_ascii_digit).collect();
+        let is_number = digits.len() >= 3 && search.chars().all(|c| c.is_ascii_digit() || " +-().".contains(c));
+        let mut found = Condition::any().add(contains(&search));
+        if is_number {
+            found = found.add(contains(&digits));
+        }
+        let chats = self.chats_saying(account, &search).await?;
+        Ok(if chats.is_empty() { found } else { found.add(Column::Id.is_in(chats)) })
+    }
+
+    /// The chats with messages that have all the words of `search`, or words that begin with them.
+    async fn chats_saying(&self, account: AccountId, search: &str) -> Result<Vec<ChatId>, StoreError> {
+        let words: Vec<&str> = search.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        if words.is_empty() {
+            return Ok(Vec::new());
+        }
+        let backend = self.reader.get_database_backend();
+        let (sql, wanted) = match backend {
+            DbBackend::Postgres => {
+                let words: Vec<String> = words.iter().map(|word| format!("'{word}':*")).collect();
+                let sql = "SELECT DISTINCT chat FROM (SELECT chat FROM message_text
+                           WHERE words @@ CAST($1 AS tsquery) ORDER BY id DESC LIMIT $2) AS found";
+                (sql, format!("'{account}' & {}", words.join(" & ")))
+            }
+            _ => {
+                let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"*")).collect();
+                let sql = "SELECT DISTINCT chat FROM (SELECT chat FROM message_text
+                           WHERE message_text MATCH $1 ORDER BY rowid DESC LIMIT $2) AS found";
+                (sql, format!("account : \"{account}\" AND text : ({})", words.join(" AND ")))
+            }
+        };
+        let rows = self.reader.query_all_raw(self.sql(sql, [wanted.into(), FOUND.into()])).await?;
+        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+    }
+
+    /// A page of the chat's messages, newest first.
+    pub async fn list_chat_messages(
+        &self,
+        chat: ChatId,
+        page: Page,
+        limit: u64,
+    ) -> Result<Vec<message::Model>, StoreError> {
+        let all = message::Entity::find().filter(message::Column::ChatId.eq(chat));
+        let part = match page {
+            Page::Offset(offset) => all.offset(offset),
+            Page::After(seq) => all.filter(message::Column::FiledSeq.lt(seq)),
+        };
+        Ok(part.order_by_desc(message::Column::FiledSeq).limit(limit).all(&self.reader).await?)
+    }
+
+    /// Notes that somebody here has read the chat: the chat as it is now, and the messenger's ids
+    /// of the messages that were unread.
+    pub async fn read_chat(&self, id: ChatId, now: DateTime<Utc>) -> Result<Option<(Model, Vec<String>)>, StoreError> {
+        let tx = self.writer.begin().await?;
+        let sql = "UPDATE message SET status = 'read', read_at_ms = $2
+                   WHERE chat_id = $1 AND origin = 'received' AND status = 'delivered'
+                   RETURNING provider_message_id";
+        let rows = tx.query_all_raw(self.sql(sql, [id.into(), now.timestamp_millis().into()])).await?;
+        let read: Vec<String> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+        // What came in between stays unread.
+        let sql = "UPDATE chat SET unread_count = CASE WHEN unread_count > $2 THEN unread_count - $2 ELSE 0 END
+                   WHERE id = $1 RETURNING *";
+        let count = i32::try_from(read.len()).unwrap_or(i32::MAX);
+        let row = tx.query_one_raw(self.sql(sql, [id.into(), count.into()])).await?;
+        let chat = row.map(|row| Model::from_query_result(&row, "")).transpose()?;
+        tx.commit().await?;
+        Ok(chat.map(|chat| (chat, read)))
+    }
+
+    /// Renames a chat, or puts it away and back. `None` if it is gone.
+    pub async fn change_chat(
+        &self,
+        id: ChatId,
+        name: Option<String>,
+        is_archived: Option<bool>,
+    ) -> Result<Option<Model>, StoreError> {
+        use sea_orm::ActiveValue::Set;
+        let Some(chat) = Entity::find_by_id(id).one(&self.writer).await? else { return Ok(None) };
+        let mut row = entity::chat::ActiveModel { id: Set(id), ..Default::default() };
+        if let Some(is_archived) = is_archived {
+            row.is_archived = Set(is_archived);
+        }
+        if let Some(name) = name {
+            row.search_text = Set(search_text(Some(&name), &chat.address));
+            row.name = Set(Some(name));
+            row.is_renamed = Set(true);
+        }
+        if !row.is_changed() {
+            return Ok(Some(chat));
+        }
+        match row.update(&self.writer).await {
+            Ok(chat) => Ok(Some(chat)),
+            Err(sea_orm::DbErr::RecordNotUpdated) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives chats the names that their messenger reports: those for which that was news.
+    pub async fn name_chats(&self, account: AccountId, names: &[(String, String)]) -> Result<Vec<Model>, StoreError> {
+        let mut renamed = Vec::new();
+        for (address, name) in names {
+            let sql = "UPDATE chat SET name = $3, search_text = $4
+                       WHERE account_id = $1 AND address = $2 AND NOT is_renamed AND (name IS NULL OR name <> $3)
+                       RETURNING *";
+            let text = search_text(Some(name), address);
+            let values = [account.into(), address.as_str().into(), name.as_str().into(), text.into()];
+            let row = self.writer.query_one_raw(self.sql(sql, values)).await?;
+            renamed.extend(row.map(|row| Model::from_query_result(&row, "")).transpose()?);
+        }
+        Ok(renamed)
+    }
+
+    /// Up to where the account's messenger was read.
+    pub async fn inbox_position(&self, account: AccountId) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT position FROM inbox_position WHERE account_id = $1";
+        let row = self.reader.query_one_raw(self.sql(sql, [account.into()])).await?;
+        Ok(row.map(|row| row.try_get_by_index(0)).transpose()?)
+    }
+
+    /// Removes what an account that is gone leaves behind: its chats, its grants, its position.
+    /// Its messages stay, for who asks what became of them.
+    pub async fn forget_chats(&self, account: AccountId) -> Result<(), StoreError> {
+        for table in ["chat", "account_grant", "inbox_position"] {
+            let sql = format!("DELETE FROM {table} WHERE account_id = $1");
+            self.writer.execute_raw(self.sql(sql, [account.into()])).await?;
+        }
+        Ok(())
+    }
+
+    /// How many chats each account has.
+    pub async fn count_chats(&self, accounts: &[AccountId]) -> Result<Vec<(AccountId, u64)>, StoreError> {
+        let sql = format!(
+            "SELECT account_id, COUNT(*) FROM chat WHERE account_id IN (SELECT e.value FROM {}) GROUP BY account_id",
+            json_texts(self.reader.get_database_backend(), 1)
+        );
+        self.counts(sql, accounts).await
+    }
+
+    /// How many messages, in both directions, an account has in its chats.
+    pub async fn count_filed(&self, accounts: &[AccountId]) -> Result<Vec<(AccountId, u64)>, StoreError> {
+        let sql = format!(
+            "SELECT account_id, CAST(SUM(message_count) AS BIGINT) FROM chat
+             WHERE account_id IN (SELECT e.value FROM {}) GROUP BY account_id",
+            json_texts(self.reader.get_database_backend(), 1)
+        );
+        self.counts(sql, accounts).await
+    }
+
+    async fn counts(&self, sql: String, accounts: &[AccountId]) -> Result<Vec<(AccountId, u64)>, StoreError> {
+        let ids = serde_json::to_string(accounts).unwrap_or_default();
+        let rows = self.reader.query_all_raw(self.sql(sql, [ids.into()])).await?;
+        rows.iter()
+            .map(|row| {
+                let (account, count): (AccountId, i64) = row.try_get_many_by_index()?;
+                Ok((account, count.unsigned_abs()))
+            })
+            .collect()
+    }
+}
+
+/// That a chat's name or address has the text in it.
+fn contains(text: &str) -> SimpleExpr {
+    let mut pattern = String::from("%");
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    Expr::col(Column::SearchText).like(LikeExpr::new(pattern).escape('\\'))
+}

@@ -1,0 +1,102 @@
+//! API keys, and managers' grants on accounts.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use entity::ids::{AccountId, ApiKeyId, CompanyId, UserId};
+use entity::{api_key, grant};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+
+use super::{Store, StoreError};
+use crate::auth::identity::Rights;
+
+/// The use of a key is written down once in so many milliseconds.
+const NOTED_MS: i64 = 60_000;
+
+impl Store {
+    /// The key of that digest; that it was used is noted.
+    pub async fn use_api_key(&self, digest: &str, now: DateTime<Utc>) -> Result<Option<api_key::Model>, StoreError> {
+        let found = api_key::Entity::find().filter(api_key::Column::Digest.eq(digest)).one(&self.reader).await?;
+        let now = now.timestamp_millis();
+        if let Some(key) = found.as_ref().filter(|key| key.last_used_at_ms.is_none_or(|at| now - at >= NOTED_MS)) {
+            let sql = "UPDATE api_key SET last_used_at_ms = $2 WHERE id = $1";
+            self.writer.execute_raw(self.sql(sql, [key.id.into(), now.into()])).await?;
+        }
+        Ok(found)
+    }
+
+    /// Creates a key.
+    pub async fn create_api_key(&self, key: api_key::Model) -> Result<api_key::Model, StoreError> {
+        Ok(key.into_active_model().reset_all().insert(&self.writer).await?)
+    }
+
+    /// A page of the company's keys, oldest first, and how many there are.
+    pub async fn list_api_keys(
+        &self,
+        company: CompanyId,
+        offset: u64,
+        limit: u64,
+    ) -> Result<(Vec<api_key::Model>, u64), StoreError> {
+        let all = api_key::Entity::find().filter(api_key::Column::CompanyId.eq(company));
+        let total = all.clone().count(&self.reader).await?;
+        let page = all.order_by_asc(api_key::Column::Id).offset(offset).limit(limit).all(&self.reader).await?;
+        Ok((page, total))
+    }
+
+    /// Removes a key of the company; answers whether it was there.
+    pub async fn delete_api_key(&self, company: CompanyId, id: ApiKeyId) -> Result<bool, StoreError> {
+        let key = api_key::Entity::delete_by_id(id).filter(api_key::Column::CompanyId.eq(company));
+        Ok(key.exec(&self.writer).await?.rows_affected > 0)
+    }
+
+    /// What a manager may do, by account.
+    pub async fn grants_of(&self, user: UserId) -> Result<HashMap<AccountId, Rights>, StoreError> {
+        let grants = grant::Entity::find().filter(grant::Column::UserId.eq(user)).all(&self.reader).await?;
+        Ok(grants.into_iter().map(|grant| (grant.account_id, Rights::of(&grant))).collect())
+    }
+
+    /// Who has a grant on the account, in the order they got it.
+    pub async fn grants_on(&self, company: CompanyId, account: AccountId) -> Result<Vec<grant::Model>, StoreError> {
+        let grants = grant::Entity::find()
+            .filter(grant::Column::CompanyId.eq(company))
+            .filter(grant::Column::AccountId.eq(account))
+            .order_by_asc(grant::Column::Id);
+        Ok(grants.all(&self.reader).await?)
+    }
+
+    /// Gives a grant, or changes the one there is.
+    pub async fn put_grant(&self, grant: grant::Model) -> Result<grant::Model, StoreError> {
+        use grant::Column;
+        use sea_orm::sea_query::OnConflict;
+        let on_conflict = OnConflict::columns([Column::AccountId, Column::UserId])
+            .update_columns([
+                Column::CanRead,
+                Column::CanWrite,
+                Column::CanManageChats,
+                Column::GrantedBy,
+                Column::GrantedAtMs,
+            ])
+            .to_owned();
+        let insert = grant::Entity::insert(grant.into_active_model().reset_all()).on_conflict(on_conflict);
+        Ok(insert.exec_with_returning(&self.writer).await?)
+    }
+
+    /// Takes a grant back, if it was there.
+    pub async fn delete_grant(&self, account: AccountId, user: UserId) -> Result<bool, StoreError> {
+        let grants = grant::Entity::delete_many()
+            .filter(grant::Column::AccountId.eq(account))
+            .filter(grant::Column::UserId.eq(user));
+        Ok(grants.exec(&self.writer).await?.rows_affected > 0)
+    }
+}
+
+impl Rights {
+    /// What the grant says.
+    #[must_use]
+    pub fn of(grant: &grant::Model) -> Self {
+        Self { can_read: grant.can_read, can_write: grant.can_write, can_manage_chats: grant.can_manage_chats }
+    }
+}

@@ -1,0 +1,171 @@
+//! Companies, their people, and what logins are signed with.
+
+use chrono::{DateTime, Utc};
+use entity::ids::{CompanyId, LoginId, UserId};
+use entity::user::{Column, Entity, Model, Role};
+use entity::{company, grant};
+use rand::{Rng, RngExt};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, SqlErr, TransactionTrait,
+};
+
+use super::{Store, StoreError, instant};
+
+/// What logins are signed with.
+#[derive(Clone)]
+pub struct SigningKey {
+    /// Its number, which tokens name.
+    pub id: i64,
+    /// 64 random characters.
+    pub secret: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+impl SigningKey {
+    /// A new one.
+    pub fn draw(now: DateTime<Utc>, rng: &mut impl Rng) -> Self {
+        let secret = (0..64).map(|_| char::from(b"0123456789abcdef"[rng.random_range(0..16)])).collect();
+        Self { id: rng.random_range(1..i64::MAX), secret, created_at: now }
+    }
+}
+
+/// Why a user was not written. There are two reactions.
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    /// Somebody has that address.
+    #[error("there is a user with that address")]
+    EmailTaken,
+    /// See there.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sea_orm::DbErr> for UserError {
+    fn from(error: sea_orm::DbErr) -> Self {
+        match error.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(_)) => Self::EmailTaken,
+            _ => Self::Store(error.into()),
+        }
+    }
+}
+
+impl Store {
+    /// Creates a company, if it is new, and a user of it.
+    pub async fn create_user(&self, new_company: Option<company::Model>, user: Model) -> Result<Model, UserError> {
+        let tx = self.writer.begin().await?;
+        if let Some(company) = new_company {
+            company.into_active_model().reset_all().insert(&tx).await?;
+        }
+        let user = user.into_active_model().reset_all().insert(&tx).await?;
+        tx.commit().await?;
+        Ok(user)
+    }
+
+    /// The company.
+    pub async fn company(&self, id: CompanyId) -> Result<Option<company::Model>, StoreError> {
+        Ok(company::Entity::find_by_id(id).one(&self.reader).await?)
+    }
+
+    /// Companies of that name: two at most.
+    pub async fn companies_named(&self, name: &str) -> Result<Vec<company::Model>, StoreError> {
+        let named = company::Entity::find().filter(company::Column::Name.eq(name)).limit(2);
+        Ok(named.all(&self.reader).await?)
+    }
+
+    /// The user with that address, in lower case.
+    pub async fn user_by_email(&self, email: &str) -> Result<Option<Model>, StoreError> {
+        Ok(Entity::find().filter(Column::Email.eq(email)).one(&self.reader).await?)
+    }
+
+    /// The user, if the login has not been ended.
+    pub async fn user_of_login(&self, user: UserId, login: LoginId) -> Result<Option<Model>, StoreError> {
+        let sql = "SELECT 1 FROM ended_login WHERE id = $1";
+        if self.reader.query_one_raw(self.sql(sql, [login.into()])).await?.is_some() {
+            return Ok(None);
+        }
+        Ok(Entity::find_by_id(user).one(&self.reader).await?)
+    }
+
+    /// Users by id.
+    pub async fn users(&self, company: CompanyId, ids: &[UserId]) -> Result<Vec<Model>, StoreError> {
+        let found = Entity::find().filter(Column::CompanyId.eq(company)).filter(Column::Id.is_in(ids.iter().copied()));
+        Ok(found.all(&self.reader).await?)
+    }
+
+    /// The company's manager.
+    pub async fn find_manager(&self, company: CompanyId, id: UserId) -> Result<Option<Model>, StoreError> {
+        let manager = Entity::find_by_id(id).filter(Column::CompanyId.eq(company)).filter(Column::Role.eq("manager"));
+        Ok(manager.one(&self.reader).await?)
+    }
+
+    /// A page of the company's managers, oldest first, and how many there are.
+    pub async fn list_managers(
+        &self,
+        company: CompanyId,
+        offset: u64,
+        limit: u64,
+    ) -> Result<(Vec<Model>, u64), StoreError> {
+        let all = Entity::find().filter(Column::CompanyId.eq(company)).filter(Column::Role.eq(Role::Manager.as_str()));
+        let total = all.clone().count(&self.reader).await?;
+        Ok((all.order_by_asc(Column::Id).offset(offset).limit(limit).all(&self.reader).await?, total))
+    }
+
+    /// Changes a user. `None` if it is gone.
+    pub async fn change_user(
+        &self,
+        id: UserId,
+        change: impl FnOnce(&mut entity::user::ActiveModel),
+    ) -> Result<Option<Model>, UserError> {
+        let mut row = entity::user::ActiveModel { id: Set(id), ..Default::default() };
+        change(&mut row);
+        match row.update(&self.writer).await {
+            Ok(model) => Ok(Some(model)),
+            Err(sea_orm::DbErr::RecordNotUpdated) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes a user and the grants given to it.
+    pub async fn delete_user(&self, id: UserId) -> Result<(), StoreError> {
+        let tx = self.writer.begin().await?;
+        grant::Entity::delete_many().filter(grant::Column::UserId.eq(id)).exec(&tx).await?;
+        Entity::delete_by_id(id).exec(&tx).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Ends a login before its token expires, and forgets the ends of those that have.
+    pub async fn end_login(
+        &self,
+        login: LoginId,
+        expires_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO ended_login (id, expires_at_ms) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+        self.writer.execute_raw(self.sql(sql, [login.into(), expires_at.timestamp_millis().into()])).await?;
+        let sql = "DELETE FROM ended_login WHERE expires_at_ms < $1";
+        Ok(self.writer.execute_raw(self.sql(sql, [now.timestamp_millis().into()])).await.map(drop)?)
+    }
+
+    /// The signing keys made after `dead`, the newest first.
+    pub async fn signing_keys(&self, dead: DateTime<Utc>) -> Result<Vec<SigningKey>, StoreError> {
+        let sql = "SELECT id, secret, created_at_ms FROM signing_key WHERE created_at_ms > $1
+                   ORDER BY created_at_ms DESC, id";
+        let rows = self.reader.query_all_raw(self.sql(sql, [dead.timestamp_millis().into()])).await?;
+        rows.iter()
+            .map(|row| {
+                let (id, secret, created_at_ms): (i64, String, i64) = row.try_get_many_by_index()?;
+                Ok(SigningKey { id, secret, created_at: instant(created_at_ms) })
+            })
+            .collect()
+    }
+
+    /// Keeps a signing key.
+    pub async fn add_signing_key(&self, key: &SigningKey) -> Result<(), StoreError> {
+        let sql = "INSERT INTO signing_key (id, secret, created_at_ms) VALUES ($1, $2, $3)";
+        let values = [key.id.into(), key.secret.clone().into(), key.created_at.timestamp_millis().into()];
+        Ok(self.writer.execute_raw(self.sql(sql, values)).await.map(drop)?)
+    }
+}

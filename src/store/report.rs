@@ -1,0 +1,161 @@
+//! What messengers report of messages that were not accepted here: rows, each once however often it
+//! is reported, in their chats and in the counts. Run by the group commit.
+
+use chrono::{DateTime, Utc};
+use entity::chat;
+use entity::ids::{AccountId, ChatId, CompanyId, MessageId};
+use entity::message::{self, Origin};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
+use serde::Serialize;
+
+use super::file::{Count, Entry, NewChat, count, enter, open, run};
+use super::json_rows;
+
+type Tx = DatabaseTransaction;
+
+/// What a messenger reports of a message that was not accepted here.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The id of its row, if it becomes one.
+    pub id: MessageId,
+    /// A sequence number for it.
+    pub seq: i64,
+    /// Its chat.
+    pub chat: NewChat,
+    /// The messenger's own id.
+    pub provider_message_id: String,
+    /// `Received` or `Own`.
+    pub origin: Origin,
+    /// The messenger's id of who wrote it.
+    pub sender: Option<String>,
+    /// … and the name.
+    pub sender_name: Option<String>,
+    /// The text.
+    pub text: String,
+    /// What it is.
+    pub kind: message::Kind,
+    /// When it was sent, as the messenger says.
+    pub at: DateTime<Utc>,
+    /// Whether it is from before the account was connected: nobody is told, and it is not unread.
+    pub is_history: bool,
+    /// The day it counts for.
+    pub day: i32,
+}
+
+/// A report that became a row.
+#[derive(Debug, Clone)]
+pub struct Filed {
+    /// What was reported.
+    pub report: Report,
+    /// Its chat, as it is now.
+    pub chat: chat::Model,
+}
+
+/// Writes what messengers report, each message once however often it is reported.
+pub(super) async fn report(tx: &Tx, reports: &[&Report]) -> Result<Vec<Filed>, DbErr> {
+    #[derive(Serialize)]
+    struct Row<'a>(
+        MessageId,
+        CompanyId,
+        AccountId,
+        &'a str,
+        &'a str,
+        &'static str,
+        i64,
+        &'a str,
+        i64,
+        Option<i64>,
+        Option<i64>,
+        Option<i64>,
+        Origin,
+        message::Kind,
+        ChatId,
+        Option<&'a str>,
+        Option<&'a str>,
+    );
+    if reports.is_empty() {
+        return Ok(Vec::new());
+    }
+    let chats: Vec<&NewChat> = reports.iter().map(|report| &report.chat).collect();
+    let chats = open(tx, &chats).await?;
+    let rows: Vec<Row<'_>> = reports
+        .iter()
+        .filter_map(|r| {
+            let chat = *chats.get(&(r.chat.account, r.chat.address.clone()))?;
+            let at = r.at.timestamp_millis();
+            let is_received = r.origin == Origin::Received;
+            let status = match (r.origin, r.is_history) {
+                (Origin::Received, false) => "delivered",
+                (Origin::Received, true) => "read",
+                _ => "sent",
+            };
+            Some(Row(
+                r.id,
+                r.chat.company,
+                r.chat.account,
+                &r.chat.address,
+                &r.text,
+                status,
+                r.seq,
+                &r.provider_message_id,
+                r.chat.at.timestamp_millis(),
+                (!is_received).then_some(at),
+                is_received.then_some(at),
+                (is_received && r.is_history).then_some(at),
+                r.origin,
+                r.kind,
+                chat,
+                r.sender.as_deref(),
+                r.sender_name.as_deref(),
+            ))
+        })
+        .collect();
+    let backend = tx.get_database_backend();
+    let sql = format!(
+        "INSERT INTO message (id, company_id, account_id, recipient, text, status, priority, seq, provider_message_id,
+                              created_at_ms, sent_at_ms, delivered_at_ms, read_at_ms, origin, kind, chat_id,
+                              filed_seq, sender, sender_name)
+         SELECT e.value ->> 0, e.value ->> 1, e.value ->> 2, e.value ->> 3, e.value ->> 4, e.value ->> 5, 5,
+                CAST(e.value ->> 6 AS BIGINT), e.value ->> 7, CAST(e.value ->> 8 AS BIGINT),
+                CAST(e.value ->> 9 AS BIGINT), CAST(e.value ->> 10 AS BIGINT), CAST(e.value ->> 11 AS BIGINT),
+                e.value ->> 12, e.value ->> 13, e.value ->> 14, CAST(e.value ->> 6 AS BIGINT), e.value ->> 15,
+                e.value ->> 16
+         FROM {} WHERE true
+         ON CONFLICT (account_id, recipient, provider_message_id) WHERE origin <> 'accepted' DO NOTHING
+         RETURNING id",
+        json_rows(backend, 1)
+    );
+    let new = tx.query_all_raw(run(backend, sql, &rows)).await?;
+    let new: Vec<MessageId> = new.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+    let filed: Vec<&Report> = reports.iter().copied().filter(|report| new.contains(&report.id)).collect();
+    let chat_of = |report: &Report| chats.get(&(report.chat.account, report.chat.address.clone())).copied();
+    let entries: Vec<Entry<'_>> = filed
+        .iter()
+        .filter_map(|r| {
+            let is_unread = r.origin == Origin::Received && !r.is_history;
+            Some(Entry { chat: chat_of(r)?, account: r.chat.account, at: r.at, text: &r.text, is_unread })
+        })
+        .collect();
+    let now = enter(tx, &entries).await?;
+    let counts: Vec<Count> = filed
+        .iter()
+        .map(|r| Count {
+            account: r.chat.account,
+            company: r.chat.company,
+            day: r.day,
+            is_sent: r.origin != Origin::Received,
+        })
+        .collect();
+    count(tx, &counts).await?;
+    let with_chat =
+        |report: &&Report| Some(Filed { chat: now.get(&chat_of(report)?)?.clone(), report: Report::clone(report) });
+    Ok(filed.iter().filter_map(with_chat).collect())
+}
+
+/// Notes up to where an account's messenger was read.
+pub(super) async fn note_position(tx: &Tx, account: AccountId, position: i64) -> Result<(), DbErr> {
+    let sql = "INSERT INTO inbox_position (account_id, position) VALUES ($1, $2)
+               ON CONFLICT (account_id) DO UPDATE SET position = excluded.position";
+    let values = [account.into(), position.into()];
+    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await.map(drop)
+}

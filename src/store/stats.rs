@@ -1,0 +1,108 @@
+//! The counts of a company, from rows that are written together with what they count: cheap
+//! however many messages there are.
+
+use entity::ids::{AccountId, CompanyId};
+use sea_orm::ConnectionTrait;
+
+use super::{Store, StoreError};
+
+/// Days of the history that is shown.
+pub const HISTORY_DAYS: i32 = 30;
+
+/// Messages of one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Day {
+    /// Days since 1970.
+    pub day: i32,
+    /// Sent.
+    pub sent: u64,
+    /// Received.
+    pub received: u64,
+}
+
+/// What there is of a company.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Messages sent.
+    pub sent: u64,
+    /// Messages received.
+    pub received: u64,
+    /// The last [`HISTORY_DAYS`], oldest first; those without messages are left out.
+    pub days: Vec<Day>,
+    /// Chats with one person.
+    pub individual: u64,
+    /// Chats with many.
+    pub groups: u64,
+    /// Chats with something unread.
+    pub unread: u64,
+    /// Managers.
+    pub managers: u64,
+    /// Managers with a grant.
+    pub with_access: u64,
+}
+
+impl Stats {
+    /// Messages of one day, in both directions.
+    #[must_use]
+    pub fn on(&self, day: i32) -> u64 {
+        self.days.iter().filter(|other| other.day == day).map(|day| day.sent + day.received).sum()
+    }
+}
+
+impl Store {
+    /// The company's counts as of the day `today`.
+    pub async fn stats(&self, company: CompanyId, today: i32) -> Result<Stats, StoreError> {
+        let mut stats = Stats::default();
+        let sql = "SELECT CAST(COALESCE(SUM(sent), 0) AS BIGINT), CAST(COALESCE(SUM(received), 0) AS BIGINT)
+                   FROM traffic WHERE company_id = $1";
+        if let Some(row) = self.reader.query_one_raw(self.sql(sql, [company.into()])).await? {
+            let (sent, received): (i64, i64) = row.try_get_many_by_index()?;
+            (stats.sent, stats.received) = (sent.unsigned_abs(), received.unsigned_abs());
+        }
+        let sql = "SELECT day, CAST(SUM(sent) AS BIGINT), CAST(SUM(received) AS BIGINT) FROM traffic
+                   WHERE company_id = $1 AND day > $2 AND day <= $3 GROUP BY day ORDER BY day";
+        let values = [company.into(), (today - HISTORY_DAYS).into(), today.into()];
+        for row in self.reader.query_all_raw(self.sql(sql, values)).await? {
+            let (day, sent, received): (i32, i64, i64) = row.try_get_many_by_index()?;
+            stats.days.push(Day { day, sent: sent.unsigned_abs(), received: received.unsigned_abs() });
+        }
+        let sql = "SELECT kind, COUNT(*) FROM chat WHERE company_id = $1 GROUP BY kind";
+        for row in self.reader.query_all_raw(self.sql(sql, [company.into()])).await? {
+            let (kind, count): (String, i64) = row.try_get_many_by_index()?;
+            match kind.as_str() {
+                "individual" => stats.individual = count.unsigned_abs(),
+                "group" => stats.groups = count.unsigned_abs(),
+                _ => {}
+            }
+        }
+        stats.unread =
+            self.count_of("SELECT COUNT(*) FROM chat WHERE company_id = $1 AND unread_count > 0", company).await?;
+        let managers = "SELECT COUNT(*) FROM \"user\" WHERE company_id = $1 AND role = 'manager'";
+        stats.managers = self.count_of(managers, company).await?;
+        let with_access = "SELECT COUNT(DISTINCT user_id) FROM account_grant WHERE company_id = $1";
+        stats.with_access = self.count_of(with_access, company).await?;
+        Ok(stats)
+    }
+
+    async fn count_of(&self, sql: &str, company: CompanyId) -> Result<u64, StoreError> {
+        let row = self.reader.query_one_raw(self.sql(sql, [company.into()])).await?;
+        let count: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// The company's accounts.
+    pub async fn accounts_of(&self, company: CompanyId) -> Result<Vec<AccountId>, StoreError> {
+        let sql = "SELECT id FROM account WHERE company_id = $1";
+        let rows = self.reader.query_all_raw(self.sql(sql, [company.into()])).await?;
+        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+    }
+
+    /// The company's accounts, and how many of them should be connected.
+    pub async fn count_accounts(&self, company: CompanyId) -> Result<(u64, u64), StoreError> {
+        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN should_connect THEN 1 ELSE 0 END), 0) AS BIGINT)
+                   FROM account WHERE company_id = $1";
+        let row = self.reader.query_one_raw(self.sql(sql, [company.into()])).await?;
+        let (all, active): (i64, i64) = row.map_or(Ok((0, 0)), |row| row.try_get_many_by_index())?;
+        Ok((all.unsigned_abs(), active.unsigned_abs()))
+    }
+}
