@@ -57,10 +57,11 @@ pub struct Model {
 }
 
 impl Model {
-    /// Its name, or what it is addressed by.
+    /// Its name; of one without, the number, or what it is addressed by.
     #[must_use]
-    pub fn title(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.address)
+    pub fn title(&self) -> String {
+        let number = || self.address.strip_suffix("@c.us").map(|digits| format!("+{digits}"));
+        self.name.clone().or_else(number).unwrap_or_else(|| self.address.clone())
     }
 }
 

@@ -35,7 +35,10 @@ pub async fn run(app: &App, mut reports: UnboundedReceiver<(AccountId, u64, Gate
                 _ if !app.sessions.is_current(account, connection) => {}
                 GatewayEvent::Connected(news) => connected.push((account, news)),
                 other => {
+                    // In the order in which it was said: what was read is answered after that.
                     flush(app, &mut connected).await;
+                    mail::file(app, std::mem::take(&mut messages)).await;
+                    mail::receive(app, std::mem::take(&mut receipts)).await;
                     handle(app, account, other).await;
                 }
             }

@@ -65,13 +65,39 @@ pub(super) async fn admit(
         (known.ok_or(Refusal::Invalid)?, credential)
     };
     let seat = seats.take(identity.company, app.config.socket_connections).ok_or(Refusal::TooMany)?;
+    // Before it is told that it is in: from then on it must miss nothing.
+    socket.join(rooms_of(&identity));
     socket.extensions.insert(Listener {
         identity,
         credential: credential.into(),
         _seat: Arc::new(seat),
         gone: CancellationToken::new(),
     });
+    socket.on_disconnect(async |socket: SocketRef| forget(&socket));
     Ok(())
+}
+
+/// Its place is free, and nobody waits for its token to expire.
+fn forget(socket: &SocketRef) {
+    if let Some(listener) = socket.extensions.remove::<Listener>() {
+        listener.gone.cancel();
+    }
+}
+
+fn rooms_of(identity: &Identity) -> Vec<String> {
+    let company = company_room(identity.company);
+    match &identity.who {
+        Who::Anyone | Who::Operator => vec![company],
+        Who::Program(key, _) => vec![company, room_of(key)],
+        Who::Person(person) => {
+            let mut rooms = vec![room_of(person.user.id), room_of(person.login)];
+            match person.user.role {
+                Role::Admin => rooms.push(company),
+                Role::Manager => rooms.extend(identity.visible().unwrap_or_default().into_iter().map(account_room)),
+            }
+            rooms
+        }
+    }
 }
 
 /// What a client shows: `auth: {token}`, a header, or the cookie of a page of ours.
@@ -85,40 +111,26 @@ fn credential(app: &App, socket: &SocketRef, said: Option<&Value>) -> Option<Str
     auth::credential_of(app, header, false)
 }
 
-/// Puts a client that was let in into its rooms.
+/// Looks after a client that is in.
 pub(super) async fn seat(app: &Arc<App>, socket: SocketRef) {
     let Some(listener) = socket.extensions.get::<Listener>() else { return shut(&socket) };
-    socket.on_disconnect(async |socket: SocketRef| {
-        // Its place is free, and nobody waits for its token to expire.
-        if let Some(listener) = socket.extensions.remove::<Listener>() {
-            listener.gone.cancel();
-        }
-    });
-    let identity = &listener.identity;
-    match &identity.who {
-        Who::Anyone | Who::Operator => socket.join(company_room(identity.company)),
-        Who::Program(key, _) => socket.join([company_room(identity.company), room_of(key)]),
-        Who::Person(person) => {
-            socket.join([room_of(person.user.id), room_of(person.login)]);
-            match person.user.role {
-                Role::Admin => socket.join(company_room(identity.company)),
-                Role::Manager => {
-                    let accounts = identity.visible().unwrap_or_default();
-                    socket.join(accounts.into_iter().map(account_room).collect::<Vec<_>>());
-                }
-            }
-            cut_when_expired(app, &socket, listener.gone.clone(), person.expires_at);
-        }
+    if !socket.connected() {
+        return forget(&socket);
     }
-    if !app.config.is_open {
-        // What was taken back while it came in, nobody told it: look again.
-        match identify(app, &listener.credential).await {
-            Ok(Some(now)) => {
-                let left: Vec<String> = difference(identity, &now).into_iter().map(account_room).collect();
-                socket.leave(left);
-            }
-            Ok(None) | Err(_) => shut(&socket),
+    let identity = &listener.identity;
+    if let Who::Person(person) = &identity.who {
+        cut_when_expired(app, &socket, listener.gone.clone(), person.expires_at);
+    }
+    if app.config.is_open {
+        return;
+    }
+    // What was taken back while it came in, nobody told it: look again.
+    match identify(app, &listener.credential).await {
+        Ok(Some(now)) => {
+            let left: Vec<String> = difference(identity, &now).into_iter().map(account_room).collect();
+            socket.leave(left);
         }
+        Ok(None) | Err(_) => shut(&socket),
     }
 }
 

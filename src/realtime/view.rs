@@ -35,7 +35,7 @@ pub struct ChatView {
     /// The messenger's own id of it.
     #[schema(example = "77079856339@c.us")]
     pub chat_id: String,
-    /// Its name, or what it is addressed by.
+    /// Its name; of one without, the number.
     pub chat_name: String,
     /// `individual`, `group` or `status`.
     pub chat_type: Kind,
@@ -67,7 +67,7 @@ impl From<chat::Model> for ChatView {
     fn from(row: chat::Model) -> Self {
         Self {
             id: row.id,
-            chat_name: row.title().to_owned(),
+            chat_name: row.title(),
             chat_type: row.kind,
             is_group: row.kind == Kind::Group,
             last_message_at: row.last_message_at_ms.map(Timestamp::ms),

@@ -162,10 +162,14 @@ pub(super) async fn enter(tx: &Tx, entries: &[Entry<'_>]) -> Result<HashMap<Chat
     found.iter().map(|row| Model::from_query_result(row, "").map(|chat| (chat.id, chat))).collect()
 }
 
-/// Writes the words of the messages down, to search by.
+/// Writes the words of the messages down, to search by. In lower case, since a database knows only
+/// the letters of its own locale.
 async fn index(tx: &Tx, backend: DbBackend, entries: &[Entry<'_>]) -> Result<(), DbErr> {
-    let texts: Vec<_> =
-        entries.iter().filter(|e| !e.text.is_empty()).map(|entry| (entry.chat, entry.account, entry.text)).collect();
+    let texts: Vec<_> = entries
+        .iter()
+        .filter(|e| !e.text.is_empty())
+        .map(|entry| (entry.chat, entry.account, entry.text.to_lowercase()))
+        .collect();
     if texts.is_empty() {
         return Ok(());
     }

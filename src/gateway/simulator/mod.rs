@@ -28,6 +28,7 @@ use super::{ConnectError, Gateway, GatewayEvent, Letter, Mail, Outgoing, Pairing
 use crate::app::App;
 use crate::clock::Clock;
 use crate::store::account::Account;
+use crate::store::message::Receipt;
 
 /// A message that arrived at the simulated messenger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +132,11 @@ impl Stage {
     /// Somebody writes to the account, or its owner does on the phone.
     pub fn write(&self, letter: Letter) {
         self.report(GatewayEvent::Messages(Mail { messages: vec![letter], position: None, filed: None }));
+    }
+
+    /// The messenger says how far messages got.
+    pub fn receipts(&self, receipts: Vec<Receipt>) {
+        self.report(GatewayEvent::Receipts(receipts));
     }
 
     /// Somebody types in a chat, or has stopped.

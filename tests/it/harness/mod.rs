@@ -2,13 +2,17 @@
 
 mod app;
 mod client;
+mod people;
 mod proxy;
 mod services;
+mod socket;
 
 pub use app::{Binary, TestApp, ready_account};
 pub use client::{Answer, Client};
+pub use people::{Company, Manager, PASSWORD, guarded, login};
 pub use proxy::Proxy;
 pub use services::{Postgres, Redis};
+pub use socket::{Entrance, Socket};
 
 use std::time::Duration;
 

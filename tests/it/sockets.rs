@@ -1,0 +1,388 @@
+//! Socket.IO as clients meet it: who gets in, who hears what, who is cut off; on one node and on
+//! two. The whole story in the stock client's three modes is told in `tests/clients`.
+
+use std::time::Duration;
+
+use andante::clock::Clock;
+use chrono::{TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use crate::harness::{Company, Entrance, Postgres, Redis, Socket, TestApp, eventually, guarded, login, ready_account};
+
+/// Something that everybody in the room of the account hears of, with a mark.
+fn mark(app: &TestApp, account: &str, text: &str) {
+    app.app().simulator.stage(TestApp::id(account)).unwrap().types(text, true);
+}
+
+/// The marks heard up to the last one.
+async fn marks(socket: &mut Socket, last: &str) -> Vec<String> {
+    let mut heard = Vec::new();
+    loop {
+        let chat = socket.event("typing-status").await["chatId"].as_str().unwrap().to_owned();
+        let is_last = chat == last;
+        heard.push(chat);
+        if is_last {
+            return heard;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_shows_something_good_gets_in() {
+    let app = guarded(&[("ANDANTE_API_KEY", "a-key-of-the-operator")]).await;
+    let company = Company::register(&app.client, "clinic").await;
+    let key = company.key("read").await;
+    for good in [company.token.as_str(), &key, "a-key-of-the-operator"] {
+        Socket::enter(&app.client, json!({ "token": good })).await.socket();
+    }
+    for bad in [json!({}), json!({"token": 7}), json!({"token": ""})] {
+        assert!(Socket::enter(&app.client, bad).await.refusal().contains("credentials are needed"));
+    }
+    for bad in ["nonsense", "ak_nonsense", &format!("{}x", company.token)] {
+        let why = Socket::enter(&app.client, json!({ "token": bad })).await.refusal();
+        assert!(why.contains("not valid"), "{why}");
+    }
+    let open = TestApp::start().await;
+    Socket::enter(&open.client, json!({})).await.socket();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_company_hears_its_own_and_a_manager_what_is_granted_while_it_is() {
+    let app = guarded(&[]).await;
+    let (ours, theirs) = (Company::register(&app.client, "ours").await, Company::register(&app.client, "theirs").await);
+    let granted = ready_account(&ours.admin, json!({})).await;
+    let hidden = ready_account(&ours.admin, json!({})).await;
+    let foreign = ready_account(&theirs.admin, json!({})).await;
+    let manager = ours.manager("anna").await;
+    let mut admin = Socket::with_token(&app.client, &ours.token).await;
+    let mut anna = Socket::with_token(&app.client, &manager.token).await;
+    mark(&app, &granted, "before");
+    ours.grant(&granted, &manager, &["read", "write"]).await;
+    let told = anna.event("manager-access-granted").await;
+    assert_eq!((&told["sessionId"], &told["managerId"]), (&json!(granted), &json!(manager.id)));
+    assert_eq!((&told["permissions"], &told["managerName"]), (&json!(["read", "write"]), &json!("anna Ivanova")));
+    assert!(told["grantedBy"].as_str().unwrap().starts_with("usr_") && told["timestamp"].is_string());
+    for account in [&foreign, &hidden, &granted] {
+        mark(&app, account, &format!("{account} while"));
+    }
+    assert_eq!(marks(&mut anna, &format!("{granted} while")).await.len(), 1);
+    ours.admin.delete(&format!("/api/whatsapp/sessions/{granted}/managers/{}", manager.id)).await.expect(200);
+    mark(&app, &granted, "after");
+    let told = anna.event("manager-access-revoked").await;
+    assert_eq!((&told["sessionId"], &told["revokedBy"].is_string()), (&json!(granted), &true));
+    ours.grant(&hidden, &manager, &["read"]).await;
+    mark(&app, &hidden, "the end");
+    assert_eq!(marks(&mut anna, "the end").await, ["the end"]);
+    let heard = marks(&mut admin, "the end").await;
+    assert_eq!(heard, ["before", &format!("{hidden} while"), &format!("{granted} while"), "after", "the end"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_of_an_account_is_counted_and_none_is_missing() {
+    let app = guarded(&[]).await;
+    let company = Company::register(&app.client, "clinic").await;
+    let account = ready_account(&company.admin, json!({})).await;
+    let mut socket = Socket::with_token(&app.client, &company.token).await;
+    for number in 0..200 {
+        mark(&app, &account, &number.to_string());
+    }
+    let heard = socket.until("typing-status").await;
+    let first = heard.last().unwrap().1.clone();
+    let (mut seq, source) = (first["seq"].as_u64().unwrap(), first["source"].clone());
+    for number in 1..200 {
+        let next = socket.event("typing-status").await;
+        assert_eq!((&next["chatId"], &next["source"]), (&json!(number.to_string()), &source));
+        assert_eq!(next["seq"].as_u64(), Some(seq + 1));
+        seq += 1;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_ends_cuts_its_sockets_and_no_others() {
+    let app = guarded(&[]).await;
+    let company = Company::register(&app.client, "clinic").await;
+    let other = login(&app.client, "admin@clinic.example").await;
+    let manager = company.manager("anna").await;
+    let key = company.admin.post("/api/api-keys", json!({"name": "k"})).await.expect(201);
+    let mut stays = Socket::with_token(&app.client, &company.token).await;
+    let mut logged_out = Socket::with_token(&app.client, &other).await;
+    let mut removed = Socket::with_token(&app.client, &manager.token).await;
+    let mut keyed = Socket::with_token(&app.client, key["key"].as_str().unwrap()).await;
+    app.client.with_key(&other).post("/api/auth/logout", json!({})).await.expect(200);
+    logged_out.end().await;
+    company.admin.delete(&format!("/api/managers/{}", manager.id)).await.expect(200);
+    removed.end().await;
+    company.admin.delete(&format!("/api/api-keys/{}", key["id"].as_str().unwrap())).await.expect(200);
+    keyed.end().await;
+    assert!(matches!(Socket::enter(&app.client, json!({ "token": other })).await, Entrance::Refused(_)));
+    let account = ready_account(&company.admin, json!({})).await;
+    mark(&app, &account, "still here");
+    stays.event("typing-status").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_expires_cuts_its_sockets() {
+    let clock = Clock::manual(Utc::now());
+    let app = TestApp::on(&[("ANDANTE_AUTH", "required"), ("ANDANTE_LOGIN_HOURS", "1")], clock.clone()).await;
+    let company = Company::register(&app.client, "clinic").await;
+    let mut socket = Socket::with_token(&app.client, &company.token).await;
+    clock.advance_to(clock.now() + TimeDelta::hours(1));
+    socket.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_are_told_at_most_once_a_second() {
+    let app = guarded(&[]).await;
+    let company = Company::register(&app.client, "clinic").await;
+    let account = ready_account(&company.admin, json!({"limits": {"delayMs": [0, 0]}})).await;
+    let mut socket = Socket::with_token(&app.client, &company.token).await;
+    let began = std::time::Instant::now();
+    for number in 0..100 {
+        company.admin.send(&account, "77777777777", &format!("m{number}")).await;
+    }
+    let mut told = 0;
+    loop {
+        let stats = socket.event("stats-updated").await;
+        told += 1;
+        if stats["stats"]["totalMessages"] == 100 {
+            assert_eq!(stats["companyId"], json!(company.id));
+            assert_eq!((&stats["stats"]["totalChats"], &stats["stats"]["connectedSessions"]), (&json!(1), &json!(1)));
+            break;
+        }
+    }
+    let most = began.elapsed().as_secs() + 2;
+    assert!(told <= most, "{told} in {most} s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_company_has_so_many_places_and_gets_them_back() {
+    let app = guarded(&[("ANDANTE_SOCKET_CONNECTIONS", "2")]).await;
+    let (ours, theirs) = (Company::register(&app.client, "ours").await, Company::register(&app.client, "theirs").await);
+    let first = Socket::with_token(&app.client, &ours.token).await;
+    let _second = Socket::with_token(&app.client, &ours.token).await;
+    let why = Socket::enter(&app.client, json!({ "token": ours.token })).await.refusal();
+    assert!(why.contains("too many"), "{why}");
+    Socket::with_token(&app.client, &theirs.token).await;
+    drop(first);
+    eventually("a place is free again", 20, async || {
+        matches!(Socket::enter(&app.client, json!({ "token": ours.token })).await, Entrance::In(_)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_handshakes_are_told_to_wait() {
+    let app = TestApp::with(&[("ANDANTE_SOCKET_HANDSHAKES", "3")]).await;
+    let ask = async || app.client.get("/socket.io/?EIO=4&transport=polling").await;
+    let mut refused = None;
+    for _ in 0..10 {
+        let answer = ask().await;
+        if answer.status != 200 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("the fourth within a second is one too many");
+    assert_eq!(refused.headers["Retry-After"], "1");
+    refused.refused(429, "too_many_requests");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_requests_are_refused_in_our_shape_and_large_ones_not_read() {
+    let app = TestApp::start().await;
+    let half = app.client.get("/socket.io/?EIO=4&transport=websocket").await;
+    half.refused(400, "invalid_transport");
+    let large = app.client.request(reqwest::Method::POST, "/socket.io/?EIO=4&transport=polling&sid=x");
+    app.client.run(large.body(vec![b'4'; 200_000])).await.refused(413, "too_large");
+    let unknown = app.client.get("/socket.io/?EIO=4&transport=polling&sid=unknown").await;
+    assert_eq!(unknown.status, 400);
+    let mut socket = Socket::enter(&app.client, json!({})).await.socket();
+    socket.say(format!("42[\"x\",\"{}\"]", "y".repeat(200_000))).await;
+    socket.end().await;
+    app.client.get("/health").await.expect(200);
+}
+
+/// A client that polls.
+struct Poll {
+    http: reqwest::Client,
+    url: String,
+    sid: String,
+}
+
+impl Poll {
+    async fn open(app: &TestApp) -> Self {
+        let http = reqwest::Client::new();
+        let url = format!("{}/socket.io/?EIO=4&transport=polling", app.client.url);
+        let said = http.get(&url).send().await.unwrap().text().await.unwrap();
+        let opened: Value = serde_json::from_str(&said[1..]).unwrap();
+        let sid = opened["sid"].as_str().unwrap().to_owned();
+        Self { http, url: format!("{url}&sid={sid}"), sid }
+    }
+
+    async fn say(&self, text: &str) {
+        let answer = self.http.post(&self.url).body(text.to_owned()).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+
+    /// Polls until something starts so; pings are answered.
+    async fn hear(&self, start: &str) -> String {
+        loop {
+            let text = self.http.get(&self.url).send().await.unwrap().text().await.unwrap();
+            for packet in text.split('\x1e') {
+                if packet.starts_with(start) {
+                    return packet.to_owned();
+                }
+                if packet == "2" {
+                    self.say("3").await;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_polling_client_is_upgraded_without_missing_anything() {
+    let app = TestApp::start().await;
+    let account = ready_account(&app.client, json!({})).await;
+    let poll = Poll::open(&app).await;
+    poll.say("40{}").await;
+    poll.hear("40{").await;
+    mark(&app, &account, "by poll");
+    assert!(poll.hear("42[\"whatsapp:typing-status\"").await.contains("by poll"));
+    let mut socket = Socket::upgrade(&app.client, &poll.sid).await;
+    socket.say("2probe").await;
+    assert_eq!(socket.text().await.unwrap(), "3probe");
+    socket.say("5").await;
+    mark(&app, &account, "by websocket");
+    assert_eq!(socket.event("typing-status").await["chatId"], "by websocket");
+    let over = reqwest::get(&poll.url).await.unwrap();
+    assert_eq!(over.status(), 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_that_is_broken_off_leaves_no_client_behind() {
+    let app = guarded(&[("ANDANTE_SOCKET_CONNECTIONS", "1")]).await;
+    let company = Company::register(&app.client, "clinic").await;
+    let poll = Poll::open(&app).await;
+    poll.say(&format!("40{}", json!({"token": company.token}))).await;
+    poll.hear("40{").await;
+    // The first ping is answered, or the heartbeat would do what the upgrade should.
+    poll.hear("2").await;
+    poll.say("3").await;
+    drop(Socket::upgrade(&app.client, &poll.sid).await);
+    eventually("the place is free", 20, async || {
+        matches!(Socket::enter(&app.client, json!({ "token": company.token })).await, Entrance::In(_)).then_some(())
+    })
+    .await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_reads_nothing_is_cut_off() {
+    use tokio::io::AsyncWriteExt;
+    let app = guarded(&[("ANDANTE_STALL_SECONDS", "1"), ("ANDANTE_SOCKET_CONNECTIONS", "1")]).await;
+    let company = Company::register(&app.client, "clinic").await;
+    let account = ready_account(&company.admin, json!({})).await;
+    // As plain a client as can be: it says hello, and never reads.
+    let address = app.client.url.strip_prefix("http://").unwrap();
+    let small = tokio::net::TcpSocket::new_v4().unwrap();
+    small.set_recv_buffer_size(4_096).unwrap();
+    let mut stream = small.connect(address.parse().unwrap()).await.unwrap();
+    let hello = format!(
+        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n\
+         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream.write_all(hello.as_bytes()).await.unwrap();
+    let connect = format!("40{}", json!({"token": company.token}));
+    // A text frame of more than 125 bytes, masked with zeroes.
+    let mut frame = vec![0x81, 0x80 | 126];
+    frame.extend(u16::try_from(connect.len()).unwrap().to_be_bytes());
+    frame.extend([0; 4]);
+    frame.extend(connect.as_bytes());
+    stream.write_all(&frame).await.unwrap();
+    eventually("it is in", 20, async || {
+        matches!(Socket::enter(&app.client, json!({ "token": company.token })).await, Entrance::Refused(_))
+            .then_some(())
+    })
+    .await;
+    let long = "x".repeat(4_000);
+    eventually("its place is free", 60, async || {
+        for _ in 0..20 {
+            mark(&app, &account, &long);
+        }
+        matches!(Socket::enter(&app.client, json!({ "token": company.token })).await, Entrance::In(_)).then_some(())
+    })
+    .await;
+    drop(stream);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_tells_the_clients_and_is_quick() {
+    let mut app = TestApp::start().await;
+    let mut sockets = Vec::new();
+    for _ in 0..50 {
+        sockets.push(Socket::enter(&app.client, json!({})).await.socket());
+    }
+    let poll = Poll::open(&app).await;
+    poll.say("40{}").await;
+    tokio::time::timeout(Duration::from_secs(10), app.stop()).await.expect("it stops");
+    for socket in &mut sockets {
+        socket.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn news_cross_nodes_and_go_on_after_redis_was_away() {
+    let (url, mut redis) = (Postgres::database().await, Redis::start().await);
+    let settings = [("DATABASE_URL", url.as_str()), ("REDIS_URL", &redis.url())];
+    let first = guarded(&settings).await;
+    let company = Company::register(&first.client, "clinic").await;
+    let account = ready_account(&company.admin, json!({})).await;
+    let manager = company.manager("anna").await;
+    company.grant(&account, &manager, &["read"]).await;
+    let second = guarded(&settings).await;
+    // The second node has taken the account over; the first one's clients hear of it all the same.
+    let admin_there = second.client.with_key(&company.token);
+    admin_there.status(&account, "CONNECTED").await;
+    let mut here = Socket::with_token(&first.client, &company.token).await;
+    let mut anna = Socket::with_token(&first.client, &manager.token).await;
+    hears(&second, &account, &mut here, "across").await;
+    hears(&second, &account, &mut anna, "across").await;
+    redis.stop();
+    mark(&second, &account, "lost");
+    redis.resume().await;
+    hears(&second, &account, &mut here, "again").await;
+    // What is taken back on one node is taken back on the other.
+    let grant = format!("/api/whatsapp/sessions/{account}/managers/{}", manager.id);
+    admin_there.delete(&grant).await.expect(200);
+    anna.event("manager-access-revoked").await;
+    first.client.with_key(&manager.token).get(&format!("/api/accounts/{account}")).await.refused(403, "no_access");
+    admin_there.post("/api/auth/logout", json!({})).await.expect(200);
+    here.end().await;
+    company.admin.get("/api/auth/me").await.refused(401, "unauthorized");
+}
+
+/// Marks again and again until the socket hears one: the nodes have found each other.
+async fn hears(app: &TestApp, account: &str, socket: &mut Socket, text: &str) {
+    let mut number = 0;
+    let marking = async {
+        eventually("the mark is heard", 60, async || {
+            mark(app, account, &format!("{text} {number}"));
+            number += 1;
+            None::<()>
+        })
+        .await;
+    };
+    let hearing = async {
+        loop {
+            let event = socket.event("typing-status").await;
+            if event["chatId"].as_str().unwrap().starts_with(text) {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = marking => {}
+        () = hearing => {}
+    }
+}
