@@ -32,7 +32,7 @@ setup: services clients ## Install the services and clients that the tests use
 services:
 	@missing=; need() { command -v "$$1" >/dev/null || [ -x "$$1" ] || missing="$$missing $$2"; }; \
 	need redis-server redis-server; need chromium chromium; need chromedriver chromium-driver; \
-	need node nodejs; need python3 python3; need wrk wrk; \
+	need node nodejs; need npm npm; need python3 python3; need wrk wrk; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	fc-list 2>/dev/null | grep -q . || missing="$$missing fontconfig fonts-dejavu-core"; \
@@ -43,7 +43,8 @@ services:
 		DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	fi
 
-# The Python client in an environment of its own.
+# The Python clients in an environment of their own, the Node ones beside their scripts.
 clients: services
+	@[ -d tests/clients/node_modules/socket.io-client ] || (cd tests/clients && npm ci --silent)
 	@[ -x $(CLIENTS)/bin/python ] || python3 -m venv $(CLIENTS)
 	@$(CLIENTS)/bin/python -c 'import requests' 2>/dev/null || $(CLIENTS)/bin/python -m pip install -q -r tests/clients/requirements.txt

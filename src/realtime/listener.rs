@@ -146,6 +146,7 @@ fn cut_when_expired(app: &Arc<App>, socket: &SocketRef, gone: CancellationToken,
         tokio::select! {
             () = app.clock.sleep_until(at) => shut(&socket),
             () = gone.cancelled() => {}
+            () = app.quiet.cancelled() => {}
         }
     });
 }

@@ -36,10 +36,10 @@ struct Word {
 /// Carries `outgoing` to the other nodes and theirs to this one, for as long as it is polled.
 pub async fn run(app: &Arc<App>, redis: &Redis, mut outgoing: mpsc::Receiver<News>) {
     // A cluster spreads what is published to all of its nodes, so any of them will do.
-    let mut urls = redis.url.split(',').map(str::trim).cycle();
+    let urls = redis.url.split(',').map(str::trim).cycle();
     let channel = format!("{}:events", redis.prefix);
     let mut is_first = true;
-    while let Some(url) = urls.next() {
+    for url in urls {
         let Err(error) = link(app, url, &channel, &mut outgoing).await else { return };
         if std::mem::take(&mut is_first) {
             tracing::warn!(%error, "events don't cross to other nodes until Redis answers");

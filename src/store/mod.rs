@@ -20,6 +20,7 @@ pub mod stats;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -45,7 +46,7 @@ pub struct Store {
     commit: commit::Commit,
     accounts: account::Cache,
     /// Held for as long as this process uses a SQLite file.
-    _lock: Option<File>,
+    lock: Mutex<Option<File>>,
 }
 
 /// A statement that did not do what it should. There are two reactions.
@@ -89,7 +90,7 @@ impl Store {
         };
         Migrator::up(&writer, None).await.context("can't bring the schema up to date")?;
         let commit = commit::Commit::start(writer.clone());
-        Ok(Self { writer, reader, commit, accounts: account::Cache::default(), _lock: lock })
+        Ok(Self { writer, reader, commit, accounts: account::Cache::default(), lock: Mutex::new(lock) })
     }
 
     /// Whether the database answers.
@@ -97,11 +98,12 @@ impl Store {
         Ok(self.writer.execute_unprepared("SELECT 1").await.map(drop)?)
     }
 
-    /// Closes the connections once what waits is written.
+    /// Closes the connections once what waits is written, and lets another process have the file.
     pub async fn close(&self) {
         // Fails only where a connection is broken already.
         let _ = self.writer.close_by_ref().await;
         let _ = self.reader.close_by_ref().await;
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     fn sql(&self, text: impl Into<String>, values: impl IntoIterator<Item = Value>) -> Statement {

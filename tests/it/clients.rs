@@ -1,31 +1,94 @@
-//! Real clients of the contract, as integrators write them: the guide's own examples, unchanged
-//! but for the host, in Python with `requests` and in Node with `fetch`.
+//! Real clients of the contract, as integrators write them: the guides' own examples, unchanged
+//! but for host and token, the stock Socket.IO client in its three modes, Python's `requests`; and
+//! `schemathesis`, which holds the server to what it publishes.
 
-use std::path::Path;
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use crate::harness::TestApp;
+use serde_json::json;
 
-async fn run(program: &str, script: &str) {
-    let app = TestApp::start().await;
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
-    let (program, url) = (program.to_owned(), app.client.url.clone());
-    let (script, shown) = (folder.join(script), script.to_owned());
-    let output =
-        tokio::task::spawn_blocking(move || Command::new(program).arg(script).arg(url).output()).await.unwrap();
-    let output = output.unwrap_or_else(|error| panic!("{shown} can't run ({error}); make test installs what it needs"));
+use crate::harness::{Company, TestApp, guarded, ready_account};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn python() -> String {
+    root().join("target/clients/bin/python").display().to_string()
+}
+
+/// Runs a program to its end, in the folder of the clients.
+async fn run(program: &str, arguments: &[&str]) {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root().join("tests/clients"));
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
+    let output = output.unwrap_or_else(|error| panic!("{program}: {error}; make setup installs what it needs"));
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{shown}:\n{said}");
+    assert!(output.status.success(), "{arguments:?}:\n{said}");
+}
+
+async fn has_sent(app: &TestApp) {
     app.client.get("/api/messages?limit=1").await.expect(200)["data"][0]["id"].as_str().expect("it sent something");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guides_python_example_pairs_and_sends() {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients/bin/python");
-    run(&python.display().to_string(), "guide.py").await;
+    let app = TestApp::start().await;
+    run(&python(), &["guide.py", &app.client.url]).await;
+    has_sent(&app).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guides_javascript_examples_work_in_order() {
-    run("node", "guide.mjs").await;
+    let app = TestApp::start().await;
+    run("node", &["guide.mjs", &app.client.url]).await;
+    has_sent(&app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_session_guides_hook_and_examples_run_as_printed() {
+    let (open, guarded) = (TestApp::start().await, guarded(&[]).await);
+    let built = tempfile::Builder::new().suffix(".mjs").tempfile_in(root().join("tests/clients/node_modules")).unwrap();
+    let to = format!("--outfile={}", built.path().display());
+    let bundle = ["guide.tsx", "--bundle", "--platform=node", "--format=esm", "--packages=external", &to];
+    run("node_modules/.bin/esbuild", &bundle).await;
+    run("node", &[&built.path().display().to_string(), &open.client.url, &guarded.client.url]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stock_client_hears_the_whole_story_in_its_three_modes() {
+    let app = guarded(&[]).await;
+    run("node", &["story.mjs", &app.client.url]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stock_client_comes_back_after_a_restart() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut app = guarded(&[("ANDANTE_BIND", &format!("127.0.0.1:{port}"))]).await;
+    let company = Company::register(&app.client, "clinic").await;
+    let account = ready_account(&company.admin, json!({})).await;
+    let mut child = Command::new("node")
+        .args(["reconnect.mjs", &app.client.url, &company.token])
+        .current_dir(root().join("tests/clients"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(tokio::task::block_in_place(|| lines.next().unwrap().unwrap()), "connected");
+    app.stop().await;
+    app.resume().await;
+    company.admin.status(&account, "CONNECTED").await;
+    let ended = crate::harness::eventually("all have come back", 60, async || {
+        app.app().simulator.stage(TestApp::id(&account))?.types("996700123456@c.us", true);
+        child.try_wait().unwrap()
+    });
+    assert!(ended.await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_company_works_by_python_requests() {
+    let app = guarded(&[]).await;
+    run(&python(), &["company.py", &app.client.url]).await;
 }

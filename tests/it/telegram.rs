@@ -154,3 +154,110 @@ async fn telegrams_own_limits_are_kept_however_fast_the_account_may_be() {
     eventually("all are taken", 40, async || (api.count() == 63).then_some(())).await;
     assert_eq!(api.complaints(), [""; 0]);
 }
+
+async fn chats(app: &TestApp, account: &str) -> Value {
+    app.client.get(&format!("/api/whatsapp/sessions/{account}/chats?chatType=all")).await.expect(200)["data"].clone()
+}
+
+/// Waits until the account's chats hold so many messages.
+async fn holds(app: &TestApp, account: &str, count: i64) -> Value {
+    eventually(&format!("{count} messages are filed"), 20, async || {
+        let chats = chats(app, account).await;
+        let sum: i64 = chats.as_array()?.iter().map(|chat| chat["_count"]["messages"].as_i64().unwrap()).sum();
+        (sum == count).then_some(chats)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_groups_and_channels_write_comes_in_with_names() {
+    let api = BotApi::start();
+    let app = start(&api).await;
+    let account = bot(&app, json!({})).await;
+    app.client.status(&account, "CONNECTED").await;
+    api.write(&token(1), 42, "Айгуль", "Здравствуйте!");
+    let group = json!({"id": -100_500, "type": "supergroup", "title": "Врачи"});
+    let doctor = json!({"id": 77, "is_bot": false, "first_name": "Иван", "last_name": "Петров"});
+    let photo = json!([{"file_id": "f", "file_unique_id": "u", "width": 1, "height": 1}]);
+    api.update(
+        &token(1),
+        json!({"message": {"message_id": 5, "date": 1_750_000_001, "from": doctor, "chat": group,
+        "photo": photo, "caption": "снимок"}}),
+    );
+    let channel = json!({"id": -100_900, "type": "channel", "title": "Новости"});
+    api.update(
+        &token(1),
+        json!({"channel_post": {"message_id": 6, "date": 1_750_000_002, "sender_chat": channel,
+        "chat": channel, "text": "Мы открыты"}}),
+    );
+    // Somebody joined, and something that is not known yet: neither is a message, neither stops the rest.
+    api.update(
+        &token(1),
+        json!({"message": {"message_id": 7, "date": 1_750_000_003, "from": doctor, "chat": group,
+        "new_chat_members": [doctor]}}),
+    );
+    api.update(&token(1), json!({"hologram": {"shape": "cube"}}));
+    api.write(&token(1), 42, "Айгуль", "Вы там?");
+    let chats = holds(&app, &account, 4).await;
+    let told: Vec<(&str, &str, i64)> = chats
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| (c["chatName"].as_str().unwrap(), c["chatType"].as_str().unwrap(), c["unreadCount"].as_i64().unwrap()))
+        .collect();
+    for expected in [("Айгуль", "individual", 2), ("Врачи", "group", 1), ("Новости", "group", 1)] {
+        assert!(told.contains(&expected), "{told:?}");
+    }
+    let messages = app.client.get(&format!("/api/accounts/{account}/chats/-100500")).await.expect(200);
+    let photo = &messages["data"][0];
+    assert_eq!((&photo["messageType"], &photo["body"]), (&json!("image"), &json!("снимок")));
+    assert_eq!((&photo["fromName"], &photo["timestamp"]), (&json!("Иван Петров"), &json!("2025-06-15T15:06:41.000Z")));
+    eventually("all is confirmed", 20, async || (api.unconfirmed(&token(1)) == 0).then_some(())).await;
+    // An answer goes into the same chat.
+    app.client.post(&format!("/api/accounts/{account}/chats/42"), json!({"message": "Да!"})).await.expect(202);
+    holds(&app, &account, 5).await;
+    let sent = send(&app, &account, "42", "И ещё").await;
+    app.client.reaches(&sent, &["sent"]).await;
+    assert_eq!(holds(&app, &account, 6).await.as_array().unwrap().len(), 3);
+    assert_eq!(api.complaints(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_was_written_meanwhile_is_lost_or_doubled_by_a_restart() {
+    let api = BotApi::start();
+    let mut app = start(&api).await;
+    let account = bot(&app, json!({})).await;
+    app.client.status(&account, "CONNECTED").await;
+    for number in 0..50 {
+        api.write(&token(1), 42 + number % 5, "Пациент", &format!("до {number}"));
+    }
+    // Stopped in the middle of it.
+    app.stop().await;
+    for number in 0..50 {
+        api.write(&token(1), 42 + number % 5, "Пациент", &format!("после {number}"));
+    }
+    app.resume().await;
+    let chats = holds(&app, &account, 100).await;
+    assert_eq!(chats.as_array().unwrap().len(), 5);
+    eventually("all is confirmed", 20, async || (api.unconfirmed(&token(1)) == 0).then_some(())).await;
+    let mut bodies = Vec::new();
+    for chat in 42..47 {
+        let messages = app.client.get(&format!("/api/accounts/{account}/chats/{chat}?limit=200")).await.expect(200);
+        let list = messages["data"].as_array().unwrap().clone();
+        bodies.extend(list.into_iter().map(|message| message["body"].as_str().unwrap().to_owned()));
+    }
+    bodies.sort();
+    bodies.dedup();
+    assert_eq!(bodies.len(), 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_to_a_channel_by_name_is_filed_under_its_number() {
+    let api = BotApi::start();
+    let app = start(&api).await;
+    let account = bot(&app, json!({})).await;
+    let sent = send(&app, &account, "@clinic_news", "открыто").await;
+    app.client.reaches(&sent, &["sent"]).await;
+    let chats = holds(&app, &account, 1).await;
+    assert_eq!((&chats[0]["chatId"], &chats[0]["chatType"]), (&json!("-1001234567890"), &json!("group")));
+}

@@ -19,7 +19,7 @@ pub struct Socket {
 /// What came of trying to connect.
 pub enum Entrance {
     /// It is in.
-    In(Socket),
+    In(Box<Socket>),
     /// It is not; why.
     Refused(String),
 }
@@ -28,7 +28,7 @@ impl Entrance {
     #[track_caller]
     pub fn socket(self) -> Socket {
         match self {
-            Self::In(socket) => socket,
+            Self::In(socket) => *socket,
             Self::Refused(why) => panic!("refused: {why}"),
         }
     }
@@ -54,7 +54,7 @@ impl Socket {
         assert!(socket.text().await.unwrap().starts_with("0{\"sid\""));
         socket.say(format!("40{auth}")).await;
         match socket.text().await {
-            Some(text) if text.starts_with("40{") => Entrance::In(socket),
+            Some(text) if text.starts_with("40{") => Entrance::In(Box::new(socket)),
             Some(text) => {
                 let said: Value = serde_json::from_str(text.strip_prefix("44").expect("a refusal")).unwrap();
                 Entrance::Refused(said["message"].as_str().unwrap().to_owned())
