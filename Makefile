@@ -47,4 +47,4 @@ services:
 clients: services
 	@[ -d tests/clients/node_modules/socket.io-client ] || (cd tests/clients && npm ci --silent)
 	@[ -x $(CLIENTS)/bin/python ] || python3 -m venv $(CLIENTS)
-	@$(CLIENTS)/bin/python -c 'import requests' 2>/dev/null || $(CLIENTS)/bin/python -m pip install -q -r tests/clients/requirements.txt
+	@$(CLIENTS)/bin/python -c 'import requests, schemathesis' 2>/dev/null || $(CLIENTS)/bin/python -m pip install -q -r tests/clients/requirements.txt

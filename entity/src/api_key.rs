@@ -6,7 +6,7 @@ use crate::ids::{ApiKeyId, CompanyId};
 
 crate::words! {
     /// What a key may do. Each includes the ones after it.
-    Scope {
+    Scope ("Scope") {
         /// Everything an admin may.
         All = "all",
         /// Send, and read.

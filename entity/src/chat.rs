@@ -8,7 +8,7 @@ use crate::ids::{AccountId, ChatId, CompanyId};
 
 crate::words! {
     /// What a chat is.
-    Kind {
+    Kind ("ChatKind") {
         /// With one person.
         Individual = "individual",
         /// With many: a group or a channel.

@@ -12,12 +12,12 @@ pub mod ids;
 pub mod message;
 pub mod user;
 
-/// An enum that is a word in a column, in the API and in the events.
+/// An enum that is a word in a column, in the API (under the name in brackets) and in the events.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident ($schema:literal) { $($(#[$word_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, sea_orm::DeriveValueType)]
-        #[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+        #[derive(serde::Serialize, serde::Deserialize)]
         #[sea_orm(value_type = "String")]
         pub enum $name {
             $($(#[$word_doc])* #[serde(rename = $word)] $variant,)+
@@ -46,6 +46,21 @@ macro_rules! words {
             type Err = sea_orm::sea_query::ValueTypeErr;
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 Self::ALL.iter().copied().find(|word| word.as_str() == text).ok_or(sea_orm::sea_query::ValueTypeErr)
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .enum_values(Some([$($word),+]))
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                $schema.into()
             }
         }
     };

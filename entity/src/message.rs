@@ -108,7 +108,7 @@ impl FromStr for Status {
 
 crate::words! {
     /// How a message came to be a row.
-    Origin {
+    Origin ("Origin") {
         /// It was accepted here, to be sent.
         Accepted = "accepted",
         /// Somebody sent it to the account. It starts as `delivered` and becomes `read` here.
@@ -120,7 +120,7 @@ crate::words! {
 
 crate::words! {
     /// What a message is.
-    Kind {
+    Kind ("MessageKind") {
         /// A text.
         Text = "text",
         /// A picture.

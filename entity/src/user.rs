@@ -8,7 +8,7 @@ use crate::ids::{CompanyId, UserId};
 
 crate::words! {
     /// What a user is in the company.
-    Role {
+    Role ("Role") {
         /// May do everything in the company.
         Admin = "admin",
         /// Works with the accounts granted.

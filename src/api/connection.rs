@@ -87,6 +87,7 @@ pub async fn disconnect(
 #[into_params(parameter_in = Query)]
 pub struct QrQuery {
     /// `png`, `svg` or `txt` for the picture itself; JSON unless said.
+    #[param(inline)]
     format: Option<Format>,
 }
 
@@ -115,7 +116,8 @@ pub struct QrView {
 
 /// The code that pairs the account now.
 #[utoipa::path(get, path = "/api/accounts/{id}/qr", tag = "accounts", params(("id" = AccountId, Path), QrQuery),
-    responses((status = 200, body = QrView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, content((QrView = "application/json"), (String = "image/png"), (String = "image/svg+xml"),
+        (String = "text/plain"))), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn qr(
     caller: Caller,
     app: Data<App>,

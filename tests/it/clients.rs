@@ -92,3 +92,20 @@ async fn a_company_works_by_python_requests() {
     let app = guarded(&[]).await;
     run(&python(), &["company.py", &app.client.url]).await;
 }
+
+/// In guarded mode, with a key that may do everything: no internal error, no status and no header
+/// that is not published, no answer of another shape than is published. Bounded in time.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_keeps_to_what_it_publishes() {
+    let app = guarded(&[]).await;
+    let company = Company::register(&app.client, "clinic").await;
+    let key = company.key("all").await;
+    ready_account(&company.admin, json!({})).await;
+    let (contract, authorization) =
+        (format!("{}/openapi.json", app.client.url), format!("Authorization: Bearer {key}"));
+    let checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
+                  response_schema_conformance";
+    let bounds = ["--max-examples", "15", "--max-time", "60", "--seed", "4711", "--workers", "1", "--no-color"];
+    let program = root().join("target/clients/bin/st").display().to_string();
+    run(&program, &[["run", &contract, "-H", &authorization, "-c", checks].as_slice(), &bounds].concat()).await;
+}

@@ -9,8 +9,10 @@
 )]
 
 #[expect(dead_code, unused_imports, unreachable_pub, reason = "shared with the tests, which use more of it")]
-#[path = "../tests/it/harness/mod.rs"]
+#[path = "../../tests/it/harness/mod.rs"]
 mod harness;
+
+mod company;
 
 use std::fs;
 use std::process::Command;
@@ -22,7 +24,7 @@ use serde_json::{Value, json};
 
 /// One line of the table.
 struct Line {
-    what: &'static str,
+    what: String,
     figure: String,
     reference: String,
     ratio: f64,
@@ -71,6 +73,19 @@ fn main() {
         if is_wanted("start") {
             show(&start("start to first send of the last of 1,000 accounts, 1M rows", 1_000).await);
             show(&start("start to first send, 1M rows of one account", 1).await);
+        }
+        if is_wanted("broadcast") {
+            company::broadcast().await.iter().for_each(show);
+        }
+        if is_wanted("chats-sqlite") {
+            company::chats("SQLite", &[]).await.iter().for_each(show);
+        }
+        if is_wanted("chats-postgres") {
+            let database = Postgres::database().await;
+            company::chats("PostgreSQL", &[("DATABASE_URL", &database)]).await.iter().for_each(show);
+        }
+        if is_wanted("login") {
+            show(&company::login().await);
         }
     });
 }
@@ -157,7 +172,13 @@ async fn accept(what: &'static str, settings: &[(&str, &str)], connections: u32,
     let gets = median(rounds.iter().map(|(get, _)| *get).collect());
     let posts = median(rounds.iter().map(|(_, post)| *post).collect());
     let ratio = median(rounds.iter().map(|(get, post)| post / get).collect());
-    Line { what, figure: format!("{posts:.0}/s"), reference: format!("GET {gets:.0}/s"), ratio, target }
+    Line {
+        what: what.to_owned(),
+        figure: format!("{posts:.0}/s"),
+        reference: format!("GET {gets:.0}/s"),
+        ratio,
+        target,
+    }
 }
 
 /// accept -> claim -> simulator -> settled row, for 1,000 accounts without any pause.
@@ -177,7 +198,7 @@ async fn whole_life(what: &'static str, settings: &[(&str, &str)]) -> Line {
     eventually("all are sent", 600, async || (sent(&client).await >= all).then_some(())).await;
     let rate = all / began.elapsed().as_secs_f64();
     Line {
-        what,
+        what: what.to_owned(),
         figure: format!("{rate:.0}/s"),
         reference: format!("GET {gets:.0}/s"),
         ratio: rate / gets,
@@ -209,7 +230,13 @@ async fn lateness() -> Line {
     let p99 = counts.iter().find(|(_, count)| *count >= 0.99 * total).unwrap().0 * 1_000.0;
     let figure = format!("<= {p99:.0} ms");
     let reference = format!("50 ms, {total:.0} sends");
-    Line { what: "p99 lateness, 5,000 accounts at 20 a minute", figure, reference, ratio: p99 / 50.0, target: "1.0" }
+    Line {
+        what: "p99 lateness, 5,000 accounts at 20 a minute".to_owned(),
+        figure,
+        reference,
+        ratio: p99 / 50.0,
+        target: "1.0",
+    }
 }
 
 /// The buckets of the lateness histogram: upper bound in seconds, count up to it.
@@ -243,7 +270,7 @@ async fn memory() -> Line {
     let each = (resident_kib(&server) - empty) / ACCOUNTS as f64;
     let (figure, reference) = (format!("{each:.1} KiB"), format!("16 KiB; empty {:.0} MiB", empty / 1024.0));
     Line {
-        what: "memory an idle connected account, 10,000 of them",
+        what: "memory an idle connected account, 10,000 of them".to_owned(),
         figure,
         reference,
         ratio: each / 16.0,
@@ -268,5 +295,11 @@ async fn start(what: &'static str, accounts: usize) -> Line {
     server.resume();
     eventually("the first is sent", 120, async || (sent(&server.client).await > 0.0).then_some(())).await;
     let seconds = began.elapsed().as_secs_f64();
-    Line { what, figure: format!("{seconds:.2} s"), reference: "5 s".to_owned(), ratio: seconds / 5.0, target: "1.0" }
+    Line {
+        what: what.to_owned(),
+        figure: format!("{seconds:.2} s"),
+        reference: "5 s".to_owned(),
+        ratio: seconds / 5.0,
+        target: "1.0",
+    }
 }
