@@ -102,6 +102,12 @@ pub const SETTINGS: &[Setting] = &[
         "Requests a second for each API key or address, beyond which the answer is 429; 0 is off. Empty: off in open mode, 100 otherwise.",
     ),
     setting(
+        "behind_proxy",
+        "ANDANTE_BEHIND_PROXY",
+        "false",
+        "Whether a reverse proxy stands before the server: limits then go by the last address in its `X-Forwarded-For`.",
+    ),
+    setting(
         "socket_connections",
         "ANDANTE_SOCKET_CONNECTIONS",
         "5000",
@@ -223,6 +229,7 @@ struct Raw {
     company_accounts: u64,
     cors_origins: String,
     http_rate: String,
+    behind_proxy: bool,
     socket_connections: usize,
     socket_handshakes: u32,
     stall_seconds: u64,
@@ -273,6 +280,8 @@ pub struct Config {
     pub cors_origins: Option<Vec<String>>,
     /// Requests a second per caller; none: no limit.
     pub http_rate: Option<u32>,
+    /// Whether callers' addresses are those that a reverse proxy names.
+    pub behind_proxy: bool,
     /// Socket.IO clients of a company on this node.
     pub socket_connections: usize,
     /// Socket.IO connections a second from an address; none: no limit.
@@ -430,6 +439,7 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
         cors_origins: (raw.cors_origins != "*")
             .then(|| raw.cors_origins.split(',').map(|origin| origin.trim().to_owned()).collect()),
         http_rate: (http_rate > 0 && !is_open_rate).then_some(http_rate),
+        behind_proxy: raw.behind_proxy,
         socket_connections: raw.socket_connections,
         socket_handshakes: (raw.socket_handshakes > 0).then_some(raw.socket_handshakes),
         stall: Duration::from_secs(raw.stall_seconds),

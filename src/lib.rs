@@ -2,7 +2,8 @@
 //!
 //! # The life of one message
 //!
-//! An app POSTs it ([`api`]). [`intake`] **accepts** it: the row is written by the store's group
+//! An app POSTs it ([`api`]), or a person writes it in a chat; [`auth`] knows who they are and what
+//! they may. [`intake`] **accepts** it: the row is written by the store's group
 //! commit, and only then does the caller get its 202; the message's id goes into the [`queue`] of
 //! its account, and the reply says its position and when it will leave.
 //!
@@ -13,7 +14,7 @@
 //! Then the outcome is **published** on the [`realtime`] bus.
 //!
 //! Later the messenger reports that the message was delivered and read: the [`inbox`] moves the row
-//! on. If the process dies anywhere in between, the next one restores the lane from the rows; a
+//! on, and files what people answer in the same chat. If the process dies anywhere in between, the next one restores the lane from the rows; a
 //! message that may have left is `uncertain` and never sent again by itself.
 //!
 //! The database is the truth. The queue is speed: it can be wiped at any moment without losing a

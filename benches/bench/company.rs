@@ -109,10 +109,12 @@ const SEED: &[&str] = &[
 
 /// Lists at a million messages, as requests a second, beside the same server's plainest GET.
 pub(super) async fn chats(database: &str, settings: &[(&str, &str)]) -> Vec<Line> {
-    let mut server = Binary::start(settings);
+    let folder = tempfile::TempDir::new().unwrap();
+    let data = folder.path().display().to_string();
+    let mut server = Binary::start(&[settings, &[("ANDANTE_DATA_DIR", &data)]].concat());
     let account = create(&server.client, 1, &account(json!({}), false)).await.remove(0);
     server.kill();
-    let file = format!("sqlite://{}", server.folder().join("andante.db").display());
+    let file = format!("sqlite://{data}/andante.db");
     let url = settings.iter().find(|(name, _)| *name == "DATABASE_URL").map_or(file, |(_, url)| (*url).to_owned());
     let db = Database::connect(&url).await.unwrap();
     let is_postgres = db.get_database_backend() == DbBackend::Postgres;

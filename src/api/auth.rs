@@ -13,7 +13,7 @@ use super::accounts::Done;
 use super::json::{Timestamp, check, no_nul};
 use crate::app::App;
 use crate::auth::login::{self, NewUser, normal_email};
-use crate::auth::{COOKIE, Caller, Who, password};
+use crate::auth::{COOKIE, Caller, Who, address, password};
 use crate::error::{ApiError, ErrorBody};
 use crate::realtime::Event;
 
@@ -108,8 +108,7 @@ pub struct CompanyView {
 }
 
 fn count_attempt(app: &App, request: &HttpRequest, email: &str) -> Result<(), ApiError> {
-    let address = request.peer_addr().map(|peer| peer.ip());
-    app.attempts.count(address, &normal_email(email)).map_err(|after| ApiError::TooMany { after })
+    app.attempts.count(address(app, request), &normal_email(email)).map_err(|after| ApiError::TooMany { after })
 }
 
 async fn company(app: &App, id: CompanyId) -> Result<CompanyView, ApiError> {

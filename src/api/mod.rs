@@ -45,7 +45,7 @@ use self::socketio::Bridge;
 use self::whatsapp::{access, chats as talks, sessions, stats};
 use crate::app::App;
 use crate::auth::identity::recall;
-use crate::auth::{Who, credential};
+use crate::auth::{Who, address, credential};
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::realtime::socketio::Service;
@@ -184,9 +184,11 @@ fn cors(app: &App) -> Cors {
         .expose_headers(["X-Request-Id", "Retry-After", "Idempotent-Replayed"])
         .max_age(3600);
     match &app.config.cors_origins {
-        None => cors.send_wildcard().allow_any_origin(),
+        None => cors.allow_any_origin(),
         Some(origins) => origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin)),
     }
+    // Whoever may call may say `credentials: "include"`: a cookie counts only from our own pages.
+    .supports_credentials()
 }
 
 /// The span of a request: its id, method and route. What a caller writes into an address or a
@@ -260,7 +262,7 @@ impl Callers {
             Some(Who::Operator) => Bucket::Operator,
             Some(Who::Program(key, _)) => Bucket::Program(key),
             Some(Who::Person(person)) => Bucket::Person(person.user.id),
-            Some(Who::Anyone) | None => Bucket::Address(request.peer_addr()?.ip()),
+            Some(Who::Anyone) | None => Bucket::Address(address(app, request.request())?),
         };
         if limiter.len() > CALLERS {
             limiter.retain_recent();

@@ -22,6 +22,8 @@ use tokio_util::io::ReaderStream;
 use tokio_util::task::AbortOnDropHandle;
 use tower_service::Service as _;
 
+use crate::app::App;
+use crate::auth::address;
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::realtime::socketio::{PAYLOAD, Service};
@@ -49,21 +51,26 @@ impl Bridge {
     }
 
     /// Refuses an address that opens too many connections.
-    fn check_rate(&self, request: &HttpRequest) -> Result<(), ApiError> {
-        let (Some(limiter), Some(peer)) = (&self.handshakes, request.peer_addr()) else { return Ok(()) };
+    fn check_rate(&self, app: &App, request: &HttpRequest) -> Result<(), ApiError> {
+        let (Some(limiter), Some(address)) = (&self.handshakes, address(app, request)) else { return Ok(()) };
         if limiter.len() > ADDRESSES {
             limiter.retain_recent();
         }
         let too_many = |_| ApiError::TooMany { after: std::time::Duration::from_secs(1) };
-        limiter.check_key(&peer.ip()).map_err(too_many)
+        limiter.check_key(&address).map_err(too_many)
     }
 }
 
 /// A request of Socket.IO's.
-pub async fn handle(request: HttpRequest, payload: Payload, bridge: Data<Bridge>) -> Result<HttpResponse, ApiError> {
+pub async fn handle(
+    app: Data<App>,
+    request: HttpRequest,
+    payload: Payload,
+    bridge: Data<Bridge>,
+) -> Result<HttpResponse, ApiError> {
     let parameters = || request.query_string().split('&');
     if !parameters().any(|parameter| parameter.starts_with("sid=")) {
-        bridge.check_rate(&request)?;
+        bridge.check_rate(&app, &request)?;
     }
     let upgrade = request.headers().get(header::UPGRADE);
     let is_upgrade = upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));

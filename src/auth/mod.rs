@@ -12,6 +12,7 @@ pub mod password;
 pub mod token;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::pin::Pin;
 
@@ -92,6 +93,14 @@ pub fn credential(app: &App, request: &HttpRequest) -> Result<Option<String>, Ap
         return Err(ApiError::Forbidden { code: "csrf", message });
     }
     Ok(shown)
+}
+
+/// Where the request comes from: the peer, or whom the proxy before us names.
+#[must_use]
+pub fn address(app: &App, request: &HttpRequest) -> Option<IpAddr> {
+    let named = header(request.headers(), "x-forwarded-for").filter(|_| app.config.behind_proxy);
+    let last = named.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
+    last.or_else(|| request.peer_addr().map(|peer| peer.ip()))
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

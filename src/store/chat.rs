@@ -76,10 +76,10 @@ impl Store {
         let total = all.clone().count(&self.reader).await?;
         let part = match page {
             ChatPage::Offset(offset) => all.offset(offset),
+            // Compared as pairs, so that the index leads there.
             ChatPage::After((at, id)) => all.filter(
-                Condition::any()
-                    .add(Column::ActiveAtMs.lt(at))
-                    .add(Condition::all().add(Column::ActiveAtMs.eq(at)).add(Column::Id.lt(id))),
+                Expr::tuple([Expr::col(Column::ActiveAtMs), Expr::col(Column::Id)])
+                    .lt(Expr::tuple([Expr::value(at), Expr::value(id)])),
             ),
         };
         let part = part.order_by_desc(Column::ActiveAtMs).order_by_desc(Column::Id).limit(limit);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use andante::auth::access::{Need, TABLE};
 use andante::clock::Clock;
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -169,7 +169,7 @@ async fn managers(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_token_opens_nothing() {
-    let clock = Clock::manual(Utc::now());
+    let clock = Clock::manual(Clock::system().now());
     let settings = [("ANDANTE_AUTH", "required"), ("ANDANTE_HTTP_RATE", "0")];
     let app = TestApp::on(&settings, clock.clone()).await;
     let company = Company::register(&app.client, "clinic").await;

@@ -55,7 +55,8 @@ async fn browsers_may_call_from_anywhere_or_from_the_listed_origins() {
     };
     let anywhere = TestApp::start().await;
     let answer = preflight(&anywhere, "https://clinic.example").await;
-    assert_eq!(answer.headers["Access-Control-Allow-Origin"], "*");
+    assert_eq!(answer.headers["Access-Control-Allow-Origin"], "https://clinic.example");
+    assert_eq!(answer.headers["Access-Control-Allow-Credentials"], "true");
     let listed = TestApp::with(&[("ANDANTE_CORS_ORIGINS", "https://clinic.example, https://crm.example")]).await;
     let answer = preflight(&listed, "https://crm.example").await;
     assert_eq!(answer.headers["Access-Control-Allow-Origin"], "https://crm.example");

@@ -1,7 +1,7 @@
 //! Signing in and out, cookies, keys, staff; and what stands between them and the rest of the world.
 
 use andante::clock::Clock;
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ async fn logins_outlive_a_restart_and_ended_ones_do_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_signing_key_changes_and_old_tokens_last_their_time() {
-    let clock = Clock::manual(Utc::now());
+    let clock = Clock::manual(Clock::system().now());
     let settings = [("ANDANTE_AUTH", "required"), ("ANDANTE_HTTP_RATE", "0"), ("ANDANTE_LOGIN_HOURS", "100")];
     let app = TestApp::on(&settings, clock.clone()).await;
     let company = Company::register(&app.client, "clinic").await;
@@ -158,6 +158,28 @@ async fn guessing_is_slowed_for_an_address_and_for_a_user() {
     let answer = app.client.post("/api/auth/login", body).await;
     assert!(answer.headers["Retry-After"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
     answer.refused(429, "too_many_requests");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_proxy_everybody_is_counted_alone() {
+    let settings = [("ANDANTE_AUTH", "required"), ("ANDANTE_LOGIN_RATE", "2")];
+    let guess = async |app: &TestApp, number: u32, from: &str| {
+        let body = json!({"email": format!("user{number}@clinic.example"), "password": "a guess, and a bad one"});
+        let request = app.client.request(Method::POST, "/api/auth/login").header("X-Forwarded-For", from);
+        app.client.run(request.json(&body)).await.status.as_u16()
+    };
+    let behind = TestApp::with(&[settings.as_slice(), &[("ANDANTE_BEHIND_PROXY", "true")]].concat()).await;
+    for number in 0..2 {
+        assert_eq!(guess(&behind, number, "203.0.113.9, 198.51.100.7").await, 401);
+    }
+    assert_eq!(guess(&behind, 2, "203.0.113.9, 198.51.100.7").await, 429);
+    assert_eq!(guess(&behind, 3, "203.0.113.9, 198.51.100.8").await, 401);
+    // Without one, what a caller writes into the header counts for nothing.
+    let bare = TestApp::with(&settings).await;
+    for (number, from) in ["192.0.2.1", "192.0.2.2", "192.0.2.3"].iter().enumerate() {
+        let status = guess(&bare, number as u32, from).await;
+        assert_eq!(status, if number < 2 { 401 } else { 429 });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! A messenger that exists only inside the server: what a newcomer tries, what tests and load use.
 //!
 //! It pairs by a QR code that "is scanned" after a few seconds or on command, connects with a
-//! number, takes messages with a latency, lets a [`person`] read and answer them, and fails as it is
+//! number, takes messages with a latency, lets a person read and answer them, and fails as it is
 //! told: before, during and after a send. A connected account costs no task.
 
 pub mod config;

@@ -3,7 +3,7 @@
 //! The account's `config` is `{"token": "…"}`. Connecting asks `getMe`. Telegram's own limits, 30
 //! messages a second for a bot and one a second for a chat (Bots FAQ, "My bot is hitting limits"),
 //! are kept here; they are a messenger's quota, not the account's pace. What people write to the
-//! bot is asked for by [`updates`].
+//! bot is asked for by `updates`.
 
 mod updates;
 

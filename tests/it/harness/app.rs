@@ -82,7 +82,7 @@ pub struct Binary {
     pub client: Client,
     settings: Vec<(String, String)>,
     child: Option<Child>,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Binary {
@@ -94,7 +94,7 @@ impl Binary {
             ("ANDANTE_DATA_DIR".to_owned(), folder.path().display().to_string()),
         ];
         all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let mut binary = Self { client: Client::new(""), settings: all, child: None, folder };
+        let mut binary = Self { client: Client::new(""), settings: all, child: None, _folder: folder };
         binary.resume();
         binary
     }
@@ -121,11 +121,6 @@ impl Binary {
         // Read on, so that it never writes into a closed pipe.
         std::thread::spawn(move || lines.for_each(drop));
         self.child = Some(child);
-    }
-
-    /// Where its data lies.
-    pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
     }
 
     /// The process' number.
