@@ -85,7 +85,7 @@ fn main() {
             company::chats("PostgreSQL", &[("DATABASE_URL", &database)]).await.iter().for_each(show);
         }
         if is_wanted("login") {
-            show(&company::login().await);
+            company::login().await.iter().for_each(show);
         }
     });
 }

@@ -131,6 +131,50 @@ async fn a_token_that_expires_cuts_its_sockets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_is_told_with_what_it_was_about() {
+    use andante::gateway::simulator::Fault;
+    let app = guarded(&[]).await;
+    let company = Company::register(&app.client, "clinic").await;
+    let account = ready_account(&company.admin, json!({})).await;
+    let mut socket = Socket::with_token(&app.client, &company.token).await;
+    let stage = app.app().simulator.stage(TestApp::id(&account)).unwrap();
+    stage.fail_next([Fault::Refuse, Fault::During]);
+    company.admin.send(&account, "77777777777", "to nobody").await;
+    let failed = socket.event("send-error").await;
+    assert_eq!((&failed["errorType"], &failed["messageText"]), (&json!("refused"), &json!("to nobody")));
+    assert_eq!((&failed["chatId"], &failed["sessionId"]), (&json!("77777777777@c.us"), &json!(account)));
+    assert!(failed["message"].is_string() && failed["timestamp"].is_string());
+    company.admin.send(&account, "77777777777", "perhaps").await;
+    let failed = socket.event("send-error").await;
+    assert_eq!(failed["errorType"], "uncertain");
+    assert!(failed["chatId"].as_str().unwrap().starts_with("cht_"), "it may have left, so it is in its chat");
+    stage.names(&[("77777777777@c.us", "Айгуль"), ("70000000000@c.us", "Nobody here")]);
+    socket.event("chat-updated").await;
+    let chats = company.admin.get(&format!("/api/accounts/{account}/chats")).await.expect(200);
+    assert_eq!((&chats["data"][0]["chatName"], &chats["pagination"]["total"]), (&json!("Айгуль"), &json!(1)));
+    stage.cut();
+    assert_eq!(socket.event("session-error").await["errorType"], "connection_lost");
+    assert_eq!(socket.event("session-disconnected").await["reason"], "connection_lost");
+    socket.event("session-connected").await;
+    stage.log_out();
+    assert_eq!(socket.event("disconnected").await["reason"], "logged_out");
+    company.admin.delete(&format!("/api/accounts/{account}")).await.expect(200);
+    assert_eq!(socket.event("session-disconnected").await["reason"], "removed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_ours_gets_in_by_its_cookie_and_a_foreign_one_does_not() {
+    let app = guarded(&[]).await;
+    let company = Company::register(&app.client, "clinic").await;
+    let enter = async |origin: &str| {
+        let cookie = format!("other=1; andante_token={}", company.token);
+        Socket::enter_from(&app.client, &[("Cookie", &cookie), ("Origin", origin)]).await
+    };
+    enter(&app.client.url).await.socket();
+    assert!(enter("https://evil.example").await.refusal().contains("credentials are needed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn counts_are_told_at_most_once_a_second() {
     let app = guarded(&[]).await;
     let company = Company::register(&app.client, "clinic").await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bot_api::{BotApi, Next, token};
-use crate::harness::{TestApp, eventually};
+use crate::harness::{Binary, Postgres, TestApp, eventually};
 
 async fn start(api: &BotApi) -> TestApp {
     TestApp::with(&[("ANDANTE_TELEGRAM_API_URL", &api.url), ("ANDANTE_SEND_DEADLINE_SECONDS", "2")]).await
@@ -260,4 +260,45 @@ async fn a_message_to_a_channel_by_name_is_filed_under_its_number() {
     app.client.reaches(&sent, &["sent"]).await;
     let chats = holds(&app, &account, 1).await;
     assert_eq!((&chats[0]["chatId"], &chats[0]["chatType"]), (&json!("-1001234567890"), &json!("group")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_while_people_write_loses_and_doubles_nothing() {
+    let postgres = Postgres::database().await;
+    for database in [None, Some(postgres.as_str())] {
+        let api = BotApi::start();
+        let mut settings = vec![("ANDANTE_TELEGRAM_API_URL", api.url.as_str())];
+        settings.extend(database.map(|url| ("DATABASE_URL", url)));
+        let mut binary = Binary::start(&settings);
+        let account =
+            binary.client.create(json!({"name": "Bot", "provider": "telegram", "config": {"token": token(1)}})).await;
+        binary.client.connect(&account).await;
+        binary.client.status(&account, "CONNECTED").await;
+        for round in 0..4 {
+            for number in 0..150 {
+                api.write(&token(1), 42 + number % 7, "Пациент", &format!("{round}/{number}"));
+            }
+            // In the middle of it: some are confirmed, and not all.
+            eventually("some are confirmed", 20, async || (api.unconfirmed(&token(1)) < 150).then_some(())).await;
+            binary.kill();
+            binary.resume();
+        }
+        let mut bodies = Vec::new();
+        eventually("all are filed", 30, async || {
+            bodies.clear();
+            for chat in 42..49 {
+                let address = format!("/api/accounts/{account}/chats/{chat}?limit=200");
+                let messages = binary.client.get(&address).await;
+                let list = messages.body["data"].as_array().cloned().unwrap_or_default();
+                bodies.extend(list.into_iter().map(|message| message["body"].as_str().unwrap().to_owned()));
+            }
+            (bodies.len() >= 600 && api.unconfirmed(&token(1)) == 0).then_some(())
+        })
+        .await;
+        bodies.sort();
+        bodies.dedup();
+        assert_eq!(bodies.len(), 600);
+        let stats = binary.client.get("/api/whatsapp/stats").await.expect(200)["data"]["messages"].clone();
+        assert_eq!(stats["received"], 600, "counts and rows are written together");
+    }
 }

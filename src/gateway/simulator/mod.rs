@@ -139,6 +139,12 @@ impl Stage {
         self.report(GatewayEvent::Receipts(receipts));
     }
 
+    /// The messenger says what it calls its chats: id and name.
+    pub fn names(&self, names: &[(&str, &str)]) {
+        let names = names.iter().map(|(chat, name)| ((*chat).to_owned(), (*name).to_owned()));
+        self.report(GatewayEvent::Names(names.collect()));
+    }
+
     /// Somebody types in a chat, or has stopped.
     pub fn types(&self, chat: &str, is_typing: bool) {
         let (chat, participant) = (chat.to_owned(), chat.to_owned());

@@ -5,6 +5,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::Client;
@@ -42,15 +43,29 @@ impl Entrance {
     }
 }
 
-async fn open(client: &Client, session: &str) -> Stream {
+async fn open(client: &Client, session: &str, headers: &[(&'static str, &str)]) -> Stream {
     let url = client.url.replacen("http", "ws", 1);
-    connect_async(format!("{url}/socket.io/?EIO=4&transport=websocket{session}")).await.unwrap().0
+    let url = format!("{url}/socket.io/?EIO=4&transport=websocket{session}");
+    let mut request = url.into_client_request().unwrap();
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    connect_async(request).await.unwrap().0
 }
 
 impl Socket {
     /// Connects, showing `auth`.
     pub async fn enter(client: &Client, auth: Value) -> Entrance {
-        let mut socket = Self { stream: open(client, "").await };
+        Self::say_who(open(client, "", &[]).await, auth).await
+    }
+
+    /// Connects as a browser's page does: with headers, and nothing else to show.
+    pub async fn enter_from(client: &Client, headers: &[(&'static str, &str)]) -> Entrance {
+        Self::say_who(open(client, "", headers).await, json!({})).await
+    }
+
+    async fn say_who(stream: Stream, auth: Value) -> Entrance {
+        let mut socket = Self { stream };
         assert!(socket.text().await.unwrap().starts_with("0{\"sid\""));
         socket.say(format!("40{auth}")).await;
         match socket.text().await {
@@ -70,7 +85,7 @@ impl Socket {
 
     /// Opens a WebSocket for a session that was begun by polling.
     pub async fn upgrade(client: &Client, sid: &str) -> Self {
-        Self { stream: open(client, &format!("&sid={sid}")).await }
+        Self { stream: open(client, &format!("&sid={sid}"), &[]).await }
     }
 
     pub async fn say(&mut self, text: impl Into<String>) {
