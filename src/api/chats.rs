@@ -171,8 +171,8 @@ fn recipient_of(account: &Account, chat: &Model) -> Result<Recipient, ApiError> 
 }
 
 /// A chat's messages, newest first.
-#[utoipa::path(get, path = "/api/accounts/{id}/chats/{chat_id}", tag = "chats",
-    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own"), ChatMessageQuery),
+#[utoipa::path(get, path = "/api/accounts/{id}/chats/{chatId}", tag = "chats",
+    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own"), ChatMessageQuery),
     responses((status = 200, body = Listed<ChatMessageView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn messages(
     caller: Caller,
@@ -265,8 +265,8 @@ pub(super) async fn open(app: &App, account: &Account, to: &str, field: &'static
 }
 
 /// Sends a text in a chat: as `POST /api/messages/send`, and it is in the chat at once.
-#[utoipa::path(post, path = "/api/accounts/{id}/chats/{chat_id}", tag = "chats", request_body = ChatText,
-    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own"),
+#[utoipa::path(post, path = "/api/accounts/{id}/chats/{chatId}", tag = "chats", request_body = ChatText,
+    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own"),
         ("Idempotency-Key" = Option<String>, Header, description = "Under the same key the same request is accepted once"),
         ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N (at most 30) seconds for the outcome")),
     responses((status = 200, body = SendView), (status = 202, body = SendView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]

@@ -50,8 +50,8 @@ impl Estate {
         };
         pattern
             .replace("{id}", &self.ids[kind])
-            .replace("{chat_id}", &self.ids["chat"])
-            .replace("{manager_id}", &self.ids["manager"])
+            .replace("{chatId}", &self.ids["chat"])
+            .replace("{managerId}", &self.ids["manager"])
     }
 
     /// A body that the address would take from who may.

@@ -3,7 +3,9 @@
 
 use serde_json::json;
 
-use crate::harness::{Postgres, Proxy, Redis, TestApp, eventually, ready_account};
+use crate::harness::{
+    Company, PASSWORD, Postgres, Proxy, Redis, Socket, TestApp, eventually, guarded, login, ready_account,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_away_refuses_with_503_and_nothing_is_half_done() {
@@ -91,4 +93,51 @@ async fn a_server_starts_while_redis_is_down_and_catches_up() {
     let sent = app.client.send(&account, "77777777777", "m").await;
     redis.resume().await;
     app.client.reaches(sent["messageId"].as_str().unwrap(), &["sent"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_away_nobody_new_is_let_in_and_nobody_is_told_that_the_token_is_bad() {
+    let database = Postgres::database().await;
+    let port = database.split(':').nth(2).unwrap().split('/').next().unwrap().parse().unwrap();
+    let proxy = Proxy::start(port).await;
+    let through_proxy = database.replace(&port.to_string(), &proxy.port.to_string());
+    let app = guarded(&[("DATABASE_URL", &through_proxy)]).await;
+    let company = Company::register(&app.client, "clinic").await;
+    let other = login(&app.client, "admin@clinic.example").await;
+    let account = ready_account(&company.admin, json!({})).await;
+    let mut socket = Socket::with_token(&app.client, &company.token).await;
+
+    proxy.cut();
+    app.client.with_key(&other).get("/api/auth/me").await.refused(503, "unavailable");
+    let body = json!({"email": "admin@clinic.example", "password": PASSWORD});
+    app.client.post("/api/auth/login", body.clone()).await.refused(503, "unavailable");
+    let why = Socket::enter(&app.client, json!({ "token": other })).await.refusal();
+    assert!(why.contains("can't check credentials now"), "{why}");
+    // Who is in stays in, and hears what needs no row.
+    let stage = app.app().simulator.stage(TestApp::id(&account)).unwrap();
+    stage.types("77777777777@c.us", true);
+    socket.event("typing-status").await;
+    let at = app.app().clock.now();
+    stage.write(andante::gateway::Letter {
+        chat: "77777777777@c.us".to_owned(),
+        chat_kind: entity::chat::Kind::Individual,
+        chat_name: None,
+        provider_message_id: "wamid.1".to_owned(),
+        is_own: false,
+        sender: None,
+        sender_name: None,
+        text: "written meanwhile".to_owned(),
+        kind: entity::message::Kind::Text,
+        at,
+        is_history: false,
+    });
+
+    proxy.mend();
+    // Written as soon as it can be, and told only then.
+    assert_eq!(socket.event("new-message").await["message"]["body"], "written meanwhile");
+    eventually("people sign in again", 20, async || {
+        (app.client.post("/api/auth/login", body.clone()).await.status == 200).then_some(())
+    })
+    .await;
+    app.client.with_key(&other).get("/api/auth/me").await.expect(200);
 }

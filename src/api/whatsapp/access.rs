@@ -242,16 +242,16 @@ async fn take_back(app: &App, caller: &Caller, session: &str, manager: &str) -> 
 }
 
 /// Takes a manager's access back, at once.
-#[utoipa::path(delete, path = "/api/whatsapp/sessions/{id}/managers/{manager_id}", tag = "sessions",
-    params(("id" = AccountId, Path), ("manager_id" = UserId, Path)),
+#[utoipa::path(delete, path = "/api/whatsapp/sessions/{id}/managers/{managerId}", tag = "sessions",
+    params(("id" = AccountId, Path), ("managerId" = UserId, Path)),
     responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn forbid(caller: Caller, app: Data<App>, path: Path<(String, String)>) -> Result<impl Responder, ApiError> {
     take_back(&app, &caller, &path.0, &path.1).await
 }
 
 /// Takes a manager's access back, at once.
-#[utoipa::path(delete, path = "/api/whatsapp/sessions/{id}/access/{manager_id}", tag = "sessions",
-    params(("id" = AccountId, Path), ("manager_id" = UserId, Path)),
+#[utoipa::path(delete, path = "/api/whatsapp/sessions/{id}/access/{managerId}", tag = "sessions",
+    params(("id" = AccountId, Path), ("managerId" = UserId, Path)),
     responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn revoke(caller: Caller, app: Data<App>, path: Path<(String, String)>) -> Result<impl Responder, ApiError> {
     take_back(&app, &caller, &path.0, &path.1).await

@@ -31,8 +31,8 @@ pub async fn list(
 }
 
 /// One chat.
-#[utoipa::path(get, path = "/api/whatsapp/sessions/{id}/chats/{chat_id}", tag = "sessions",
-    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own")),
+#[utoipa::path(get, path = "/api/whatsapp/sessions/{id}/chats/{chatId}", tag = "sessions",
+    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own")),
     responses((status = 200, body = Wrapped<ChatView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn show(caller: Caller, app: Data<App>, path: Path<(String, String)>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &path.0).await?;
@@ -54,8 +54,8 @@ pub struct ChatChange {
 }
 
 /// Renames a chat, or puts it away and back.
-#[utoipa::path(put, path = "/api/whatsapp/sessions/{id}/chats/{chat_id}", tag = "sessions", request_body = ChatChange,
-    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own")),
+#[utoipa::path(put, path = "/api/whatsapp/sessions/{id}/chats/{chatId}", tag = "sessions", request_body = ChatChange,
+    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own")),
     responses((status = 200, body = Wrapped<ChatView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn change(
     caller: Caller,
@@ -74,8 +74,8 @@ pub async fn change(
 }
 
 /// A chat's messages, newest first.
-#[utoipa::path(get, path = "/api/whatsapp/sessions/{id}/chats/{chat_id}/messages", tag = "sessions",
-    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own"), ChatMessageQuery),
+#[utoipa::path(get, path = "/api/whatsapp/sessions/{id}/chats/{chatId}/messages", tag = "sessions",
+    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own"), ChatMessageQuery),
     responses((status = 200, body = WrappedPage<ChatMessageView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn messages(
     caller: Caller,
@@ -89,8 +89,8 @@ pub async fn messages(
 }
 
 /// Sends a text in a chat, through the account's queue: the stored message.
-#[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/chats/{chat_id}/messages", tag = "sessions", request_body = ChatText,
-    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own"),
+#[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/chats/{chatId}/messages", tag = "sessions", request_body = ChatText,
+    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own"),
         ("Idempotency-Key" = Option<String>, Header, description = "Under the same key the same request is accepted once"),
         ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N (at most 30) seconds for the outcome")),
     responses((status = 200, body = Wrapped<ChatMessageView>), (status = 202, body = Wrapped<ChatMessageView>),
@@ -111,8 +111,8 @@ pub async fn send(
 }
 
 /// The same under the name that the first guide gave it.
-#[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/chats/{chat_id}/send", tag = "sessions", request_body = ChatText,
-    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own"),
+#[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/chats/{chatId}/send", tag = "sessions", request_body = ChatText,
+    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own"),
         ("Idempotency-Key" = Option<String>, Header, description = "Under the same key the same request is accepted once"),
         ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N (at most 30) seconds for the outcome")),
     responses((status = 200, body = Wrapped<ChatMessageView>), (status = 202, body = Wrapped<ChatMessageView>),
@@ -128,8 +128,8 @@ pub async fn send_plainly(
 }
 
 /// Notes that somebody has read a chat, and tells the messenger.
-#[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/chats/{chat_id}/read", tag = "sessions",
-    params(("id" = AccountId, Path), ("chat_id" = String, Path, description = "The row's id, or the messenger's own")),
+#[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/chats/{chatId}/read", tag = "sessions",
+    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own")),
     responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn read(caller: Caller, app: Data<App>, path: Path<(String, String)>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &path.0).await?;
