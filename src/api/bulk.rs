@@ -102,6 +102,7 @@ pub async fn bulk(
         .enumerate()
         .map(|(index, value)| {
             let mut draft = read_entry(value, &account, now).map_err(|error| error.body())?;
+            draft.user = caller.user().map(|user| user.id);
             if let Some((key, hash)) = &whole {
                 draft.key = Some((key_of(key, index), *hash));
             }

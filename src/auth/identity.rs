@@ -110,20 +110,31 @@ impl Identity {
     /// Whether it may with this account of its company.
     #[must_use]
     pub fn may(&self, need: Need, account: AccountId) -> bool {
-        let Some(manager) = self.manager() else { return true };
-        manager.grants.get(&account).is_some_and(|rights| match need {
-            Need::Read => rights.can_read,
-            Need::Send => rights.can_write,
-            Need::ManageChats => rights.can_manage_chats,
-            Need::SignedIn | Need::Company | Need::Admin => false,
-        })
+        self.manager().is_none_or(|manager| manager.grants.get(&account).is_some_and(|rights| rights.meet(need)))
+    }
+
+    /// The accounts with which it may; none: all of its company.
+    #[must_use]
+    pub fn granted(&self, need: Need) -> Option<Vec<AccountId>> {
+        let grants = self.manager()?.grants.iter();
+        Some(grants.filter(|(_, rights)| rights.meet(need)).map(|(account, _)| *account).collect())
     }
 
     /// The accounts it may see; none: all of its company.
     #[must_use]
     pub fn visible(&self) -> Option<Vec<AccountId>> {
-        let manager = self.manager()?;
-        Some(manager.grants.iter().filter(|(_, rights)| rights.can_read).map(|(account, _)| *account).collect())
+        self.granted(Need::Read)
+    }
+}
+
+impl Rights {
+    fn meet(self, need: Need) -> bool {
+        match need {
+            Need::Read => self.can_read,
+            Need::Send => self.can_write,
+            Need::ManageChats => self.can_manage_chats,
+            Need::SignedIn | Need::Company | Need::Admin => false,
+        }
     }
 }
 

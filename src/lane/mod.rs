@@ -152,6 +152,8 @@ impl Lanes {
         app.store.delete_account(id).await?;
         self.end(app, id).await;
         app.store.lose_in_flight(id).await?;
+        // What was in flight may have entered a chat meanwhile.
+        app.store.forget_chats(id).await?;
         app.sessions.close(id, Status::Disconnected, true).await;
         app.sessions.forget(id);
         app.simulator.forget(id);

@@ -125,6 +125,24 @@ impl Store {
         Ok((page.into_iter().map(Account::from).collect(), total))
     }
 
+    /// The company's accounts that should be connected, of all of them or of those `granted`; so
+    /// many at most.
+    pub async fn accounts_in_use(
+        &self,
+        company: CompanyId,
+        granted: Option<Vec<AccountId>>,
+        most: u64,
+    ) -> Result<Vec<Account>, StoreError> {
+        let mut in_use = Entity::find()
+            .filter(account::COLUMN.company_id.eq(company))
+            .filter(account::COLUMN.should_connect.eq(true));
+        if let Some(granted) = granted {
+            in_use = in_use.filter(account::COLUMN.id.is_in(granted));
+        }
+        let found = in_use.order_by_asc(account::COLUMN.id).limit(most).all(&self.reader).await?;
+        Ok(found.into_iter().map(Account::from).collect())
+    }
+
     /// Every account that should be connected.
     pub async fn accounts_to_connect(&self) -> Result<Vec<Arc<Account>>, StoreError> {
         let all = Entity::find().filter(account::COLUMN.should_connect.eq(true)).all(&self.reader).await?;

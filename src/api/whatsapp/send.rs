@@ -78,9 +78,7 @@ const CHOICES: u64 = 50;
 
 /// The only account that the caller can send from.
 async fn only_account(app: &App, caller: &Caller) -> Result<AccountId, ApiError> {
-    let (accounts, _) = app.store.list_accounts(caller.company, None, 0, CHOICES).await?;
-    let usable: Vec<_> =
-        accounts.iter().filter(|account| account.should_connect && caller.may(Need::Send, account.id)).collect();
+    let usable = app.store.accounts_in_use(caller.company, caller.granted(Need::Send), CHOICES).await?;
     match usable.as_slice() {
         [only] => Ok(only.id),
         [] => Err(ApiError::Choice {
