@@ -14,6 +14,7 @@ use crate::pacing::{Pace, estimate};
 use crate::phone::Recipient;
 use crate::queue::{Entry, Placed, rank};
 use crate::realtime::Event;
+use crate::store::StoreError;
 use crate::store::account::Account;
 use crate::store::message::{Kept, NewMessage};
 
@@ -83,7 +84,9 @@ async fn accept_chunk(app: &App, account: &Arc<Account>, drafts: Vec<Draft>) -> 
     let kept = app.store.accept(rows).await?;
     let is_new = |id| entries.iter().zip(&kept).any(|(entry, kept)| entry.message == id && *kept == Kept::New);
     for (message, chat) in written.into_iter().filter(|(message, _)| is_new(*message)) {
-        tell_filed(app, account, message, chat).await?;
+        if let Err(error) = tell_filed(app, account, message, chat).await {
+            tracing::warn!(account.id = %account.id, %error, "accepted; nobody could be told yet");
+        }
     }
     let new: Vec<Entry> = entries.iter().zip(&kept).filter(|(_, kept)| **kept == Kept::New).map(|(e, _)| *e).collect();
     if app.store.account(account.id).await?.is_none() {
@@ -113,7 +116,7 @@ async fn accept_chunk(app: &App, account: &Arc<Account>, drafts: Vec<Draft>) -> 
 }
 
 /// Tells that a message a person wrote is in its chat.
-async fn tell_filed(app: &App, account: &Account, message: MessageId, chat: ChatId) -> Result<(), ApiError> {
+async fn tell_filed(app: &App, account: &Account, message: MessageId, chat: ChatId) -> Result<(), StoreError> {
     let message = app.store.find_message(account.company_id, message).await?;
     let chat = app.store.find_chat(account.id, chat).await?;
     if let (Some(message), Some(chat)) = (message, chat) {
