@@ -23,7 +23,7 @@ check: ## Formatting, clippy and the documentation, with warnings as errors
 fmt: ## Format the source
 	$(CARGO) fmt --all
 
-bench: services ## Print the table of figures (takes about ten minutes)
+bench: services ## Print the table of figures (takes about half an hour)
 	$(CARGO) bench --bench bench
 
 setup: services clients ## Install the services and clients that the tests use

@@ -45,7 +45,7 @@ fn main() {
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        println!("{:<58} {:>16} {:>24} {:>8} {:>8}", "what", "figure", "reference", "ratio", "target");
+        println!("{:<72} {:>16} {:>24} {:>8} {:>8}", "what", "figure", "reference", "ratio", "target");
         if is_wanted("accept-sqlite") {
             show(&accept("accepted a second, SQLite + memory, 256 connections", &[], 256, "0.35").await);
             show(&accept("accepted a second, SQLite + memory, 1,024 connections", &[], 1_024, "0.35").await);
@@ -92,7 +92,7 @@ fn main() {
 
 fn show(line: &Line) {
     let Line { what, figure, reference, ratio, target } = line;
-    println!("{what:<58} {figure:>16} {reference:>24} {ratio:>8.3} {target:>8}");
+    println!("{what:<72} {figure:>16} {reference:>24} {ratio:>8.3} {target:>8}");
 }
 
 fn account(limits: Value, use_limits: bool) -> Value {
