@@ -18,7 +18,7 @@ use crate::auth::identity::Identities;
 use crate::auth::token::Keys;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::gateway::sessions::Sessions;
+use crate::gateway::sessions::{Sessions, Status};
 use crate::gateway::simulator::Simulator;
 use crate::lane::{Lanes, watchdog};
 use crate::queue::Queue;
@@ -26,7 +26,7 @@ use crate::queue::memory::MemoryQueue;
 use crate::queue::redis::RedisQueue;
 use crate::realtime::socketio::{self, Clients};
 use crate::realtime::{Bus, Event, nodes};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::{api, inbox};
 
@@ -97,6 +97,17 @@ impl App {
         at.with_timezone(&self.config.timezone).date_naive().to_epoch_days()
     }
 
+    /// How many accounts a company has, and how they stand.
+    pub async fn sessions_of(&self, company: CompanyId) -> Result<SessionCounts, StoreError> {
+        let accounts = self.store.accounts_of(company).await?;
+        let is_connected = |id| self.sessions.status(id) == Status::Connected;
+        Ok(SessionCounts {
+            total: accounts.len(),
+            active: accounts.iter().filter(|(_, should_connect)| *should_connect).count(),
+            connected: accounts.iter().filter(|(id, _)| is_connected(*id)).count(),
+        })
+    }
+
     /// People, keys or grants changed: every node looks again who somebody is.
     pub fn people_changed(&self, company: CompanyId) {
         self.identities.forget();
@@ -114,6 +125,17 @@ impl App {
     pub fn qr_url(&self, account: AccountId) -> String {
         format!("{}/qr/{account}", self.public_url)
     }
+}
+
+/// How many accounts a company has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionCounts {
+    /// All of them.
+    pub total: usize,
+    /// Those that should be connected.
+    pub active: usize,
+    /// Those that are.
+    pub connected: usize,
 }
 
 /// A server that runs until it is stopped.

@@ -60,6 +60,14 @@ impl Clock {
         }
     }
 
+    /// Returns once `at` has come, if it ever does.
+    pub async fn sleep_until_maybe(&self, at: Option<DateTime<Utc>>) {
+        match at {
+            Some(at) => self.sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Returns after `span`.
     pub async fn sleep(&self, span: Duration) {
         self.sleep_until(self.now() + span).await;

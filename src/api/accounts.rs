@@ -81,7 +81,7 @@ pub(super) async fn open(app: &App, caller: &Caller, asked: NewAccount) -> Resul
     let limits = asked.limits.unwrap_or_default();
     Policy::new(&app.config.presets, asked.use_limits.unwrap_or(true), &limits, None)?;
     if let Some(most) = app.config.company_accounts
-        && app.store.count_accounts(caller.company).await?.0 >= most
+        && app.store.count_accounts(caller.company).await? >= most
     {
         let message = format!("the company has {most} accounts, and may not have more");
         return Err(ApiError::Conflict { code: "too_many_accounts", message });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use entity::chat::{Kind, Model};
-use entity::ids::AccountId;
+use entity::ids::{AccountId, ChatId};
 use garde::Validate;
 use serde::Deserialize;
 
@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::intake::Draft;
-use crate::phone::{Recipient, kind_of_chat};
+use crate::phone::Recipient;
 use crate::realtime::view::{ChatMessageView, ChatView};
 use crate::store::account::Account;
 use crate::store::chat::{ChatFilter, ChatPage};
@@ -161,15 +161,6 @@ fn address_of(account: &Account, text: &str) -> String {
     recipient.map_or_else(|_| text.replace('\0', ""), |recipient| recipient.chat(account.provider))
 }
 
-/// Whom a message in the chat is for.
-fn recipient_of(account: &Account, chat: &Model) -> Result<Recipient, ApiError> {
-    Recipient::parse(account.provider, &chat.address).map_err(|why| ApiError::Refused {
-        code: "invalid_number",
-        field: "chatId",
-        message: why.to_string(),
-    })
-}
-
 /// A chat's messages, newest first.
 #[utoipa::path(get, path = "/api/accounts/{id}/chats/{chatId}", tag = "chats",
     params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own"), ChatMessageQuery),
@@ -205,16 +196,23 @@ impl From<String> for ChatText {
     }
 }
 
-/// Sends a text in the chat that an address of the API names, through the account's queue. A chat
-/// with a number that was never written to is opened.
+/// Where a person writes: in a chat that an address of the API names, or to a number.
+#[derive(Clone, Copy)]
+pub(super) enum To<'a> {
+    Chat(&'a str),
+    Phone(&'a str),
+}
+
+/// Sends a text through the account's queue; it is in its chat at once. A chat with somebody who
+/// was never written to is opened, once the text is known to be one.
 pub(super) async fn send_in(
     app: &Arc<App>,
     caller: &Caller,
     account: &Arc<Account>,
-    chat: &str,
+    to: To<'_>,
     text: ChatText,
     request: &HttpRequest,
-) -> Result<(Sent, Model), ApiError> {
+) -> Result<Sent, ApiError> {
     check(&text)?;
     if text.kind.as_deref().is_some_and(|kind| kind != "text") {
         let message = format!("only texts can be sent by {} accounts here", account.provider);
@@ -223,14 +221,10 @@ pub(super) async fn send_in(
     if text.message.trim().is_empty() {
         return Err(ApiError::field("message", "must not be empty"));
     }
-    let chat = match find_chat(app, account, chat).await {
-        Err(ApiError::NotFound(_)) if chat.parse::<entity::ids::ChatId>().is_err() => {
-            open(app, account, chat, "chatId").await?
-        }
-        found => found?,
-    };
+    let key = header_key(request.headers())?;
+    let (chat, to) = chat_to(app, account, to).await?;
     let mut draft = Draft {
-        to: recipient_of(account, &chat)?,
+        to,
         text: text.message,
         priority: 5,
         send_at: None,
@@ -240,28 +234,37 @@ pub(super) async fn send_in(
         chat: Some(chat.id),
         user: caller.user().map(|user| user.id),
     };
-    draft.key = header_key(request.headers())?.map(|key| (key, hash_of(account.id, &draft)));
-    let sent = accept(app, account, draft, request).await?;
-    Ok((sent, chat))
+    draft.key = key.map(|key| (key, hash_of(account.id, &draft)));
+    accept(app, account, draft, request).await
 }
 
-/// The chat with whoever a person has typed, opened if need be.
-pub(super) async fn open(app: &App, account: &Account, to: &str, field: &'static str) -> Result<Model, ApiError> {
-    let invalid = |why: crate::phone::NotARecipient| ApiError::Refused {
-        code: "invalid_number",
-        field,
-        message: why.to_string(),
+/// The chat to write in, opened if need be, and whom a message in it is for.
+async fn chat_to(app: &App, account: &Account, to: To<'_>) -> Result<(Model, Recipient), ApiError> {
+    let (text, field) = match to {
+        To::Chat(text) => (text, "chatId"),
+        To::Phone(text) => (text, "phone"),
     };
-    let address = Recipient::parse(account.provider, to).map_err(invalid)?.chat(account.provider);
-    let chat = app.store.open_chat(NewChat {
-        company: account.company_id,
-        account: account.id,
-        kind: kind_of_chat(account.provider, &address),
-        address,
-        name: None,
-        at: app.clock.now(),
-    });
-    Ok(chat.await?)
+    let read = |text: &str| {
+        Recipient::parse(account.provider, text).map_err(|why| ApiError::Refused {
+            code: "invalid_number",
+            field,
+            message: why.to_string(),
+        })
+    };
+    let known = match to {
+        To::Chat(text) => match find_chat(app, account, text).await {
+            Err(ApiError::NotFound(_)) if text.parse::<ChatId>().is_err() => None,
+            found => Some(found?),
+        },
+        To::Phone(_) => None,
+    };
+    if let Some(chat) = known {
+        let recipient = read(&chat.address)?;
+        return Ok((chat, recipient));
+    }
+    let recipient = read(text)?;
+    let new = NewChat::with(account, recipient.chat(account.provider), app.clock.now());
+    Ok((app.store.open_chat(new).await?, recipient))
 }
 
 /// Sends a text in a chat: as `POST /api/messages/send`, and it is in the chat at once.
@@ -279,6 +282,6 @@ pub async fn send(
 ) -> Result<HttpResponse, ApiError> {
     let app = app.into_inner();
     let account = find(&app, &caller, &path.0).await?;
-    let (sent, _) = send_in(&app, &caller, &account, &path.1, body.into_inner(), &request).await?;
+    let sent = send_in(&app, &caller, &account, To::Chat(&path.1), body.into_inner(), &request).await?;
     Ok(sent.response().json(sent.view))
 }

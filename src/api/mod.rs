@@ -36,8 +36,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpMessage, HttpResponse, HttpServer, Resource, ResponseError};
 use anyhow::Context;
 use entity::ids::{ApiKeyId, UserId};
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::Quota;
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder, TracingLogger};
 
@@ -45,6 +44,7 @@ use self::socketio::Bridge;
 use self::whatsapp::{access, chats as talks, sessions, stats};
 use crate::app::App;
 use crate::auth::identity::recall;
+use crate::auth::limiter::Limiter;
 use crate::auth::{Who, address, credential};
 use crate::config::Config;
 use crate::error::ApiError;
@@ -233,7 +233,7 @@ async fn answer(
 
 /// How many requests each caller made lately. Who showed a credential of ours lately is known by
 /// it; the others go by their address, so that a made-up key earns nothing.
-struct Callers(Option<DefaultKeyedRateLimiter<Bucket>>);
+struct Callers(Limiter<Bucket>);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Bucket {
@@ -243,18 +243,17 @@ enum Bucket {
     Person(UserId),
 }
 
-/// Callers kept in mind before those long unheard of are forgotten.
-const CALLERS: usize = 10_000;
-
 impl Callers {
     fn new(config: &Config) -> Self {
         let rate = config.http_rate.and_then(NonZeroU32::new);
-        Self(rate.map(|rate| RateLimiter::keyed(Quota::per_second(rate))))
+        Self(Limiter::new(rate.map(Quota::per_second)))
     }
 
     fn too_many(&self, request: &ServiceRequest) -> Option<ApiError> {
         // Polling clients ask often; their handshakes have a limit of their own.
-        let limiter = self.0.as_ref().filter(|_| !request.path().starts_with("/socket.io"))?;
+        if !self.0.is_on() || request.path().starts_with("/socket.io") {
+            return None;
+        }
         let app = request.app_data::<web::Data<App>>()?;
         let shown = credential(app, request.request()).ok().flatten();
         let known = shown.and_then(|credential| recall(app, &credential));
@@ -264,12 +263,6 @@ impl Callers {
             Some(Who::Person(person)) => Bucket::Person(person.user.id),
             Some(Who::Anyone) | None => Bucket::Address(address(app, request.request())?),
         };
-        if limiter.len() > CALLERS {
-            limiter.retain_recent();
-        }
-        let until = limiter.check_key(&bucket).err()?;
-        // Whole seconds, rounded up: who comes back then is let in.
-        let after = until.wait_time_from(DefaultClock::default().now()) + Duration::from_millis(999);
-        Some(ApiError::TooMany { after })
+        self.0.count(&bucket).err().map(|after| ApiError::TooMany { after })
     }
 }

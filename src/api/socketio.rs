@@ -13,7 +13,7 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::Quota;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncWriteExt, DuplexStream};
@@ -24,21 +24,20 @@ use tower_service::Service as _;
 
 use crate::app::App;
 use crate::auth::address;
+use crate::auth::limiter::Limiter;
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::realtime::socketio::{PAYLOAD, Service};
 
 const PIPE: usize = 16 * 1024;
 const READ: usize = 4 * 1024;
-/// Addresses kept in mind before those long unheard of are forgotten.
-const ADDRESSES: usize = 10_000;
 
 /// The way from the HTTP workers to the service.
 pub struct Bridge {
     service: Service,
     /// Where the service's tasks run, whichever worker took the request.
     runtime: Handle,
-    handshakes: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    handshakes: Limiter<IpAddr>,
 }
 
 impl Bridge {
@@ -46,18 +45,14 @@ impl Bridge {
     #[must_use]
     pub fn new(service: Service, config: &Config) -> Self {
         let rate = config.socket_handshakes.and_then(NonZeroU32::new);
-        let handshakes = rate.map(|rate| RateLimiter::keyed(Quota::per_second(rate)));
+        let handshakes = Limiter::new(rate.map(Quota::per_second));
         Self { service, runtime: Handle::current(), handshakes }
     }
 
     /// Refuses an address that opens too many connections.
     fn check_rate(&self, app: &App, request: &HttpRequest) -> Result<(), ApiError> {
-        let (Some(limiter), Some(address)) = (&self.handshakes, address(app, request)) else { return Ok(()) };
-        if limiter.len() > ADDRESSES {
-            limiter.retain_recent();
-        }
-        let too_many = |_| ApiError::TooMany { after: std::time::Duration::from_secs(1) };
-        limiter.check_key(&address).map_err(too_many)
+        let Some(address) = address(app, request) else { return Ok(()) };
+        self.handshakes.count(&address).map_err(|after| ApiError::TooMany { after })
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod attempts;
 pub mod identity;
+pub mod limiter;
 pub mod login;
 pub mod password;
 pub mod token;

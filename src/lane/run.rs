@@ -78,19 +78,12 @@ pub(super) async fn run(app: Arc<App>, account: Arc<Account>, signals: Arc<Signa
             () = woken => {}
             () = app.lanes.quiet.cancelled() => {}
             () = signals.end.cancelled() => {}
-            () = sleep_until(&app, until) => lane.planned = until,
+            () = app.clock.sleep_until_maybe(until) => lane.planned = until,
         }
         signals.waits_until_ms.store(0, Ordering::Release);
     }
     lane.signals.promise_nothing();
     lane.app.lanes.ended(id, epoch);
-}
-
-async fn sleep_until(app: &App, until: Option<DateTime<Utc>>) {
-    match until {
-        Some(at) => app.clock.sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }
 
 impl Lane {

@@ -7,7 +7,7 @@ use entity::ids::MessageId;
 use entity::message::{Kind, Status};
 
 use crate::app::App;
-use crate::phone::{Recipient, kind_of_chat};
+use crate::phone::Recipient;
 use crate::realtime::Event;
 use crate::realtime::view::{ChatMessageView, Timestamp};
 use crate::store::account::Account;
@@ -17,19 +17,11 @@ use crate::store::message::{Begun, Filing, Outcome};
 /// Where a message that left, or may have, is put. `chat` is what the messenger called the chat.
 pub(super) fn filing(app: &App, account: &Account, begun: &Begun, chat: Option<String>, now: DateTime<Utc>) -> Filing {
     let address = chat.unwrap_or_else(|| Recipient::stored(begun.recipient.clone()).chat(account.provider));
-    let new = NewChat {
-        company: account.company_id,
-        account: account.id,
-        kind: kind_of_chat(account.provider, &address),
-        address,
-        name: None,
-        at: now,
-    };
     Filing {
         account: account.id,
         company: account.company_id,
         day: app.day_of(now),
-        chat: begun.chat.is_none().then_some(new),
+        chat: begun.chat.is_none().then(|| NewChat::with(account, address, now)),
         seq: app.next_seq(),
         text: begun.text.clone(),
     }

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use engineioxide::service::NotFoundService;
 use entity::ids::CompanyId;
 use serde_json::{Value, json};
@@ -23,7 +22,7 @@ use super::event::{Access, Event, News};
 use super::listener::{account_room, admit, company_room, room_of, seat, shut};
 use super::seats::Seats;
 use crate::app::App;
-use crate::gateway::sessions::Status;
+use crate::store::StoreError;
 
 /// Bytes of what a client may send at once: its credentials are all that is read.
 pub const PAYLOAD: usize = 100_000;
@@ -79,7 +78,7 @@ impl Clients {
             let due = stats.due();
             let next = tokio::select! {
                 next = news.recv() => next,
-                () = sleep_until(app, due) => {
+                () = app.clock.sleep_until_maybe(due) => {
                     for company in stats.take_due(app.clock.now()) {
                         self.tell_stats(app, company).await;
                     }
@@ -87,7 +86,7 @@ impl Clients {
                 }
             };
             let Some(news) = next else { return };
-            if matches!(news.event, Event::PeopleChanged | Event::LoginEnded { .. } | Event::AccessRevoked(_)) {
+            if matches!(news.event, Event::PeopleChanged | Event::LoginEnded { .. }) {
                 app.identities.forget();
             }
             self.tell(app, &news).await;
@@ -104,11 +103,7 @@ impl Clients {
         let mut rooms = vec![company_room(news.company)];
         rooms.extend(news.account.map(account_room));
         match &news.event {
-            Event::AccessGranted(access) => {
-                self.follow(news, access).await;
-                rooms = vec![company_room(news.company), room_of(access.manager)];
-            }
-            Event::AccessRevoked(access) => {
+            Event::AccessGranted(access) | Event::AccessRevoked(access) => {
                 self.follow(news, access).await;
                 rooms = vec![company_room(news.company), room_of(access.manager)];
             }
@@ -147,18 +142,17 @@ impl Clients {
     }
 
     async fn tell_stats(&self, app: &App, company: CompanyId) {
-        let stats = match app.store.stats(company, app.today()).await {
-            Ok(stats) => stats,
-            Err(error) => return tracing::warn!(%error, "the counts could not be told"),
-        };
-        let connected = match app.store.accounts_of(company).await {
-            Ok(accounts) => accounts.iter().filter(|id| app.sessions.status(**id) == Status::Connected).count(),
+        let today = app.today();
+        let read =
+            async { Ok::<_, StoreError>((app.store.stats(company, today).await?, app.sessions_of(company).await?)) };
+        let (stats, sessions) = match read.await {
+            Ok(read) => read,
             Err(error) => return tracing::warn!(%error, "the counts could not be told"),
         };
         let payload = json!({"companyId": company, "stats": {
             "totalChats": stats.individual + stats.groups, "unreadChats": stats.unread,
-            "totalMessages": stats.sent + stats.received, "todayMessages": stats.on(app.today()),
-            "connectedSessions": connected}});
+            "totalMessages": stats.sent + stats.received, "todayMessages": stats.on(today),
+            "connectedSessions": sessions.connected}});
         self.emit(app, vec![company_room(company)], "whatsapp:stats-updated", &payload).await;
     }
 
@@ -178,11 +172,4 @@ fn counts(event: &Event) -> bool {
             | Event::Connected { .. }
             | Event::Disconnected { .. }
     )
-}
-
-async fn sleep_until(app: &App, due: Option<DateTime<Utc>>) {
-    match due {
-        Some(at) => app.clock.sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }

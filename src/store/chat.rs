@@ -1,5 +1,7 @@
 //! Chats and what is in them, as people ask for them; and what people do to chats.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use entity::chat::{Column, Entity, Kind, Model};
 use entity::ids::{AccountId, ChatId};
@@ -219,32 +221,19 @@ impl Store {
         Ok(())
     }
 
-    /// How many chats each account has.
-    pub async fn count_chats(&self, accounts: &[AccountId]) -> Result<Vec<(AccountId, u64)>, StoreError> {
+    /// How many chats each account has, and how many messages, in both directions, are in them.
+    pub async fn count_chats(&self, accounts: &[AccountId]) -> Result<HashMap<AccountId, (u64, u64)>, StoreError> {
         let sql = format!(
-            "SELECT account_id, COUNT(*) FROM chat WHERE account_id IN (SELECT e.value FROM {}) GROUP BY account_id",
-            json_texts(self.reader.get_database_backend(), 1)
-        );
-        self.counts(sql, accounts).await
-    }
-
-    /// How many messages, in both directions, an account has in its chats.
-    pub async fn count_filed(&self, accounts: &[AccountId]) -> Result<Vec<(AccountId, u64)>, StoreError> {
-        let sql = format!(
-            "SELECT account_id, CAST(SUM(message_count) AS BIGINT) FROM chat
+            "SELECT account_id, COUNT(*), CAST(SUM(message_count) AS BIGINT) FROM chat
              WHERE account_id IN (SELECT e.value FROM {}) GROUP BY account_id",
             json_texts(self.reader.get_database_backend(), 1)
         );
-        self.counts(sql, accounts).await
-    }
-
-    async fn counts(&self, sql: String, accounts: &[AccountId]) -> Result<Vec<(AccountId, u64)>, StoreError> {
         let ids = serde_json::to_string(accounts).unwrap_or_default();
         let rows = self.reader.query_all_raw(self.sql(sql, [ids.into()])).await?;
         rows.iter()
             .map(|row| {
-                let (account, count): (AccountId, i64) = row.try_get_many_by_index()?;
-                Ok((account, count.unsigned_abs()))
+                let (account, chats, messages): (AccountId, i64, i64) = row.try_get_many_by_index()?;
+                Ok((account, (chats.unsigned_abs(), messages.unsigned_abs())))
             })
             .collect()
     }

@@ -9,7 +9,9 @@ use entity::ids::{AccountId, ChatId, CompanyId};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement};
 use serde::Serialize;
 
+use super::account::Account;
 use super::{json, json_rows};
+use crate::phone::kind_of_chat;
 
 /// Characters of a chat's last message that its row keeps.
 const PREVIEW: usize = 200;
@@ -29,6 +31,15 @@ pub struct NewChat {
     pub name: Option<String>,
     /// When.
     pub at: DateTime<Utc>,
+}
+
+impl NewChat {
+    /// The account's chat of that address, of which nothing more is known.
+    #[must_use]
+    pub fn with(account: &Account, address: String, at: DateTime<Utc>) -> Self {
+        let (company, kind) = (account.company_id, kind_of_chat(account.provider, &address));
+        Self { company, account: account.id, address, kind, name: None, at }
+    }
 }
 
 /// A message on its way into a chat that is there.

@@ -90,19 +90,15 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
-    /// The company's accounts.
-    pub async fn accounts_of(&self, company: CompanyId) -> Result<Vec<AccountId>, StoreError> {
-        let sql = "SELECT id FROM account WHERE company_id = $1";
+    /// The company's accounts, and whether each should be connected.
+    pub async fn accounts_of(&self, company: CompanyId) -> Result<Vec<(AccountId, bool)>, StoreError> {
+        let sql = "SELECT id, should_connect FROM account WHERE company_id = $1";
         let rows = self.reader.query_all_raw(self.sql(sql, [company.into()])).await?;
-        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+        rows.iter().map(|row| Ok(row.try_get_many_by_index()?)).collect()
     }
 
-    /// The company's accounts, and how many of them should be connected.
-    pub async fn count_accounts(&self, company: CompanyId) -> Result<(u64, u64), StoreError> {
-        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN should_connect THEN 1 ELSE 0 END), 0) AS BIGINT)
-                   FROM account WHERE company_id = $1";
-        let row = self.reader.query_one_raw(self.sql(sql, [company.into()])).await?;
-        let (all, active): (i64, i64) = row.map_or(Ok((0, 0)), |row| row.try_get_many_by_index())?;
-        Ok((all.unsigned_abs(), active.unsigned_abs()))
+    /// How many accounts the company has.
+    pub async fn count_accounts(&self, company: CompanyId) -> Result<u64, StoreError> {
+        self.count_of("SELECT COUNT(*) FROM account WHERE company_id = $1", company).await
     }
 }

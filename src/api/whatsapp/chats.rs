@@ -8,7 +8,9 @@ use serde::Deserialize;
 
 use super::{Wrapped, WrappedPage};
 use crate::api::accounts::{Done, find};
-use crate::api::chats::{ChatMessageQuery, ChatQuery, ChatText, find_chat, page_of_chats, page_of_messages, send_in};
+use crate::api::chats::{
+    ChatMessageQuery, ChatQuery, ChatText, To, find_chat, page_of_chats, page_of_messages, send_in,
+};
 use crate::api::json::{check, no_nul};
 use crate::app::App;
 use crate::auth::Caller;
@@ -104,7 +106,7 @@ pub async fn send(
 ) -> Result<HttpResponse, ApiError> {
     let app = app.into_inner();
     let account = find(&app, &caller, &path.0).await?;
-    let (sent, _) = send_in(&app, &caller, &account, &path.1, body.into_inner(), &request).await?;
+    let sent = send_in(&app, &caller, &account, To::Chat(&path.1), body.into_inner(), &request).await?;
     let row = app.store.find_message(account.company_id, sent.view.message_id).await?;
     let message = ChatMessageView::from(row.ok_or(ApiError::NotFound("message"))?);
     Ok(sent.response().json(Wrapped::new(message)))

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Wrapped;
 use crate::api::accounts::find;
-use crate::api::chats::{open, send_in};
+use crate::api::chats::{To, send_in};
 use crate::api::json::{Timestamp, check, no_nul};
 use crate::app::App;
 use crate::auth::Caller;
@@ -63,8 +63,7 @@ pub async fn send(
         Some(id) => find(&app, &caller, id).await?,
         None => find(&app, &caller, &only_account(&app, &caller).await?.to_string()).await?,
     };
-    let chat = open(&app, &account, &asked.phone, "phone").await?;
-    let (sent, _) = send_in(&app, &caller, &account, &chat.id.to_string(), asked.message.into(), &request).await?;
+    let sent = send_in(&app, &caller, &account, To::Phone(&asked.phone), asked.message.into(), &request).await?;
     let data = PhoneSent {
         message_id: sent.view.message_id,
         timestamp: Timestamp(sent.view.message_id.made_at()),

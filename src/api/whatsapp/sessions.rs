@@ -1,7 +1,5 @@
 //! `/api/whatsapp/sessions`: a company's accounts, as sessions.
 
-use std::collections::HashMap;
-
 use actix_web::web::{Data, Json, Path, Query};
 use actix_web::{HttpResponse, Responder};
 use entity::ids::{AccountId, CompanyId, UserId};
@@ -140,24 +138,20 @@ pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Res
     let (page, limit, offset) = page.read()?;
     let (accounts, total) = app.store.list_accounts(caller.company, caller.visible(), offset, limit).await?;
     let ids: Vec<AccountId> = accounts.iter().map(|account| account.id).collect();
-    let chats: HashMap<_, _> = app.store.count_chats(&ids).await?.into_iter().collect();
-    let messages: HashMap<_, _> = app.store.count_filed(&ids).await?.into_iter().collect();
+    let counts = app.store.count_chats(&ids).await?;
     let admins: Vec<UserId> = accounts.iter().filter_map(|account| account.created_by).collect();
     let admins = app.store.users(caller.company, &admins).await?;
-    let view = |account: Account| SessionView {
-        count: SessionCount {
-            chats: chats.get(&account.id).copied().unwrap_or(0),
-            messages: messages.get(&account.id).copied().unwrap_or(0),
-        },
-        ..SessionView::of(&app, &account, &admins)
+    let view = |account: &Account| {
+        let (chats, messages) = counts.get(&account.id).copied().unwrap_or_default();
+        SessionView::of(&app, account, &admins, SessionCount { chats, messages })
     };
-    let data = accounts.into_iter().map(view).collect();
+    let data = accounts.iter().map(view).collect();
     let pagination = Pagination { total, page, limit, next_cursor: None };
     Ok(Json(WrappedPage { success: true, data, pagination }))
 }
 
 impl SessionView {
-    fn of(app: &App, account: &Account, admins: &[user::Model]) -> Self {
+    fn of(app: &App, account: &Account, admins: &[user::Model], count: SessionCount) -> Self {
         let session = app.sessions.snapshot(account.id);
         let admin = admins.iter().find(|user| Some(user.id) == account.created_by);
         Self {
@@ -173,7 +167,7 @@ impl SessionView {
                 email: user.email.clone(),
             }),
             created_at: Timestamp::ms(account.created_at_ms),
-            count: SessionCount { chats: 0, messages: 0 },
+            count,
         }
     }
 }

@@ -6,10 +6,9 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::Wrapped;
-use crate::app::App;
+use crate::app::{App, SessionCounts};
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::gateway::sessions::Status;
 use crate::store::stats::HISTORY_DAYS;
 
 /// A company at a glance.
@@ -25,11 +24,11 @@ pub struct StatsView {
 /// Its sessions.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct SessionStats {
-    total: u64,
+    total: usize,
     /// Those that should be connected.
-    active: u64,
+    active: usize,
     /// Those that are.
-    connected: u64,
+    connected: usize,
 }
 
 /// Its messages: those that a messenger took, and those that came.
@@ -79,9 +78,7 @@ pub struct ManagerStats {
 pub async fn show(caller: Caller, app: Data<App>) -> Result<impl Responder, ApiError> {
     let today = app.today();
     let stats = app.store.stats(caller.company, today).await?;
-    let accounts = app.store.accounts_of(caller.company).await?;
-    let (total, active) = app.store.count_accounts(caller.company).await?;
-    let connected = accounts.iter().filter(|id| app.sessions.status(**id) == Status::Connected).count() as u64;
+    let SessionCounts { total, active, connected } = app.sessions_of(caller.company).await?;
     let last_30_days = (today - HISTORY_DAYS + 1..=today)
         .filter_map(|day| {
             let counted = stats.days.iter().find(|counted| counted.day == day).copied().unwrap_or_default();
