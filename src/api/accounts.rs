@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::account::AccountView;
 use super::json::{check, id, no_nul, present};
-use super::list::{Listed, PageQuery, Pagination};
+use super::list::{Listed, PageQuery};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -134,10 +134,9 @@ fn write_limits(limits: &Limits) -> Option<String> {
 #[utoipa::path(get, path = "/api/accounts", tag = "accounts", params(PageQuery),
     responses((status = 200, body = Listed<AccountView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
-    let (page, limit, offset) = page.read()?;
-    let (accounts, total) = app.store.list_accounts(caller.company, caller.visible(), offset, limit).await?;
-    let data = try_join_all(accounts.iter().map(|account| AccountView::of(&app, account))).await?;
-    Ok(Json(Listed { data, pagination: Pagination { total, page, limit, next_cursor: None } }))
+    let part = page.read()?;
+    let (accounts, total) = app.store.list_accounts(caller.company, caller.visible(), part.offset, part.limit).await?;
+    Ok(Json(part.list(try_join_all(accounts.iter().map(|account| AccountView::of(&app, account))).await?, total)))
 }
 
 /// One account.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::accounts::find;
 use super::draft::hash_of;
 use super::json::{check, no_nul};
-use super::list::{Listed, PageQuery, Pagination};
+use super::list::{Listed, PageQuery, read_cursor};
 use super::send::{SendView, Sent, accept, header_key};
 use crate::app::App;
 use crate::auth::Caller;
@@ -80,24 +80,22 @@ pub(super) async fn page_of_chats(
     query: &ChatQuery,
     with_groups: bool,
 ) -> Result<Listed<ChatView>, ApiError> {
-    let (page, limit, offset) = PageQuery { page: query.page, limit: query.limit }.read()?;
+    let part = PageQuery { page: query.page, limit: query.limit }.read()?;
     let search = query.search.clone().filter(|search| !search.trim().is_empty());
     if search.as_ref().is_some_and(|text| text.contains('\0') || text.chars().count() > 200) {
         return Err(ApiError::field("search", "must have at most 200 characters, and no NUL"));
     }
-    let part = match &query.cursor {
-        None => ChatPage::Offset(offset),
-        Some(cursor) => {
-            let read = cursor.split_once('_').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
-            ChatPage::After(read.ok_or_else(|| ApiError::field("cursor", "is not one of ours"))?)
-        }
+    let page = match &query.cursor {
+        None => ChatPage::Offset(part.offset),
+        Some(cursor) => ChatPage::After(read_cursor(cursor, |text| {
+            let (at, id) = text.split_once('_')?;
+            Some((at.parse().ok()?, id.parse().ok()?))
+        })?),
     };
     let filter = ChatFilter { kinds: query.kinds(with_groups)?, search };
-    let (rows, total) = app.store.list_chats(account, &filter, part, limit).await?;
-    let is_full = rows.len() as u64 == limit;
-    let next_cursor = rows.last().filter(|_| is_full).map(|chat| format!("{}_{}", chat.active_at_ms, chat.id));
-    let data = rows.into_iter().map(ChatView::from).collect();
-    Ok(Listed { data, pagination: Pagination { total, page, limit, next_cursor } })
+    let (rows, total) = app.store.list_chats(account, &filter, page, part.limit).await?;
+    let next_cursor = part.next_cursor(&rows, |chat| format!("{}_{}", chat.active_at_ms, chat.id));
+    Ok(part.list(rows.into_iter().map(ChatView::from).collect(), total).going_on(next_cursor))
 }
 
 /// An account's chats, the latest first: with people and groups, unless the query says otherwise.
@@ -133,17 +131,15 @@ pub(super) async fn page_of_messages(
     chat: &Model,
     query: &ChatMessageQuery,
 ) -> Result<Listed<ChatMessageView>, ApiError> {
-    let (page, limit, offset) = PageQuery { page: query.page, limit: query.limit }.read()?;
-    let part = match &query.cursor {
-        Some(cursor) => Page::After(cursor.parse().map_err(|_| ApiError::field("cursor", "is not one of ours"))?),
-        None => Page::Offset(offset),
+    let part = PageQuery { page: query.page, limit: query.limit }.read()?;
+    let page = match &query.cursor {
+        Some(cursor) => Page::After(read_cursor(cursor, |text| text.parse().ok())?),
+        None => Page::Offset(part.offset),
     };
-    let rows = app.store.list_chat_messages(chat.id, part, limit).await?;
-    let is_full = rows.len() as u64 == limit;
-    let next_cursor = rows.last().filter(|_| is_full).and_then(|row| Some(row.filed_seq?.to_string()));
+    let rows = app.store.list_chat_messages(chat.id, page, part.limit).await?;
+    let next_cursor = part.next_cursor(&rows, |row| row.filed_seq.unwrap_or_default().to_string());
     let total = chat.message_count.unsigned_abs();
-    let data = rows.into_iter().map(ChatMessageView::from).collect();
-    Ok(Listed { data, pagination: Pagination { total, page, limit, next_cursor } })
+    Ok(part.list(rows.into_iter().map(ChatMessageView::from).collect(), total).going_on(next_cursor))
 }
 
 /// The chat that an address of the API names: by its row's id, or by the messenger's.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::Done;
 use super::json::{Timestamp, check, id, no_nul};
-use super::list::{Listed, PageQuery, Pagination};
+use super::list::{Listed, PageQuery};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::identity::{KEY_PREFIX, digest, hex};
@@ -50,10 +50,9 @@ impl From<Model> for KeyView {
 #[utoipa::path(get, path = "/api/api-keys", tag = "people", params(PageQuery),
     responses((status = 200, body = Listed<KeyView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
-    let (page, limit, offset) = page.read()?;
-    let (keys, total) = app.store.list_api_keys(caller.company, offset, limit).await?;
-    let data = keys.into_iter().map(KeyView::from).collect();
-    Ok(Json(Listed { data, pagination: Pagination { total, page, limit, next_cursor: None } }))
+    let part = page.read()?;
+    let (keys, total) = app.store.list_api_keys(caller.company, part.offset, part.limit).await?;
+    Ok(Json(part.list(keys.into_iter().map(KeyView::from).collect(), total)))
 }
 
 /// A key to be made.

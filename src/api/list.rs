@@ -43,9 +43,19 @@ pub struct PageQuery {
     pub limit: Option<u64>,
 }
 
+/// The part of a list that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    page: u64,
+    /// How many at most.
+    pub limit: u64,
+    /// How many come before it.
+    pub offset: u64,
+}
+
 impl PageQuery {
-    /// The page, the limit and the offset.
-    pub fn read(&self) -> Result<(u64, u64, u64), ApiError> {
+    /// The part that is asked for.
+    pub fn read(&self) -> Result<Part, ApiError> {
         let page = self.page.unwrap_or(1);
         let limit = self.limit.unwrap_or(LIMIT);
         if page == 0 || page > 1_000_000_000 {
@@ -54,6 +64,34 @@ impl PageQuery {
         if limit == 0 || limit > MOST {
             return Err(ApiError::field("limit", "must be from 1 to 200"));
         }
-        Ok((page, limit, (page - 1) * limit))
+        Ok(Part { page, limit, offset: (page - 1) * limit })
     }
+}
+
+impl Part {
+    /// The part, as it was found among `total`.
+    #[must_use]
+    pub fn list<T>(self, data: Vec<T>, total: u64) -> Listed<T> {
+        let Self { page, limit, .. } = self;
+        Listed { data, pagination: Pagination { total, page, limit, next_cursor: None } }
+    }
+
+    /// Where to go on after these rows, if there may be more.
+    pub fn next_cursor<T>(self, rows: &[T], cursor: impl FnOnce(&T) -> String) -> Option<String> {
+        rows.last().filter(|_| rows.len() as u64 == self.limit).map(cursor)
+    }
+}
+
+impl<T> Listed<T> {
+    /// With where to go on.
+    #[must_use]
+    pub fn going_on(mut self, next_cursor: Option<String>) -> Self {
+        self.pagination.next_cursor = next_cursor;
+        self
+    }
+}
+
+/// A cursor as it was given out.
+pub fn read_cursor<T>(text: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, ApiError> {
+    read(text).ok_or_else(|| ApiError::field("cursor", "is not one of ours"))
 }

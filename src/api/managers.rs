@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::accounts::Done;
 use super::auth::{UserView, is_email, is_password};
 use super::json::{check, id, no_nul};
-use super::list::{Listed, PageQuery, Pagination};
+use super::list::{Listed, PageQuery};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::login::{self, NewUser, normal_email};
@@ -41,10 +41,9 @@ async fn find(app: &App, caller: &Caller, text: &str) -> Result<Model, ApiError>
 #[utoipa::path(get, path = "/api/managers", tag = "people", params(PageQuery),
     responses((status = 200, body = Listed<UserView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
-    let (page, limit, offset) = page.read()?;
-    let (managers, total) = app.store.list_managers(caller.company, offset, limit).await?;
-    let data = managers.into_iter().map(UserView::from).collect();
-    Ok(Json(Listed { data, pagination: Pagination { total, page, limit, next_cursor: None } }))
+    let part = page.read()?;
+    let (managers, total) = app.store.list_managers(caller.company, part.offset, part.limit).await?;
+    Ok(Json(part.list(managers.into_iter().map(UserView::from).collect(), total)))
 }
 
 /// A manager to be.

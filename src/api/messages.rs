@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::Done;
 use super::json::{Timestamp, id};
-use super::list::{Listed, PageQuery, Pagination};
+use super::list::{Listed, PageQuery, read_cursor};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -156,7 +156,7 @@ pub struct MessageQuery {
     responses((status = 200, body = Listed<MessageView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn list(caller: Caller, app: Data<App>, query: Query<MessageQuery>) -> Result<impl Responder, ApiError> {
     let query = query.into_inner();
-    let (page, limit, offset) = PageQuery { page: query.page, limit: query.limit }.read()?;
+    let part = PageQuery { page: query.page, limit: query.limit }.read()?;
     let accounts = match &query.account_id {
         Some(text) => Some(vec![super::accounts::find(&app, &caller, text).await?.id]),
         None => caller.visible(),
@@ -168,17 +168,16 @@ pub async fn list(caller: Caller, app: Data<App>, query: Query<MessageQuery>) ->
     if query.reference.as_ref().is_some_and(|text| text.contains('\0')) {
         return Err(ApiError::field("reference", "must not contain a NUL character"));
     }
-    let part = match &query.cursor {
-        Some(cursor) => Page::After(cursor.parse().map_err(|_| ApiError::field("cursor", "is not one of ours"))?),
-        None => Page::Offset(offset),
+    let page = match &query.cursor {
+        Some(cursor) => Page::After(read_cursor(cursor, |text| text.parse().ok())?),
+        None => Page::Offset(part.offset),
     };
     let filter = Filter { accounts, status, reference: query.reference, from: query.from, to: query.to };
     let now = app.clock.now();
-    let (rows, total) = app.store.list_messages(caller.company, &filter, part, limit, now).await?;
-    let is_full = rows.len() as u64 == limit;
-    let next_cursor = rows.last().filter(|_| is_full).map(|row| row.seq.to_string());
+    let (rows, total) = app.store.list_messages(caller.company, &filter, page, part.limit, now).await?;
+    let next_cursor = part.next_cursor(&rows, |row| row.seq.to_string());
     let data = rows.into_iter().map(|row| MessageView::of(row, now)).collect();
-    Ok(Json(Listed { data, pagination: Pagination { total, page, limit, next_cursor } }))
+    Ok(Json(part.list(data, total).going_on(next_cursor)))
 }
 
 /// Takes a message back that has not started.

@@ -29,3 +29,4 @@ mod queue_model;
 mod sockets;
 mod store;
 mod telegram;
+mod transport;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Wrapped, WrappedPage};
 use crate::api::accounts::{self, Done, NewAccount, find};
 use crate::api::json::{OptionalJson, Timestamp};
-use crate::api::list::{PageQuery, Pagination};
+use crate::api::list::PageQuery;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -135,8 +135,8 @@ pub struct SessionCount {
 #[utoipa::path(get, path = "/api/whatsapp/sessions", tag = "sessions", params(PageQuery),
     responses((status = 200, body = WrappedPage<SessionView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
-    let (page, limit, offset) = page.read()?;
-    let (accounts, total) = app.store.list_accounts(caller.company, caller.visible(), offset, limit).await?;
+    let part = page.read()?;
+    let (accounts, total) = app.store.list_accounts(caller.company, caller.visible(), part.offset, part.limit).await?;
     let ids: Vec<AccountId> = accounts.iter().map(|account| account.id).collect();
     let counts = app.store.count_chats(&ids).await?;
     let admins: Vec<UserId> = accounts.iter().filter_map(|account| account.created_by).collect();
@@ -145,9 +145,7 @@ pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Res
         let (chats, messages) = counts.get(&account.id).copied().unwrap_or_default();
         SessionView::of(&app, account, &admins, SessionCount { chats, messages })
     };
-    let data = accounts.iter().map(view).collect();
-    let pagination = Pagination { total, page, limit, next_cursor: None };
-    Ok(Json(WrappedPage { success: true, data, pagination }))
+    Ok(Json(WrappedPage::from(part.list(accounts.iter().map(view).collect(), total))))
 }
 
 impl SessionView {

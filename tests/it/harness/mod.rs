@@ -12,7 +12,7 @@ pub use client::{Answer, Client};
 pub use people::{Company, Manager, PASSWORD, guarded, login};
 pub use proxy::Proxy;
 pub use services::{Postgres, Redis};
-pub use socket::{Entrance, Socket};
+pub use socket::{Entrance, Socket, mark};
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use super::Client;
+use super::{Client, TestApp};
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -148,4 +148,9 @@ impl Socket {
     pub async fn end(&mut self) {
         while self.next().await.is_some() {}
     }
+}
+
+/// Something that everybody in the room of the account hears of, with a mark.
+pub fn mark(app: &TestApp, account: &str, text: &str) {
+    app.app().simulator.stage(TestApp::id(account)).unwrap().types(text, true);
 }
