@@ -9,7 +9,8 @@ use actix_web::dev::ServerHandle;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, CompanyId};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,6 +19,7 @@ use crate::auth::identity::Identities;
 use crate::auth::token::Keys;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::gateway::reports;
 use crate::gateway::sessions::{Sessions, Status};
 use crate::gateway::simulator::Simulator;
 use crate::lane::{Lanes, watchdog};
@@ -35,6 +37,8 @@ pub const SEQUENCE_EPOCH_US: i64 = 1_735_689_600_000_000;
 
 /// How long Socket.IO clients may take to be told that the server goes.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// How long the last that is to be written may take, and the database to close.
+const LAST_WORDS: Duration = Duration::from_secs(20);
 
 /// The parts of one server.
 pub struct App {
@@ -68,6 +72,8 @@ pub struct App {
     pub started_at: DateTime<Utc>,
     /// Cancelled when the server begins to stop: streams end.
     pub quiet: CancellationToken,
+    /// What a stop waits for: lanes, and changes that run to their end.
+    pub tasks: TaskTracker,
     sequence: AtomicI64,
 }
 
@@ -146,8 +152,38 @@ pub struct Running {
     pub address: SocketAddr,
     http: ServerHandle,
     clients: Arc<Clients>,
-    tasks: TaskTracker,
+    inbox: JoinHandle<()>,
+    /// What is in flight ends.
     stop: CancellationToken,
+    /// Nobody reports any more.
+    silence: CancellationToken,
+    vitals: Vitals,
+}
+
+/// The tasks a server can't do without. One that ends before the server is told to stop, ends it.
+#[derive(Clone)]
+struct Vitals {
+    ended: watch::Sender<Option<&'static str>>,
+    quiet: CancellationToken,
+}
+
+impl Vitals {
+    /// Runs `task` until it ends or `end` comes.
+    fn spawn(
+        &self,
+        name: &'static str,
+        end: &CancellationToken,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> JoinHandle<()> {
+        let (vitals, task) = (self.clone(), end.clone().run_until_cancelled_owned(task));
+        tokio::spawn(async move {
+            // In a task of its own, so that a panic is an end as well.
+            let _ = tokio::spawn(task).await;
+            if !vitals.quiet.is_cancelled() {
+                vitals.ended.send_replace(Some(name));
+            }
+        })
+    }
 }
 
 impl Running {
@@ -155,21 +191,25 @@ impl Running {
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(config.bind).with_context(|| format!("can't listen on {}", config.bind))?;
         let address = listener.local_addr()?;
-        let store = Store::open(&config.database_url).await?;
-        store.cancel_orphans().await.context("can't read the database")?;
-        let queue: Arc<dyn Queue> = match &config.redis {
-            Some(redis) => Arc::new(RedisQueue::new(&redis.url, redis.is_cluster, &redis.prefix)?),
-            None => Arc::new(MemoryQueue::default()),
+        let (store, queue): (_, Arc<dyn Queue>) = match &config.redis {
+            Some(redis) => (
+                Store::open(&config.database_url).await?,
+                Arc::new(RedisQueue::new(&redis.url, redis.is_cluster, &redis.prefix)?),
+            ),
+            // Nobody else would know what this one has in its memory.
+            None => (Store::open_alone(&config.database_url).await?, Arc::new(MemoryQueue::default())),
         };
-        let (reports, reported) = mpsc::unbounded_channel();
-        let (quiet, stop, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
+        let orphans = store.orphans().await.context("can't read the database")?;
+        let (reports, reported) = mpsc::channel(reports::WAITING);
+        let (quiet, stop, silence) = <(CancellationToken, CancellationToken, CancellationToken)>::default();
+        let tasks = TaskTracker::new();
         let telemetry = Telemetry::new()?;
         let (bus, ends) = Bus::new(config.redis.is_some(), telemetry.events_dropped.clone());
         let app = Arc::new(App {
             public_url: config.public_url.clone().unwrap_or_else(|| format!("http://{address}")),
             store,
             queue,
-            sessions: Sessions::new(reports),
+            sessions: Sessions::new(reports, clock.clone()),
             lanes: Lanes::new(tasks.clone(), quiet.clone(), stop.clone()),
             bus,
             identities: Identities::default(),
@@ -179,6 +219,7 @@ impl Running {
             telemetry,
             started_at: clock.now(),
             quiet: quiet.clone(),
+            tasks,
             sequence: AtomicI64::new(0),
             config,
             clock,
@@ -187,46 +228,66 @@ impl Running {
         let clients = Arc::new(clients);
         let http = api::serve(app.clone(), service, listener)?;
         let handle = http.handle();
-        tokio::spawn(http);
-        tokio::spawn({
-            let (app, clients, stop) = (app.clone(), clients.clone(), stop.clone());
-            async move { stop.run_until_cancelled(clients.run(&app, ends.clients)).await }
-        });
+        let vitals = Vitals { ended: watch::channel(None).0, quiet };
+        let never = CancellationToken::new();
+        vitals.spawn("the HTTP server", &never, async { drop(http.await) });
+        let (part, silent) = (app.clone(), silence.clone());
+        let inbox = vitals.spawn("the inbox", &never, async move { inbox::run(&part, reported, &silent).await });
+        let part = app.clone();
+        vitals.spawn("the group commit", &stop, async move { part.store.commit_ended().await });
+        let (part, told) = (app.clone(), clients.clone());
+        vitals.spawn("the task that tells clients", &stop, async move { told.run(&part, ends.clients).await });
         if let (Some(redis), Some(outgoing)) = (app.config.redis.clone(), ends.nodes) {
-            let (app, stop) = (app.clone(), stop.clone());
-            tokio::spawn(async move { stop.run_until_cancelled(nodes::run(&app, &redis, outgoing)).await });
+            let part = app.clone();
+            vitals.spawn("the link to other nodes", &stop, async move { nodes::run(&part, &redis, outgoing).await });
         }
-        tokio::spawn({
-            let (app, stop) = (app.clone(), stop.clone());
-            async move { stop.run_until_cancelled(inbox::run(&app, reported)).await }
-        });
-        tokio::spawn({
-            let (app, stop) = (app.clone(), stop.clone());
-            async move { stop.run_until_cancelled(watchdog::run(&app)).await }
-        });
+        let part = app.clone();
+        vitals.spawn("the watchdog", &stop, async move { watchdog::run(&part).await });
+        let part = app.clone();
+        vitals.spawn("the task that restores", &stop, async move { part.lanes.strangers.run(&part).await });
+        app.lanes.clear_up(&app, orphans);
         app.lanes.start_all(&app).await.context("can't read the accounts")?;
-        Ok(Self { app, address, http: handle, clients, tasks, stop })
+        Ok(Self { app, address, http: handle, clients, inbox, stop, silence, vitals })
+    }
+
+    /// Returns if the server can't go on, with what has ended.
+    pub async fn failed(&self) -> &'static str {
+        let mut ended = self.vitals.ended.subscribe();
+        // Fails only when nobody can send any more, and this one can.
+        let named = ended.wait_for(Option::is_some).await.ok().and_then(|name| *name);
+        named.unwrap_or("a task")
     }
 
     /// Stops in two stages. First nothing new begins: HTTP refuses, lanes claim no more, streams
     /// end; what is in flight may finish until the deadline. Then what still is ends as uncertain,
-    /// and the gateways close. A next start goes on where this one was.
+    /// the gateways close, and what they reported is written. A next start goes on where this one was.
     pub async fn stop(self) {
-        self.app.quiet.cancel();
-        self.tasks.close();
+        let app = &self.app;
+        app.quiet.cancel();
+        app.tasks.close();
         // The call itself refuses new connections; then clients are told, and come back elsewhere.
         let stopped = self.http.stop(true);
-        if self.app.clock.timeout(FAREWELL, self.clients.close()).await.is_err() {
+        if app.clock.timeout(FAREWELL, self.clients.close()).await.is_err() {
             tracing::debug!("a client takes nothing, not even a farewell");
         }
-        let finished = async { tokio::join!(stopped, self.tasks.wait()) };
-        if self.app.clock.timeout(self.app.config.shutdown_deadline, finished).await.is_err() {
+        let finished = async { tokio::join!(stopped, app.tasks.wait()) };
+        if app.clock.timeout(app.config.shutdown_deadline, finished).await.is_err() {
             tracing::warn!("messages in flight at the deadline end as uncertain");
         }
         self.stop.cancel();
-        self.http.stop(false).await;
-        self.tasks.wait().await;
-        self.app.sessions.close_all().await;
-        self.app.store.close().await;
+        let ended = async {
+            self.http.stop(false).await;
+            app.tasks.wait().await;
+            app.sessions.close_all().await;
+            self.silence.cancel();
+            // It ends once it has written what there is.
+            let _ = self.inbox.await;
+        };
+        if app.clock.timeout(LAST_WORDS, ended).await.is_err() {
+            tracing::warn!("the database does not take the last words; the next start finds what they are about");
+        }
+        if app.clock.timeout(LAST_WORDS, app.store.close()).await.is_err() {
+            tracing::warn!("the database does not close");
+        }
     }
 }

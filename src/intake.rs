@@ -2,18 +2,19 @@
 //! commit a message is durable and will be sent, whatever happens to Redis or to this process;
 //! only the database being down refuses one.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::ids::{ChatId, MessageId, UserId};
+use entity::ids::{AccountId, ChatId, MessageId, UserId};
+use entity::message::{Model, Status};
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::lane::restore;
-use crate::pacing::{Pace, estimate};
 use crate::phone::Recipient;
 use crate::queue::{Entry, Placed, rank};
 use crate::realtime::Event;
+use crate::standing::{Standing, entry_of};
 use crate::store::StoreError;
 use crate::store::account::Account;
 use crate::store::message::{Kept, NewMessage};
@@ -51,15 +52,19 @@ pub enum Accepted {
     Message {
         /// Its id.
         id: MessageId,
-        /// Where it stands in line, if its turn could be now; 1 goes next.
-        position: Option<u64>,
-        /// When it will leave, on average.
-        estimated_at: Option<DateTime<Utc>>,
+        /// Where it stands in line.
+        standing: Standing,
         /// Whether it was accepted before under the same key.
         is_repeat: bool,
     },
     /// Its key was used for another request.
     KeyTaken,
+}
+
+impl Accepted {
+    fn of(id: MessageId, is_repeat: bool) -> Self {
+        Self::Message { id, standing: Standing::default(), is_repeat }
+    }
 }
 
 /// Accepts messages for one account, in order.
@@ -76,43 +81,60 @@ pub async fn accept(app: &App, account: &Arc<Account>, drafts: Vec<Draft>) -> Re
 async fn accept_chunk(app: &App, account: &Arc<Account>, drafts: Vec<Draft>) -> Result<Vec<Accepted>, ApiError> {
     let now = app.clock.now();
     let rows: Vec<NewMessage> = drafts.into_iter().map(|draft| row(app, account, draft, now)).collect();
-    let entries: Vec<Entry> = rows
+    let asked: Vec<Entry> = rows
         .iter()
         .map(|m| Entry { message: m.id, rank: rank(m.priority, m.seq), due_at: m.due_at.filter(|at| *at > now) })
         .collect();
     let written: Vec<(MessageId, ChatId)> = rows.iter().filter_map(|m| Some((m.id, m.chat?))).collect();
-    let kept = app.store.accept(rows).await?;
-    let is_new = |id| entries.iter().zip(&kept).any(|(entry, kept)| entry.message == id && *kept == Kept::New);
+    let kept = app.store.accept(rows).await.inspect_err(|_| {
+        // They may have been written all the same.
+        app.lanes.refresh(account.id);
+    })?;
+    let is_new = |id| asked.iter().zip(&kept).any(|(entry, kept)| entry.message == id && *kept == Kept::New);
     for (message, chat) in written.into_iter().filter(|(message, _)| is_new(*message)) {
         if let Err(error) = tell_filed(app, account, message, chat).await {
             tracing::warn!(account.id = %account.id, %error, "accepted; nobody could be told yet");
         }
     }
-    let new: Vec<Entry> = entries.iter().zip(&kept).filter(|(_, kept)| **kept == Kept::New).map(|(e, _)| *e).collect();
     if app.store.account(account.id).await?.is_none() {
         // Deleted in between: its messages were taken back before or are now.
-        app.store.cancel_all(account.id).await?;
+        app.store.clear_up(account.id).await?;
         return Err(ApiError::NotFound("account"));
     }
-    app.telemetry.accepted.inc_by(new.len() as u64);
-    let (positions, pace) = place(app, account, &new).await;
-    app.lanes.wake(account.id);
-    let policy = account.policy(&app.config.presets);
-    let mut positions = positions.into_iter();
-    let mut answers = Vec::with_capacity(kept.len());
-    for (entry, kept) in entries.iter().zip(kept) {
+    let (mut entries, mut answers) = (Vec::with_capacity(asked.len()), Vec::with_capacity(asked.len()));
+    for (entry, kept) in asked.into_iter().zip(&kept) {
         answers.push(match kept {
             Kept::New => {
-                let position = positions.next().flatten();
-                let line = pace.as_ref().map(|pace| estimate(&policy, pace, position.unwrap_or(1), now));
-                let estimated_at = line.map(|at| entry.due_at.map_or(at, |due| at.max(due)));
-                Accepted::Message { id: entry.message, position, estimated_at, is_repeat: false }
+                entries.push(entry);
+                Accepted::of(entry.message, false)
             }
-            Kept::Repeat(id) => repeat(app, account, id, now).await?,
+            Kept::Repeat(id) => Accepted::of(*id, true),
             Kept::Conflict => Accepted::KeyTaken,
         });
     }
+    app.telemetry.accepted.inc_by(entries.len() as u64);
+    entries.extend(repeated(app, account, &kept, now).await?);
+    let places = place(app, account, &entries).await;
+    app.lanes.wake(account.id);
+    for answer in &mut answers {
+        if let Accepted::Message { id, standing, .. } = answer {
+            *standing = places.get(id).copied().unwrap_or_default();
+        }
+    }
     Ok(answers)
+}
+
+/// Those accepted before under the same key that still wait: whoever accepted them may not have come
+/// to put them in line.
+async fn repeated(app: &App, account: &Account, kept: &[Kept], now: DateTime<Utc>) -> Result<Vec<Entry>, StoreError> {
+    let ids: Vec<MessageId> =
+        kept.iter().filter_map(|kept| if let Kept::Repeat(id) = kept { Some(*id) } else { None }).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = app.store.find_messages(account.company_id, &ids).await?;
+    let is_waiting = |row: &&Model| row.status == Status::Queued && row.account_id == account.id;
+    Ok(rows.iter().filter(is_waiting).map(|row| entry_of(row, now)).collect())
 }
 
 /// Tells that a message a person wrote is in its chat.
@@ -145,87 +167,75 @@ fn row(app: &App, account: &Account, draft: Draft, now: DateTime<Utc>) -> NewMes
     }
 }
 
-/// Puts durable messages in line. A queue that does not answer is made up for by the lane's restore.
-async fn place(app: &App, account: &Account, entries: &[Entry]) -> (Vec<Option<u64>>, Option<Pace>) {
-    let unplaced = || (vec![None; entries.len()], None);
+/// Puts durable messages in line; answers where each stands, as far as that is known. A queue that
+/// is lost or does not answer is made up for by a restore.
+async fn place(app: &App, account: &Account, entries: &[Entry]) -> HashMap<MessageId, Standing> {
     if entries.is_empty() {
-        return unplaced();
+        return HashMap::new();
     }
     match app.queue.enqueue(account.id, entries).await {
-        Ok(Placed::At { positions, pace }) => (positions, Some(pace)),
-        Ok(Placed::Forgotten) => match find_places(app, account, entries).await {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::warn!(account.id = %account.id, %error, "accepted; the queue is restored later");
-                app.lanes.refresh(account.id);
-                unplaced()
+        Ok(Placed::At { positions, pace }) => {
+            let place =
+                |(entry, position): (&Entry, _)| (entry.message, Standing::at(app, account, entry, position, &pace));
+            return entries.iter().zip(positions).map(place).collect();
+        }
+        Ok(Placed::Forgotten) => {
+            app.lanes.refresh(account.id);
+            if let [entry] = entries
+                && let Ok(standing) = Standing::by_rows(app, account, entry).await
+            {
+                return HashMap::from([(entry.message, standing)]);
             }
-        },
+        }
         Err(error) => {
             tracing::warn!(account.id = %account.id, %error, "accepted; the queue is restored later");
             app.lanes.refresh(account.id);
-            unplaced()
         }
     }
+    HashMap::new()
 }
 
-async fn find_places(
-    app: &App,
-    account: &Account,
-    entries: &[Entry],
-) -> Result<(Vec<Option<u64>>, Option<Pace>), restore::RestoreError> {
-    let overview = restore::overview(app, account).await?;
-    let mut positions = Vec::with_capacity(entries.len());
-    for entry in entries {
-        positions.push(app.queue.position(account.id, entry).await?);
-    }
-    Ok((positions, Some(overview.pace)))
-}
-
-/// The answer to a request that was accepted before: the same message, as it stands now.
-async fn repeat(app: &App, account: &Account, id: MessageId, now: DateTime<Utc>) -> Result<Accepted, ApiError> {
-    let standing = match app.store.find_message(account.company_id, id).await? {
-        Some(row) => standing(app, account, &row, now).await,
-        None => Standing::default(),
-    };
-    Ok(Accepted::Message { id, position: standing.position, estimated_at: standing.estimated_at, is_repeat: true })
-}
-
-/// Where a message stands in its queue.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Standing {
-    /// 1 goes next.
-    pub position: Option<u64>,
-    /// When it will leave, on average.
-    pub estimated_at: Option<DateTime<Utc>>,
-}
-
-/// Where a message stands. A queue that does not answer has nothing to say.
-pub async fn standing(app: &App, account: &Account, row: &entity::message::Model, now: DateTime<Utc>) -> Standing {
-    if row.status != entity::message::Status::Queued {
-        return Standing::default();
-    }
-    let entry = entry_of(row);
-    let (Ok(overview), Ok(position)) =
-        (restore::overview(app, account).await, app.queue.position(account.id, &entry).await)
-    else {
-        return Standing::default();
-    };
-    let at = estimate(&account.policy(&app.config.presets), &overview.pace, position.unwrap_or(1), now);
-    Standing { position, estimated_at: Some(entry.due_at.map_or(at, |due| at.max(due))) }
-}
-
-/// A row as its queue knows it.
-#[must_use]
-pub fn entry_of(row: &entity::message::Model) -> Entry {
-    Entry { message: row.id, rank: rank(row.priority, row.seq), due_at: row.due_at_ms.map(crate::store::instant) }
-}
-
-/// Puts a message back in line whose row has just become `queued` again.
-pub async fn place_again(app: &App, row: &entity::message::Model) -> Result<(), ApiError> {
-    if let Some(account) = app.store.account(row.account_id).await? {
-        place(app, &account, &[entry_of(row)]).await;
+/// Queues a failed or uncertain message again: the row, if it was one.
+pub async fn retry(app: &App, account: &Account, id: MessageId) -> Result<Option<Model>, StoreError> {
+    let moved = app.store.requeue(id, app.next_seq()).await.inspect_err(|_| app.lanes.refresh(account.id))?;
+    if let Some(row) = &moved {
+        place(app, account, &[entry_of(row, app.clock.now())]).await;
         app.lanes.wake(account.id);
     }
-    Ok(())
+    Ok(moved)
+}
+
+/// Takes back a message that has not started; answers whether it had not.
+pub async fn cancel(app: &App, row: &Model) -> Result<bool, StoreError> {
+    let is_taken = app.store.cancel(row.id).await.inspect_err(|_| app.lanes.refresh(row.account_id))?;
+    if is_taken {
+        take_out(app, row.account_id, &[entry_of(row, app.clock.now())]).await;
+        let at = app.clock.now();
+        let event = Event::MessageChanged { message: row.id, status: Status::Cancelled, provider_message_id: None, at };
+        app.bus.publish(row.company_id, row.account_id, event);
+    }
+    Ok(is_taken)
+}
+
+/// Takes back everything the account has accepted by now and not started, in slices that hold up
+/// nobody else's; answers how many.
+pub async fn cancel_all(app: &App, account: &Account) -> Result<u64, StoreError> {
+    let (upto, mut count) = (app.next_seq(), 0);
+    loop {
+        let some = app.store.cancel_some(account.id, upto, CHUNK as i64);
+        let some = some.await.inspect_err(|_| app.lanes.refresh(account.id))?;
+        if some.is_empty() {
+            return Ok(count);
+        }
+        count += some.len() as u64;
+        take_out(app, account.id, &some).await;
+    }
+}
+
+/// Takes messages out of line whose rows were taken back.
+async fn take_out(app: &App, account: AccountId, entries: &[Entry]) {
+    if let Err(error) = app.queue.remove(account, entries).await {
+        tracing::warn!(account.id = %account, %error, "taken back; the queue is restored later");
+        app.lanes.refresh(account);
+    }
 }

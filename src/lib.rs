@@ -35,5 +35,6 @@ pub mod phone;
 pub mod qr;
 pub mod queue;
 pub mod realtime;
+pub mod standing;
 pub mod store;
 pub mod telemetry;

@@ -1,5 +1,6 @@
 //! The command line: `serve` (the default), `user create`, `migrate`, `openapi`, `settings`.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use andante::api::docs::Contract;
@@ -137,13 +138,17 @@ async fn serve() -> anyhow::Result<()> {
     let is_open = config.is_open;
     let running = Running::start(config, Clock::system()).await?;
     greet(&running.app.public_url, running.address, is_open);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let failed = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        what = running.failed() => Some(what),
+    };
     say("Stopping: messages in flight finish first.");
     running.stop().await;
-    Ok(())
+    match failed {
+        Some(what) => bail!("{what} has ended, without which the server can't go on"),
+        None => Ok(()),
+    }
 }
 
 /// What a newcomer needs to see.
@@ -160,12 +165,11 @@ fn greet(url: &str, address: std::net::SocketAddr, is_open: bool) {
     ));
 }
 
-#[expect(clippy::print_stdout, reason = "a command line speaks")]
+/// A reader that is gone is no reason to end.
 fn say(text: &str) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-#[expect(clippy::print_stderr, reason = "a command line complains")]
 fn say_error(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

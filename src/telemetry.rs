@@ -105,6 +105,8 @@ pub fn start_log(filter: &str) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A line that can't be written is lost, and nothing else: to complain of it would break whoever logs.
+        .log_internal_errors(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .try_init()
         .map_err(|error| anyhow::anyhow!(error))

@@ -92,6 +92,8 @@ pub struct Model {
     pub first_connected_at_ms: Option<i64>,
     /// The latest connection.
     pub connected_at_ms: Option<i64>,
+    /// Until when the messenger asked it to wait.
+    pub restricted_until_ms: Option<i64>,
     /// When the row was made.
     pub created_at_ms: i64,
     /// When a person or the messenger last changed it.

@@ -206,12 +206,6 @@ pub struct Model {
     pub delivered_at_ms: Option<i64>,
     /// When it was opened.
     pub read_at_ms: Option<i64>,
-    /// The instant at which pacing counts it; null while it has not been counted.
-    pub paced_at_ms: Option<i64>,
-    /// The instant planned for the account's next send once this one was counted.
-    pub next_at_ms: Option<i64>,
-    /// Sends since the account's last rest, this one included.
-    pub since_rest: Option<i32>,
 }
 
 impl fmt::Debug for Model {

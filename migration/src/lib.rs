@@ -6,6 +6,7 @@ use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 mod m20261121_000001_core;
 mod m20261121_000002_people;
 mod m20261121_000003_inbox;
+mod m20261124_000004_counts;
 
 /// Runs the steps in order.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_core::Migration),
             Box::new(m20261121_000002_people::Migration),
             Box::new(m20261121_000003_inbox::Migration),
+            Box::new(m20261124_000004_counts::Migration),
         ]
     }
 }

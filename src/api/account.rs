@@ -8,10 +8,10 @@ use super::json::Timestamp;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::gateway::sessions::Status;
-use crate::lane::restore;
 use crate::pacing::Limits;
-use crate::qr;
+use crate::standing;
 use crate::store::account::Account;
+use crate::store::instant;
 
 /// An account as the API shows it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -67,12 +67,11 @@ impl AccountView {
     pub(super) async fn of(app: &App, account: &Account) -> Result<Self, ApiError> {
         let session = app.sessions.snapshot(account.id);
         let now = app.clock.now();
-        let queue_length = match restore::overview(app, account).await {
-            Ok(overview) => overview.len(),
-            // The rows know, too; it takes them longer.
-            Err(_) => app.store.count_queued(account.id).await?,
+        let queue_length = standing::queue_length(app, account).await?;
+        let qr_code = match session.code.filter(|code| code.expires_at > now) {
+            Some(code) => code.data_url().await,
+            None => None,
         };
-        let code = session.code.filter(|code| code.expires_at > now);
         let error = account.error_code.clone().zip(account.error_message.clone()).zip(account.error_at_ms);
         Ok(Self {
             id: account.id,
@@ -82,12 +81,12 @@ impl AccountView {
             client_status: session.status,
             use_limits: account.use_limits,
             limits: account.own_limits().clone(),
-            qr_code: code.filter(|code| !code.is_typed).and_then(|code| qr::data_url(&code.text)),
+            qr_code: qr_code.as_deref().map(str::to_owned),
             qr_url: app.qr_url(account.id),
             phone_number: account.phone_number.as_ref().map(|digits| format!("+{digits}")),
             display_name: account.display_name.clone(),
             last_error: error.map(|((code, message), at)| AccountError { code, message, at: Timestamp::ms(at) }),
-            restricted_until: session.restricted_until.filter(|until| *until > now).map(Timestamp),
+            restricted_until: account.restricted_until_ms.map(instant).filter(|until| *until > now).map(Timestamp),
             last_alive_at: session.last_alive_at.map(Timestamp),
             queue_length,
             created_at: Timestamp::ms(account.created_at_ms),

@@ -18,7 +18,6 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::gateway::check_config;
-use crate::lane::restore;
 use crate::pacing::{Limits, Policy};
 use crate::realtime::Event;
 use crate::store::account::Account;
@@ -109,6 +108,7 @@ pub(super) async fn open(app: &App, caller: &Caller, asked: NewAccount) -> Resul
         error_at_ms: None,
         first_connected_at_ms: None,
         connected_at_ms: None,
+        restricted_until_ms: None,
         created_at_ms: now.timestamp_millis(),
         updated_at_ms: now.timestamp_millis(),
     });
@@ -190,12 +190,8 @@ pub async fn change(
         }
     });
     let account = changed.await?.ok_or(ApiError::NotFound("account"))?;
-    if !app.lanes.refresh(account.id) {
-        // Nobody sends for it now; what is shown of its queue follows the new limits all the same.
-        if let Err(error) = restore::restore(&app, &account, None, &|| ()).await {
-            tracing::warn!(account.id = %account.id, %error, "the queue shows the old limits until it connects");
-        }
-    }
+    // Its pace follows the new limits, also for what is queued.
+    app.lanes.refresh(account.id);
     app.bus.publish(account.company_id, account.id, Event::AccountChanged);
     Ok(Json(AccountView::of(&app, &account).await?))
 }

@@ -115,9 +115,9 @@ pub async fn bulk(
     let results: Vec<BulkResult> = read
         .into_iter()
         .map(|read| match read.map(|()| accepted.next()) {
-            Ok(Some(Accepted::Message { id, position, estimated_at, is_repeat: again })) => {
+            Ok(Some(Accepted::Message { id, standing, is_repeat: again })) => {
                 is_repeat &= again;
-                BulkResult::Accepted(view_of(&app, account.id, id, position, estimated_at))
+                BulkResult::Accepted(view_of(&app, account.id, id, standing))
             }
             Ok(_) => BulkResult::Refused(key_taken().body()),
             Err(error) => BulkResult::Refused(error),

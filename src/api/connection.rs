@@ -126,19 +126,25 @@ pub async fn qr(
 ) -> Result<HttpResponse, ApiError> {
     let account = find(&app, &caller, &id).await?;
     let code = present_code(&app, account.id)?;
-    let unreadable = || ApiError::Internal(anyhow::anyhow!("a code does not fit a QR code"));
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     Ok(match query.format {
-        Some(Format::Png) => response.content_type("image/png").body(qr::png(&code.text).ok_or_else(unreadable)?),
-        Some(Format::Svg) => response.content_type("image/svg+xml").body(qr::svg(&code.text).ok_or_else(unreadable)?),
+        Some(Format::Png) => response.content_type("image/png").body(drawn(code.text, qr::png).await?),
+        Some(Format::Svg) => response.content_type("image/svg+xml").body(drawn(code.text, qr::svg).await?),
         Some(Format::Txt) => response.content_type("text/plain; charset=utf-8").body(code.text),
         None => response.json(QrView {
-            qr_code: if code.is_typed { None } else { qr::data_url(&code.text) },
+            qr_code: code.data_url().await.as_deref().map(str::to_owned),
             code: code.text,
             expires_at: Timestamp(code.expires_at),
         }),
     })
+}
+
+/// A picture of the code, drawn where nobody else waits for it.
+pub(super) async fn drawn<T: Send + 'static>(text: String, draw: fn(&str) -> Option<T>) -> Result<T, ApiError> {
+    let unreadable = || ApiError::Internal(anyhow::anyhow!("a code does not fit a QR code"));
+    let picture = actix_web::web::block(move || draw(&text)).await;
+    picture.map_err(|error| ApiError::Internal(error.into()))?.ok_or_else(unreadable)
 }
 
 /// The account's present code, or 409 with its status.

@@ -1,5 +1,7 @@
 //! `/health`, `/health/live`, `/metrics`: for those who watch over the server.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json};
 use actix_web::{HttpResponse, Responder};
@@ -8,6 +10,9 @@ use serde::Serialize;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::gateway::sessions::Status;
+
+/// How long what is asked may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How the server is.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -47,7 +52,9 @@ pub struct Providers {
     responses((status = 200, body = HealthView), (status = 503, body = HealthView)))]
 pub async fn health(app: Data<App>) -> impl Responder {
     let word = |is_ok: bool| if is_ok { "ok" } else { "down" };
-    let (database, queue) = (app.store.ping().await.is_ok(), app.queue.ping().await.is_ok());
+    let database = async { matches!(app.clock.timeout(PATIENCE, app.store.ping()).await, Ok(Ok(()))) };
+    let queue = async { matches!(app.clock.timeout(PATIENCE, app.queue.ping()).await, Ok(Ok(()))) };
+    let (database, queue) = tokio::join!(database, queue);
     let sessions = app.sessions.count();
     let count = |statuses: &[Status]| statuses.iter().filter_map(|status| sessions.get(status)).sum();
     let view = HealthView {

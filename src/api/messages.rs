@@ -4,7 +4,7 @@ use actix_web::Responder;
 use actix_web::web::{Data, Json, Path, Query};
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, MessageId};
-use entity::message::{Model, Status};
+use entity::message::Model;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Done;
@@ -13,8 +13,8 @@ use super::list::{Listed, PageQuery, read_cursor};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::intake::{self, entry_of};
-use crate::realtime::Event;
+use crate::intake;
+use crate::standing::{self, Standing};
 use crate::store::list::{Filter, Page, Shown};
 
 /// A message as the API shows it.
@@ -102,12 +102,11 @@ impl MessageView {
 }
 
 async fn view(app: &App, row: Model) -> Result<MessageView, ApiError> {
-    let now = app.clock.now();
     let standing = match app.store.account(row.account_id).await? {
-        Some(account) => intake::standing(app, &account, &row, now).await,
-        None => intake::Standing::default(),
+        Some(account) => standing::of(app, &account, &row).await?,
+        None => Standing::default(),
     };
-    Ok(MessageView::of(row, now).standing(standing.position, standing.estimated_at))
+    Ok(MessageView::of(row, app.clock.now()).standing(standing.position, standing.estimated_at))
 }
 
 async fn find(app: &App, caller: &Caller, text: &str) -> Result<Model, ApiError> {
@@ -185,18 +184,11 @@ pub async fn list(caller: Caller, app: Data<App>, query: Query<MessageQuery>) ->
     responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn cancel(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let row = find(&app, &caller, &id).await?;
-    if app.store.cancel(&[row.id]).await?.is_empty() {
+    if !intake::cancel(&app, &row).await? {
         let status = find(&app, &caller, &id).await?.status;
         let message = format!("only a message that has not started can be cancelled; this one is {status}");
         return Err(ApiError::Conflict { code: "not_cancellable", message });
     }
-    if app.queue.remove(row.account_id, &[entry_of(&row)]).await.is_err() {
-        // The row says so: the lane drops it when it comes across it.
-        app.lanes.refresh(row.account_id);
-    }
-    let at = app.clock.now();
-    let event = Event::MessageChanged { message: row.id, status: Status::Cancelled, provider_message_id: None, at };
-    app.bus.publish(row.company_id, row.account_id, event);
     Ok(Json(Done::new("the message is cancelled")))
 }
 
@@ -205,16 +197,13 @@ pub async fn cancel(caller: Caller, app: Data<App>, id: Path<String>) -> Result<
     responses((status = 202, body = MessageView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn retry(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let row = find(&app, &caller, &id).await?;
-    if app.store.account(row.account_id).await?.is_none() {
-        return Err(ApiError::Conflict {
-            code: "account_removed",
-            message: "the message's account was removed".to_owned(),
-        });
-    }
-    let Some(row) = app.store.requeue(row.id, app.next_seq()).await? else {
+    let Some(account) = app.store.account(row.account_id).await? else {
+        let message = "the message's account was removed".to_owned();
+        return Err(ApiError::Conflict { code: "account_removed", message });
+    };
+    let Some(row) = intake::retry(&app, &account, row.id).await? else {
         let message = format!("only a failed or uncertain message can be tried again; this one is {}", row.status);
         return Err(ApiError::Conflict { code: "not_retryable", message });
     };
-    intake::place_again(&app, &row).await?;
     Ok((Json(view(&app, row).await?), actix_web::http::StatusCode::ACCEPTED))
 }

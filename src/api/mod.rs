@@ -37,7 +37,7 @@ use actix_web::{HttpMessage, HttpResponse, HttpServer, Resource, ResponseError};
 use anyhow::Context;
 use entity::ids::{ApiKeyId, UserId};
 use governor::Quota;
-use tracing::Span;
+use tracing::{Instrument, Span};
 use tracing_actix_web::{RequestId, RootSpanBuilder, TracingLogger};
 
 use self::socketio::Bridge;
@@ -154,6 +154,7 @@ pub(crate) fn serve(app: Arc<App>, service: Service, listener: TcpListener) -> a
             .app_data(bridge.clone())
             .configure(json::limits)
             .configure(routes)
+            .wrap(from_fn(run_to_the_end))
             .wrap(cors(&data))
             .wrap(from_fn(answer))
             .wrap(TracingLogger::<RequestSpan>::new())
@@ -207,6 +208,23 @@ impl RootSpanBuilder for RequestSpan {
     }
 
     fn on_request_end<B: MessageBody>(_: Span, _: &Result<ServiceResponse<B>, actix_web::Error>) {}
+}
+
+/// What changes something runs to its end, whoever still listens: a caller that hangs up leaves
+/// nothing half-done.
+async fn run_to_the_end(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let app = request.app_data::<web::Data<App>>().cloned();
+    match app.filter(|_| !request.method().is_safe() && request.path().starts_with("/api/")) {
+        Some(app) => {
+            let work = app.tasks.track_future(next.call(request)).in_current_span();
+            let broken = |error| ApiError::Internal(anyhow::Error::new(error).context("a handler broke"));
+            actix_web::rt::spawn(work).await.map_err(broken)?
+        }
+        None => next.call(request).await,
+    }
 }
 
 /// Refuses callers that are too many, gives every answer its request id, and counts it.

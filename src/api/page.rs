@@ -16,7 +16,7 @@ use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::connection::present_code;
+use super::connection::{drawn, present_code};
 use super::json::{Timestamp, id};
 use crate::app::App;
 use crate::error::ApiError;
@@ -181,8 +181,7 @@ async fn next_change(app: &App, events: &mut Receiver<Event>) -> Option<bool> {
 pub async fn code(app: Data<App>, id: Path<String>) -> Result<HttpResponse, ApiError> {
     let account = find(&app, &id).await?;
     let code = present_code(&app, account.id)?;
-    let picture =
-        qr::svg(&code.text).ok_or_else(|| ApiError::Internal(anyhow::anyhow!("a code does not fit a QR code")))?;
+    let picture = drawn(code.text, qr::svg).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     Ok(guarded(response, "image/svg+xml").body(picture))

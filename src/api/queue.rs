@@ -13,8 +13,9 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::gateway::sessions::Status;
-use crate::lane::restore;
 use crate::pacing::estimate;
+use crate::realtime::Event;
+use crate::{intake, standing};
 
 /// Messages shown of a queue.
 const SHOWN: usize = 100;
@@ -68,9 +69,7 @@ pub struct QueueLimits {
     responses((status = 200, body = QueueView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    let overview = restore::overview(&app, &account).await?;
-    let ids = app.queue.list(account.id, SHOWN).await?;
-    let rows = app.store.find_messages(caller.company, &ids).await?;
+    let (overview, rows) = standing::queue(&app, &account, SHOWN).await?;
     let (now, policy, pace) = (app.clock.now(), account.policy(&app.config.presets), &overview.pace);
     let mut position = 0;
     let messages = rows
@@ -96,9 +95,9 @@ pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<im
             is_resting: rest_until.is_some(),
             rest_until: rest_until.map(Timestamp),
             messages_since_rest: if is_rested { 0 } else { pace.since_rest },
-            is_paused: overview.is_paused,
+            is_paused: account.is_paused,
             pause_reason: account.pause_reason.clone(),
-            next_send_at: (waiting > 0 && !overview.is_paused).then(|| Timestamp(estimate(&policy, pace, 1, now))),
+            next_send_at: (waiting > 0 && !account.is_paused).then(|| Timestamp(estimate(&policy, pace, 1, now))),
         },
         limits: QueueLimits {
             use_limits: account.use_limits,
@@ -134,12 +133,9 @@ async fn set_paused(app: &App, id: AccountId, is_paused: bool) -> Result<(), Api
         row.is_paused = Set(is_paused);
         row.pause_reason = Set(None);
     };
-    app.store.change_account(id, change).await?.ok_or(ApiError::NotFound("account"))?;
-    if app.queue.set_paused(id, is_paused).await.is_err() {
-        // The row says so; the restore that the lane owes now reads it.
-        app.lanes.refresh(id);
-    }
+    let account = app.store.change_account(id, change).await?.ok_or(ApiError::NotFound("account"))?;
     app.lanes.wake(id);
+    app.bus.publish(account.company_id, id, Event::AccountChanged);
     Ok(())
 }
 
@@ -157,9 +153,6 @@ pub struct Cleared {
     responses((status = 200, body = Cleared), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn clear(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    let cleared = app.store.cancel_all(account.id).await?;
-    // Brings the queue in line with the rows. A message in flight is not disturbed: its lane finds
-    // its claim forgotten once it is settled, and restores again.
-    restore::restore(&app, &account, None, &|| ()).await?;
+    let cleared = intake::cancel_all(&app, &account).await?;
     Ok(Json(Cleared { success: true, cleared }))
 }

@@ -7,7 +7,6 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
-use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, MessageId};
 use entity::message::Status;
 use serde::{Deserialize, Serialize};
@@ -22,6 +21,7 @@ use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::intake::{self, Accepted, Draft};
 use crate::realtime::Event;
+use crate::standing::Standing;
 use crate::store::account::Account;
 
 /// The longest a caller may wait for the outcome.
@@ -133,10 +133,10 @@ pub(super) async fn accept(
     // Watched before it is accepted, so that the outcome can't come in between.
     let waiting = wait_of(request.headers()).map(|span| (span, app.bus.watch(account.id)));
     let accepted = intake::accept(app, account, vec![draft]).await?;
-    let Some(Accepted::Message { id, position, estimated_at, is_repeat }) = accepted.into_iter().next() else {
+    let Some(Accepted::Message { id, standing, is_repeat }) = accepted.into_iter().next() else {
         return Err(key_taken());
     };
-    let view = view_of(app, account.id, id, position, estimated_at);
+    let view = view_of(app, account.id, id, standing);
     let sent = Sent { view, status: StatusCode::ACCEPTED, is_repeat };
     match waiting {
         Some((span, events)) => wait(app, account, sent, span, events).await,
@@ -149,20 +149,14 @@ pub(super) fn key_taken() -> ApiError {
     ApiError::Conflict { code: "idempotency_key_taken", message }
 }
 
-pub(super) fn view_of(
-    app: &App,
-    account: AccountId,
-    message_id: MessageId,
-    queue_position: Option<u64>,
-    estimated_at: Option<DateTime<Utc>>,
-) -> SendView {
+pub(super) fn view_of(app: &App, account: AccountId, message_id: MessageId, standing: Standing) -> SendView {
     SendView {
         success: true,
         queued: true,
         message_id,
-        queue_position,
+        queue_position: standing.position,
         status: app.sessions.status(account).as_str(),
-        estimated_send_at: estimated_at.map(Timestamp),
+        estimated_send_at: standing.estimated_at.map(Timestamp),
         provider_message_id: None,
     }
 }

@@ -1,9 +1,10 @@
 //! A live connection to a messenger.
 //!
-//! One trait, implemented by each messenger. What a messenger reports (codes to scan, logging in,
+//! One trait, implemented by each messenger. What a messenger [`reports`] (codes to scan, logging in,
 //! receipts) arrives as [`GatewayEvent`]s on one channel a node, so all gateways look alike to
 //! [`sessions`] and to the inbox. Only `lane::attempt` calls [`Gateway::send`].
 
+pub mod reports;
 pub mod sessions;
 pub mod simulator;
 pub mod telegram;
@@ -14,12 +15,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use entity::account::Provider;
-use entity::ids::{AccountId, MessageId};
+use entity::ids::MessageId;
 use entity::{chat, message};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
 
+pub use self::reports::Reports;
 use crate::app::App;
 use crate::phone::Recipient;
+use crate::qr;
 use crate::store::account::{Account, Connected};
 use crate::store::message::Receipt;
 
@@ -101,7 +105,7 @@ pub enum ConnectError {
 }
 
 /// What a person scans or types to pair an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Code {
     /// The content of the QR code, or the characters to type.
     pub text: String,
@@ -109,6 +113,26 @@ pub struct Code {
     pub is_typed: bool,
     /// When it stops working.
     pub expires_at: DateTime<Utc>,
+    drawn: Arc<OnceCell<Option<Arc<str>>>>,
+}
+
+impl Code {
+    /// A code.
+    #[must_use]
+    pub fn new(text: String, is_typed: bool, expires_at: DateTime<Utc>) -> Self {
+        Self { text, is_typed, expires_at, drawn: Arc::default() }
+    }
+
+    /// As a `data:image/png` URL: drawn when somebody asks, once, and on no thread that answers
+    /// others. None for one that is typed.
+    pub async fn data_url(&self) -> Option<Arc<str>> {
+        if self.is_typed {
+            return None;
+        }
+        let text = self.text.clone();
+        let draw = || async { spawn_blocking(move || qr::data_url(&text)).await.ok().flatten().map(Arc::from) };
+        self.drawn.get_or_init(draw).await.clone()
+    }
 }
 
 /// What a gateway reports.
@@ -155,14 +179,13 @@ pub enum GatewayEvent {
     Names(Vec<(String, String)>),
 }
 
-/// Messages that were not sent through here.
+/// Messages that were not sent through here. Reported by [`Reports::deliver`] where the messenger
+/// may forget them only once they are rows.
 pub struct Mail {
     /// The messages, in the order they came.
     pub messages: Vec<Letter>,
     /// Up to where the messenger was read, to go on from after a restart.
     pub position: Option<i64>,
-    /// Told once they are rows: only then may the messenger forget them.
-    pub filed: Option<oneshot::Sender<()>>,
 }
 
 /// One message that was not sent through here. Never logged.
@@ -195,24 +218,6 @@ pub struct Letter {
 impl std::fmt::Debug for Mail {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Mail({} messages)", self.messages.len())
-    }
-}
-
-/// The way from one gateway to the inbox. It carries the connection's number, so that what an
-/// old connection still says is not taken for the new one's word.
-#[derive(Clone)]
-pub struct Reports {
-    /// Whose gateway.
-    pub account: AccountId,
-    /// Which of its connections.
-    pub connection: u64,
-    pub(crate) to: mpsc::UnboundedSender<(AccountId, u64, GatewayEvent)>,
-}
-
-impl Reports {
-    /// Reports `event`; after the inbox is closed, to nobody.
-    pub fn send(&self, event: GatewayEvent) {
-        let _ = self.to.send((self.account, self.connection, event));
     }
 }
 
@@ -251,7 +256,7 @@ pub async fn connect(
     reports: Reports,
 ) -> Result<Arc<dyn Gateway>, ConnectError> {
     match account.provider {
-        Provider::Simulator => simulator::connect(app, account, pairing, reports),
+        Provider::Simulator => simulator::connect(app, account, pairing, reports).await,
         Provider::Telegram => telegram::connect(app, account, reports).await,
     }
 }

@@ -4,15 +4,24 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use entity::ids::AccountId;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use super::{Code, ConnectError, Gateway, GatewayEvent, Pairing, Reports, connect};
+use super::reports::{PLACES, Reported, Reports};
+use super::{Code, ConnectError, Gateway, Pairing, connect};
 use crate::app::App;
+use crate::clock::Clock;
 use crate::store::account::Account;
+
+/// How long a connection may take to close.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Where an account's connection stands, in the API's words.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
@@ -57,30 +66,57 @@ pub struct Snapshot {
     pub code: Option<Code>,
     /// When the messenger last answered.
     pub last_alive_at: Option<DateTime<Utc>>,
-    /// Until when the messenger asked not to be bothered.
-    pub restricted_until: Option<DateTime<Utc>>,
 }
 
 #[derive(Default)]
 struct Session {
     snapshot: Snapshot,
+    /// Since when its status is what it is.
+    since: DateTime<Utc>,
     connection: u64,
     gateway: Option<Arc<dyn Gateway>>,
     pairing: Pairing,
+    /// Cancelled once the connection before is closed.
+    closing: Option<CancellationToken>,
+    places: Places,
+}
+
+/// Room for the reports of one account.
+struct Places(Arc<Semaphore>);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(PLACES)))
+    }
+}
+
+impl Session {
+    /// What says that it is connected before its gateway is here can't send yet.
+    fn status(&self) -> Status {
+        match self.snapshot.status {
+            Status::Connected if self.gateway.is_none() => Status::Connecting,
+            status => status,
+        }
+    }
 }
 
 /// All sessions of this node.
 pub struct Sessions {
     all: Mutex<HashMap<AccountId, Session>>,
     connections: AtomicU64,
-    reports: mpsc::UnboundedSender<(AccountId, u64, GatewayEvent)>,
+    reports: mpsc::Sender<Reported>,
+    clock: Clock,
+    runtime: Handle,
+    /// Connections that are being closed.
+    closing: TaskTracker,
 }
 
 impl Sessions {
-    /// No sessions; their gateways will report to `reports`.
+    /// No sessions; their gateways will report to `reports`, and are closed on this runtime.
     #[must_use]
-    pub fn new(reports: mpsc::UnboundedSender<(AccountId, u64, GatewayEvent)>) -> Self {
-        Self { all: Mutex::default(), connections: AtomicU64::new(1), reports }
+    pub fn new(reports: mpsc::Sender<Reported>, clock: Clock) -> Self {
+        let (connections, runtime) = (AtomicU64::new(1), Handle::current());
+        Self { all: Mutex::default(), connections, reports, clock, runtime, closing: TaskTracker::new() }
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<AccountId, Session>> {
@@ -90,13 +126,21 @@ impl Sessions {
     /// What can be said of the account's connection.
     #[must_use]
     pub fn snapshot(&self, account: AccountId) -> Snapshot {
-        self.all().get(&account).map(|session| session.snapshot.clone()).unwrap_or_default()
+        let all = self.all();
+        let snapshot = |session: &Session| Snapshot { status: session.status(), ..session.snapshot.clone() };
+        all.get(&account).map(snapshot).unwrap_or_default()
     }
 
     /// The account's status alone.
     #[must_use]
     pub fn status(&self, account: AccountId) -> Status {
-        self.all().get(&account).map_or(Status::Disconnected, |session| session.snapshot.status)
+        self.all().get(&account).map_or(Status::Disconnected, Session::status)
+    }
+
+    /// Since when the account has this status.
+    #[must_use]
+    pub fn since(&self, account: AccountId) -> Option<DateTime<Utc>> {
+        self.all().get(&account).map(|session| session.since)
     }
 
     /// How many sessions have each status.
@@ -104,7 +148,7 @@ impl Sessions {
     pub fn count(&self) -> HashMap<Status, usize> {
         let mut counts = HashMap::new();
         for session in self.all().values() {
-            *counts.entry(session.snapshot.status).or_default() += 1;
+            *counts.entry(session.status()).or_default() += 1;
         }
         counts
     }
@@ -116,40 +160,68 @@ impl Sessions {
         session.pairing = pairing;
         if matches!(session.snapshot.status, Status::Disconnected | Status::Failed) {
             session.snapshot.status = Status::Connecting;
+            session.since = self.clock.now();
         }
     }
 
-    /// Opens the account's connection.
+    /// Opens the account's connection, once the one before is closed.
     pub async fn open(&self, app: &App, account: &Account) -> Result<(), ConnectError> {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed);
-        let pairing = {
+        let (pairing, closing, places) = {
             let mut all = self.all();
             let session = all.entry(account.id).or_default();
             session.connection = connection;
             session.snapshot.status = Status::Connecting;
             session.snapshot.code = None;
-            session.pairing.clone()
+            session.since = self.clock.now();
+            (session.pairing.clone(), session.closing.take(), session.places.0.clone())
         };
-        let reports = Reports { account: account.id, connection, to: self.reports.clone() };
+        if let Some(closing) = closing {
+            closing.cancelled().await;
+        }
+        let reports = Reports { account: account.id, connection, places, to: self.reports.clone() };
         let gateway = connect(app, account, pairing, reports).await?;
-        if let Some(session) = self.all().get_mut(&account.id).filter(|session| session.connection == connection) {
-            session.gateway = Some(gateway);
+        match self.all().get_mut(&account.id).filter(|session| session.connection == connection) {
+            Some(session) => session.gateway = Some(gateway),
+            // Somebody closed the connection while it was opened.
+            None => drop(self.hang_up(gateway, false)),
         }
         Ok(())
+    }
+
+    /// Ends a connection, in a task of its own: nobody waits for a messenger that takes its time.
+    fn hang_up(&self, gateway: Arc<dyn Gateway>, log_out: bool) -> CancellationToken {
+        let closed = CancellationToken::new();
+        let (clock, over) = (self.clock.clone(), closed.clone().drop_guard());
+        let close = async move {
+            let _over = over;
+            if clock.timeout(CLOSING, gateway.close(log_out)).await.is_err() {
+                tracing::warn!("a connection does not close; it is dropped");
+            }
+        };
+        self.closing.spawn_on(close, &self.runtime);
+        closed
     }
 
     /// The gateway, if the account is connected.
     #[must_use]
     pub fn gateway(&self, account: AccountId) -> Option<Arc<dyn Gateway>> {
         let all = self.all();
-        let session = all.get(&account).filter(|session| session.snapshot.status == Status::Connected)?;
-        session.gateway.clone()
+        all.get(&account).filter(|session| session.status() == Status::Connected)?.gateway.clone()
     }
 
     /// Whether the account has a gateway, connected or on its way.
     #[must_use]
     pub fn is_open(&self, account: AccountId) -> bool {
         self.all().get(&account).is_some_and(|session| session.gateway.is_some())
+    }
+
+    /// Whether the account is disconnected, and has no gateway.
+    #[must_use]
+    pub fn is_closed(&self, account: AccountId) -> bool {
+        let is_closed =
+            |session: &Session| session.gateway.is_none() && session.snapshot.status == Status::Disconnected;
+        self.all().get(&account).is_none_or(is_closed)
     }
 
     /// Notes that the messenger answered at `at`.
@@ -159,48 +231,54 @@ impl Sessions {
         }
     }
 
-    /// Notes that the messenger asked not to be bothered until `until`.
-    pub fn restrict(&self, account: AccountId, until: DateTime<Utc>) {
-        if let Some(session) = self.all().get_mut(&account) {
-            session.snapshot.restricted_until = Some(until);
-        }
-    }
-
     /// Whether `connection` is the account's present one.
     #[must_use]
     pub fn is_current(&self, account: AccountId, connection: u64) -> bool {
         self.all().get(&account).is_some_and(|session| session.connection == connection)
     }
 
-    /// Shows a new status, with the code to scan if there is one.
-    pub fn show(&self, account: AccountId, status: Status, code: Option<Code>) {
-        if let Some(session) = self.all().get_mut(&account) {
-            session.snapshot.status = status;
-            session.snapshot.code = code;
-        }
+    /// Shows a new status, with the code to scan if there is one, as `connection` says; answers
+    /// whether that still is the account's present one.
+    pub fn show(&self, account: AccountId, connection: u64, status: Status, code: Option<Code>) -> bool {
+        let mut all = self.all();
+        let Some(session) = all.get_mut(&account).filter(|session| session.connection == connection) else {
+            return false;
+        };
+        session.snapshot.status = status;
+        session.snapshot.code = code;
+        session.since = self.clock.now();
+        true
     }
 
     /// Ends the account's connection and shows `status`; with `log_out`, its pairing, too.
-    pub async fn close(&self, account: AccountId, status: Status, log_out: bool) {
-        let gateway = {
-            let mut all = self.all();
-            let Some(session) = all.get_mut(&account) else { return };
-            session.connection = 0;
-            session.snapshot =
-                Snapshot { status, last_alive_at: session.snapshot.last_alive_at, ..Snapshot::default() };
-            session.gateway.take()
-        };
-        if let Some(gateway) = gateway {
-            gateway.close(log_out).await;
+    pub fn close(&self, account: AccountId, status: Status, log_out: bool) {
+        let mut all = self.all();
+        let Some(session) = all.get_mut(&account) else { return };
+        session.connection = 0;
+        session.since = self.clock.now();
+        session.snapshot = Snapshot { status, code: None, last_alive_at: session.snapshot.last_alive_at };
+        if let Some(gateway) = session.gateway.take() {
+            session.closing = Some(self.hang_up(gateway, log_out));
         }
+    }
+
+    /// The same, if `connection` still is the account's present one; answers whether it was.
+    pub fn close_if_current(&self, account: AccountId, connection: u64, status: Status) -> bool {
+        let is_current = self.is_current(account, connection);
+        if is_current {
+            self.close(account, status, false);
+        }
+        is_current
     }
 
     /// Ends all connections; their pairings stay.
     pub async fn close_all(&self) {
         let accounts: Vec<AccountId> = self.all().keys().copied().collect();
         for account in accounts {
-            self.close(account, Status::Disconnected, false).await;
+            self.close(account, Status::Disconnected, false);
         }
+        self.closing.close();
+        self.closing.wait().await;
     }
 
     /// Forgets an account that was removed.

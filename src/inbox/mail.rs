@@ -8,8 +8,9 @@ use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, ChatId, MessageId};
 use entity::message::{Origin, Status};
 
-use super::insist;
+use super::{clean, insist};
 use crate::app::App;
+use crate::gateway::reports::Slip;
 use crate::gateway::{Letter, Mail};
 use crate::realtime::Event;
 use crate::realtime::view::{ChatMessageView, Timestamp};
@@ -19,40 +20,63 @@ use crate::store::file::NewChat;
 use crate::store::message::Receipt;
 use crate::store::report::{Filed, Report};
 
+/// Characters that are kept of an id, an address or a name …
+const NAME: usize = 100;
+/// … and of a text: more than any messenger takes.
+const TEXT: usize = 100_000;
+
+/// One gateway's messages on their way to the rows.
+struct Bundle {
+    reports: Vec<Report>,
+    positions: Vec<(AccountId, i64)>,
+    slip: Slip,
+}
+
 /// Files what came, in one commit; then tells who reported it, and the world.
-pub(super) async fn file(app: &App, mail: Vec<(AccountId, Mail)>) {
-    if mail.is_empty() {
+pub(super) async fn file(app: &App, mail: Vec<(AccountId, Mail, Slip)>) {
+    let mut bundles = Vec::with_capacity(mail.len());
+    for (id, mail, slip) in mail {
+        let (mut reports, mut positions) = (Vec::new(), Vec::new());
+        // Of an account that was removed meanwhile nothing is kept.
+        if let Some(account) = insist(app, || app.store.account(id)).await {
+            positions.extend(mail.position.map(|position| (id, position)));
+            reports.extend(mail.messages.into_iter().map(|letter| report(app, &account, letter)));
+        }
+        bundles.push(Bundle { reports, positions, slip });
+    }
+    if bundles.is_empty() {
         return;
     }
-    let (mut reports, mut positions, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
-    for (account, mail) in mail {
-        waiting.extend(mail.filed);
-        // Of an account that was removed meanwhile.
-        let Some(account) = insist(app, || app.store.account(account)).await else { continue };
-        positions.extend(mail.position.map(|position| (account.id, position)));
-        reports.extend(mail.messages.into_iter().map(|letter| report(app, &account, letter)));
+    let all: Vec<Report> = bundles.iter().flat_map(|bundle| bundle.reports.iter().cloned()).collect();
+    let positions: Vec<_> = bundles.iter().flat_map(|bundle| bundle.positions.iter().copied()).collect();
+    if write(app, &all, &positions).await {
+        bundles.into_iter().for_each(|bundle| bundle.slip.done());
+        return;
     }
-    for filed in write(app, reports, positions).await {
-        publish(app, filed);
-    }
-    for reporter in waiting {
-        // A gateway that is gone reports it again the next time.
-        let _ = reporter.send(());
+    for bundle in bundles {
+        let mut is_whole = true;
+        for report in bundle.reports {
+            // What can't be written in the messenger's words is a message all the same.
+            is_whole &= write(app, std::slice::from_ref(&report), &[]).await || write(app, &[report.bare()], &[]).await;
+        }
+        // Nothing is told to be written that is not: the messenger keeps it, and says it again.
+        if is_whole && write(app, &[], &bundle.positions).await {
+            bundle.slip.done();
+        }
     }
 }
 
-/// Writes all together; if the database refuses one of them, each alone.
-async fn write(app: &App, reports: Vec<Report>, positions: Vec<(AccountId, i64)>) -> Vec<Filed> {
+/// Writes and publishes, as soon as the database can be reached; answers false if it refuses.
+async fn write(app: &App, reports: &[Report], positions: &[(AccountId, i64)]) -> bool {
     loop {
-        match app.store.report(reports.clone(), positions.clone()).await {
-            Ok(filed) => return filed,
-            Err(StoreError::Broken(_)) => {
-                let mut filed = Vec::new();
-                for report in &reports {
-                    filed.extend(insist(app, || app.store.report(vec![report.clone()], Vec::new())).await);
-                }
-                insist(app, || app.store.report(Vec::new(), positions.clone())).await;
-                return filed;
+        match app.store.report(reports.to_vec(), positions.to_vec()).await {
+            Ok(filed) => {
+                filed.into_iter().for_each(|filed| publish(app, filed));
+                return true;
+            }
+            Err(error @ StoreError::Broken(_)) => {
+                tracing::error!(%error, "what came in was refused");
+                return false;
             }
             Err(error) => super::wait(app, &error).await,
         }
@@ -61,23 +85,23 @@ async fn write(app: &App, reports: Vec<Report>, positions: Vec<(AccountId, i64)>
 
 fn report(app: &App, account: &Account, letter: Letter) -> Report {
     let now = app.clock.now();
-    let clean = |text: String| if text.contains('\0') { text.replace('\0', "") } else { text };
+    let name = |text| clean(text, NAME);
     Report {
         id: MessageId::new(now, &mut rand::rng()),
         seq: if letter.is_history { seq_of(letter.at) } else { app.next_seq() },
         chat: NewChat {
             company: account.company_id,
             account: account.id,
-            address: clean(letter.chat),
+            address: name(letter.chat),
             kind: letter.chat_kind,
-            name: letter.chat_name.map(clean),
+            name: letter.chat_name.map(name),
             at: now,
         },
-        provider_message_id: clean(letter.provider_message_id),
+        provider_message_id: name(letter.provider_message_id),
         origin: if letter.is_own { Origin::Own } else { Origin::Received },
-        sender: letter.sender.map(clean),
-        sender_name: letter.sender_name.map(clean),
-        text: clean(letter.text),
+        sender: letter.sender.map(name),
+        sender_name: letter.sender_name.map(name),
+        text: clean(letter.text, TEXT),
         kind: letter.kind,
         at: letter.at,
         is_history: letter.is_history,
@@ -116,13 +140,13 @@ fn publish(app: &App, filed: Filed) {
 }
 
 /// Moves messages on as receipts say.
-pub(super) async fn receive(app: &App, receipts: Vec<(AccountId, Receipt)>) {
+pub(super) async fn receive(app: &App, receipts: Vec<(AccountId, Vec<Receipt>, Slip)>) {
     if receipts.is_empty() {
         return;
     }
-    let all: Vec<Receipt> = receipts.iter().map(|(_, receipt)| *receipt).collect();
+    let all: Vec<Receipt> = receipts.iter().flat_map(|(_, receipts, _)| receipts.iter().copied()).collect();
     let account_of: HashMap<MessageId, AccountId> =
-        receipts.iter().map(|(id, receipt)| (receipt.message, *id)).collect();
+        receipts.iter().flat_map(|(id, receipts, _)| receipts.iter().map(|receipt| (receipt.message, *id))).collect();
     for moved in insist(app, || app.store.receive(all.clone())).await {
         let Some(account) = account_of.get(&moved.message) else { continue };
         let Some(account) = insist(app, || app.store.account(*account)).await else { continue };
@@ -134,11 +158,13 @@ pub(super) async fn receive(app: &App, receipts: Vec<(AccountId, Receipt)>) {
         };
         app.bus.publish(account.company_id, account.id, event);
     }
+    receipts.into_iter().for_each(|(_, _, slip)| slip.done());
 }
 
 /// Gives chats the names that the messenger has for them.
-pub(super) async fn name(app: &App, account: &Arc<Account>, names: &[(String, String)]) {
-    for chat in insist(app, || app.store.name_chats(account.id, names)).await {
+pub(super) async fn name(app: &App, account: &Arc<Account>, names: Vec<(String, String)>) {
+    let names: Vec<_> = names.into_iter().map(|(chat, name)| (clean(chat, NAME), clean(name, NAME))).collect();
+    for chat in insist(app, || app.store.name_chats(account.id, &names)).await {
         app.bus.publish(account.company_id, account.id, Event::ChatChanged { chat: chat.into() });
     }
 }

@@ -9,10 +9,12 @@ use std::time::Duration;
 use entity::account::ActiveModel;
 use entity::ids::AccountId;
 use sea_orm::ActiveValue::Set;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::gateway::GatewayEvent;
+use crate::gateway::reports::{Reported, Slip};
 use crate::gateway::sessions::Status;
 use crate::realtime::Event;
 use crate::store::StoreError;
@@ -22,24 +24,35 @@ use crate::store::account::{Account, Connected};
 const BATCH: usize = 1_000;
 /// The pause before a database that is down is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// Characters that are kept of what a messenger says where a sentence is expected, or a name.
+const WORDS: usize = 500;
 
-/// Handles reports until nobody is left to make any.
-pub async fn run(app: &App, mut reports: UnboundedReceiver<(AccountId, u64, GatewayEvent)>) {
+/// Handles reports until `silence` falls and none is left. What is told to be durable is.
+pub async fn run(app: &App, mut reports: Receiver<Reported>, silence: &CancellationToken) {
     let mut batch = Vec::new();
-    while reports.recv_many(&mut batch, BATCH).await > 0 {
+    loop {
+        let count = tokio::select! {
+            biased;
+            count = reports.recv_many(&mut batch, BATCH) => count,
+            () = silence.cancelled() => 0,
+        };
+        if count == 0 {
+            return;
+        }
         let (mut connected, mut receipts, mut messages) = (Vec::new(), Vec::new(), Vec::new());
-        for (account, connection, event) in batch.drain(..) {
+        for Reported { account, connection, event, slip } in batch.drain(..) {
             match event {
-                GatewayEvent::Receipts(some) => receipts.extend(some.into_iter().map(|receipt| (account, receipt))),
-                GatewayEvent::Messages(some) => messages.push((account, some)),
+                GatewayEvent::Receipts(some) => receipts.push((account, some, slip)),
+                GatewayEvent::Messages(some) => messages.push((account, some, slip)),
                 _ if !app.sessions.is_current(account, connection) => {}
-                GatewayEvent::Connected(news) => connected.push((account, news)),
+                GatewayEvent::Connected(news) => connected.push(Arrival { account, connection, news, slip }),
                 other => {
                     // In the order in which it was said: what was read is answered after that.
                     flush(app, &mut connected).await;
                     mail::file(app, std::mem::take(&mut messages)).await;
                     mail::receive(app, std::mem::take(&mut receipts)).await;
-                    handle(app, account, other).await;
+                    handle(app, account, connection, other).await;
+                    slip.done();
                 }
             }
         }
@@ -49,36 +62,62 @@ pub async fn run(app: &App, mut reports: UnboundedReceiver<(AccountId, u64, Gate
     }
 }
 
-async fn handle(app: &App, id: AccountId, event: GatewayEvent) {
+/// A connection that has come about.
+struct Arrival {
+    account: AccountId,
+    connection: u64,
+    news: Connected,
+    slip: Slip,
+}
+
+async fn handle(app: &App, id: AccountId, connection: u64, event: GatewayEvent) {
     let Some(account) = insist(app, || app.store.account(id)).await else { return };
     let tell = |event| app.bus.publish(account.company_id, id, event);
+    // While the row was read or written, another connection may have taken this one's place: then
+    // it is not this one's to say anything any more.
     match event {
         GatewayEvent::Code(code) => {
-            if !code.is_typed {
-                tell(Event::CodeShown { text: code.text.clone() });
+            let shown = (!code.is_typed).then(|| Event::CodeShown { text: code.text.clone() });
+            if !app.sessions.show(id, connection, Status::QrReady, Some(code)) {
+                return;
             }
-            app.sessions.show(id, Status::QrReady, Some(code));
+            shown.into_iter().for_each(tell);
         }
-        GatewayEvent::Authenticating => app.sessions.show(id, Status::Authenticating, None),
+        GatewayEvent::Authenticating => {
+            if !app.sessions.show(id, connection, Status::Authenticating, None) {
+                return;
+            }
+        }
         GatewayEvent::Dropped { reason } => {
+            let reason = clean(reason, WORDS);
+            if !app.sessions.close_if_current(id, connection, Status::Connecting) {
+                return;
+            }
             tracing::warn!(account.id = %id, %reason, "the connection dropped");
-            app.sessions.close(id, Status::Connecting, false).await;
             tell_lost(app, &account, "connection_lost", reason);
         }
         GatewayEvent::LoggedOut { code, reason } => {
-            stop(app, id, code, &reason, |row| {
+            let reason = clean(reason, WORDS);
+            let log_out = |row: &mut ActiveModel| {
                 row.should_connect = Set(false);
                 row.pairing = Set(None);
-            })
-            .await;
-            app.sessions.close(id, Status::Disconnected, false).await;
+            };
+            if !app.sessions.is_current(id, connection) || !stop(app, &account, code, &reason, log_out).await {
+                return;
+            }
+            app.sessions.close_if_current(id, connection, Status::Disconnected);
             tell_lost(app, &account, code, reason);
         }
-        GatewayEvent::Failed { code, reason } => fail(app, id, code, reason).await,
+        GatewayEvent::Failed { code, reason } => {
+            if app.sessions.is_current(id, connection) {
+                fail(app, id, code, reason).await;
+            }
+            return app.lanes.wake(id);
+        }
         GatewayEvent::Typing { chat, is_typing, participant } => {
             return tell(Event::Typing { chat, is_typing, participant, at: app.clock.now() });
         }
-        GatewayEvent::Names(names) => return mail::name(app, &account, &names).await,
+        GatewayEvent::Names(names) => return mail::name(app, &account, names).await,
         GatewayEvent::Connected(_) | GatewayEvent::Receipts(_) | GatewayEvent::Messages(_) => return,
     }
     app.lanes.wake(id);
@@ -87,9 +126,10 @@ async fn handle(app: &App, id: AccountId, event: GatewayEvent) {
 
 /// The account can't send or connect until a person changes something.
 pub async fn fail(app: &App, id: AccountId, code: &'static str, reason: String) {
-    stop(app, id, code, &reason, |_| ()).await;
-    app.sessions.close(id, Status::Failed, false).await;
-    if let Some(account) = insist(app, || app.store.account(id)).await {
+    let reason = clean(reason, WORDS);
+    let Some(account) = insist(app, || app.store.account(id)).await else { return };
+    if stop(app, &account, code, &reason, |_| ()).await {
+        app.sessions.close(id, Status::Failed, false);
         tell_lost(app, &account, code, reason);
         app.bus.publish(account.company_id, id, Event::AccountChanged);
     }
@@ -102,39 +142,52 @@ fn tell_lost(app: &App, account: &Account, code: &str, message: String) {
     tell(Event::Disconnected { reason: code.to_owned() });
 }
 
-/// Writes why an account stops; before that is shown, so that whoever sees the one sees the other.
-async fn stop(app: &App, account: AccountId, code: &'static str, reason: &str, change: impl Fn(&mut ActiveModel)) {
-    tracing::warn!(account.id = %account, code, "the account stops");
+/// Writes why an account stops, unless another lane has it by now; before that is shown, so that
+/// whoever sees the one sees the other. Answers whether it stops.
+async fn stop(
+    app: &App,
+    account: &Account,
+    code: &'static str,
+    reason: &str,
+    change: impl Fn(&mut ActiveModel),
+) -> bool {
+    tracing::warn!(account.id = %account.id, code, "the account stops");
     let at = app.clock.now().timestamp_millis();
-    insist(app, || {
-        app.store.change_account(account, |row| {
+    let stopped = insist(app, || {
+        app.store.change_account_of(account.id, account.epoch, |row| {
             change(row);
             row.error_code = Set(Some(code.to_owned()));
             row.error_message = Set(Some(reason.to_owned()));
             row.error_at_ms = Set(Some(at));
         })
-    })
-    .await;
+    });
+    stopped.await.is_some()
 }
 
 /// Writes who connected, and lets their lanes go on.
-async fn flush(app: &App, connected: &mut Vec<(AccountId, Connected)>) {
+async fn flush(app: &App, connected: &mut Vec<Arrival>) {
     if connected.is_empty() {
         return;
     }
-    for (account, news) in connected.iter() {
+    let mut rows = Vec::with_capacity(connected.len());
+    for Arrival { account, news, .. } in connected.iter_mut() {
+        news.phone_number = news.phone_number.take().map(|number| clean(number, 20));
+        news.display_name = news.display_name.take().map(|name| clean(name, WORDS));
         hold_if_number_changed(app, *account, news).await;
+        rows.push((*account, news.clone()));
     }
-    insist(app, || app.store.connected(connected)).await;
-    for (account, news) in connected.drain(..) {
-        app.sessions.show(account, Status::Connected, None);
-        app.sessions.alive(account, news.at);
-        app.lanes.wake(account);
-        if let Some(row) = insist(app, || app.store.account(account)).await {
-            let event = Event::Connected { phone_number: row.phone_number.clone(), name: row.name.clone() };
-            app.bus.publish(row.company_id, account, event);
-            app.bus.publish(row.company_id, account, Event::AccountChanged);
+    insist(app, || app.store.connected(&rows)).await;
+    for Arrival { account, connection, news, slip } in connected.drain(..) {
+        if app.sessions.show(account, connection, Status::Connected, None) {
+            app.sessions.alive(account, news.at);
+            app.lanes.wake(account);
+            if let Some(row) = insist(app, || app.store.account(account)).await {
+                let event = Event::Connected { phone_number: row.phone_number.clone(), name: row.name.clone() };
+                app.bus.publish(row.company_id, account, event);
+                app.bus.publish(row.company_id, account, Event::AccountChanged);
+            }
         }
+        slip.done();
     }
 }
 
@@ -142,7 +195,7 @@ async fn flush(app: &App, connected: &mut Vec<(AccountId, Connected)>) {
 async fn hold_if_number_changed(app: &App, account: AccountId, news: &Connected) {
     let Some(row) = insist(app, || app.store.account(account)).await else { return };
     let changed = row.phone_number.is_some() && news.phone_number.is_some() && row.phone_number != news.phone_number;
-    if !changed || insist(app, || app.store.count_queued(account)).await == 0 {
+    if !changed || !insist(app, || app.store.has_queued(account)).await {
         return;
     }
     tracing::warn!(account.id = %account, "paired with another number: the queue is held until it is resumed");
@@ -154,20 +207,22 @@ async fn hold_if_number_changed(app: &App, account: AccountId, news: &Connected)
         })
     })
     .await;
-    // If the queue does not answer, the lane's restore reads the row.
-    if app.queue.set_paused(account, true).await.is_err() {
-        app.lanes.refresh(account);
-    }
 }
 
-/// Asks the store until it answers: what a messenger reports is said once. A report that the
-/// database refuses as such is dropped, or it would hold up all others for ever.
+/// What a messenger says, as a database keeps it: without NUL, and not longer than `most` characters.
+fn clean(text: String, most: usize) -> String {
+    let is_clean = text.len() <= most && !text.contains('\0');
+    if is_clean { text } else { text.chars().filter(|c| *c != '\0').take(most).collect() }
+}
+
+/// Asks the store until it answers: what a messenger reports is said once. What the database
+/// refuses as such it would refuse for ever, and hold up all others.
 async fn insist<T: Default, F: Future<Output = Result<T, StoreError>>>(app: &App, ask: impl Fn() -> F) -> T {
     loop {
         match ask().await {
             Ok(answer) => return answer,
             Err(error @ StoreError::Broken(_)) => {
-                tracing::error!(%error, "a report is lost");
+                tracing::error!(%error, "a report is refused");
                 return T::default();
             }
             Err(error) => wait(app, &error).await,

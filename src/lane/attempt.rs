@@ -9,12 +9,13 @@ use chrono::{DateTime, Utc};
 use entity::message::Status;
 
 use super::run::{Lane, Step};
-use super::{retry, tell, watchdog};
+use super::{retry, tell};
 use crate::gateway::{Outgoing, SendError, Taken, Text};
 use crate::pacing::{Pace, Policy, plan};
 use crate::phone::Recipient;
 use crate::queue::{Claim, Settled, Settlement};
-use crate::store::message::{Beginning, Begun, Outcome, Paced};
+use crate::store::message::{Attempt, Beginning, Begun, Finished, Outcome, Paced};
+use crate::store::{StoreError, instant};
 
 /// The pause before a store or queue that does not answer is told again.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -26,18 +27,29 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned:
     let Some(gateway) = lane.app.sessions.gateway(lane.id) else {
         return put_back(lane, claim).await;
     };
-    let begun = match lane.app.store.begin(claim.message, lane.app.clock.now()).await {
+    let attempt =
+        Attempt { account: lane.id, message: claim.message, epoch: lane.epoch, at: to_ms(lane.app.clock.now()) };
+    let begun = match lane.app.store.begin(attempt).await {
         Ok(Beginning::Begun(begun)) => begun,
         Ok(Beginning::Expired) => {
             lane.app.telemetry.settled.with_label_values(&[Status::Expired.as_str()]).inc();
             tell::moved(&lane.app, &lane.account, claim.message, Status::Expired, None);
             return drop_claim(lane, claim).await;
         }
-        Ok(Beginning::NotQueued) => return drop_claim(lane, claim).await,
+        Ok(Beginning::NotQueued) => {
+            // The queue had what the rows have not: it may lack what they have.
+            lane.signals.is_stale.store(true, Ordering::Release);
+            return drop_claim(lane, claim).await;
+        }
+        Ok(Beginning::Held) => {
+            lane.app.store.forget_account(lane.id);
+            return put_back(lane, claim).await;
+        }
+        Ok(Beginning::Lost) => return lane.lost(),
         Err(error) => {
             tracing::warn!(account.id = %lane.id, %error, "an intent could not be written; the message waits");
             // Whether the row moved is not known; nothing left, so it goes back either way.
-            while lane.app.store.unbegin(claim.message).await.is_err() {
+            while lane.app.store.unbegin(attempt).await.is_err() {
                 if lane.app.lanes.stop.is_cancelled() {
                     // The next start finds it in flight, and must take it for uncertain.
                     return Step::End;
@@ -54,7 +66,7 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned:
     };
     let began = lane.app.clock.now();
     let deadline = lane.app.config.send_deadline;
-    lane.signals.promise(began + deadline + watchdog::PATIENCE);
+    lane.promise(deadline);
     if let Some(late) = planned.and_then(|planned| (began - planned).to_std().ok()) {
         lane.app.telemetry.lateness.observe(late.as_secs_f64());
     }
@@ -72,7 +84,7 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned:
     if matches!(outcome.status, Some(Status::Sent | Status::Uncertain)) {
         outcome.filing = Some(tell::filing(&lane.app, &lane.account, &begun, chat, now));
     }
-    finish(lane, claim, &begun, outcome, settlement).await
+    finish(lane, claim, attempt, &begun, outcome, settlement).await
 }
 
 /// What the gateway's answer means for the row and for the queue.
@@ -108,9 +120,13 @@ fn judge(
         }
         Err(SendError::Later { after: Some(after), cause }) => {
             let at = now + after;
-            lane.app.sessions.restrict(lane.id, at);
-            let error = Some(("later", short(&format!("{cause:#}"))));
-            let outcome = Outcome { status: Some(Status::Queued), error, due_at: Some(at), ..Outcome::default() };
+            let outcome = Outcome {
+                status: Some(Status::Queued),
+                error: Some(("later", short(&format!("{cause:#}")))),
+                due_at: Some(at),
+                restricted_until: Some(at),
+                ..Outcome::default()
+            };
             (outcome, Settlement::Later { at, pace: uncounted(at) })
         }
         Err(SendError::Later { after: None, cause }) => {
@@ -147,14 +163,42 @@ fn judge(
 
 /// Tells the row, then the queue, then the world. Neither of the first two is given up before the
 /// server itself stops: what they are told here nobody else knows.
-async fn finish(lane: &Lane, claim: Claim, begun: &Begun, outcome: Outcome, settlement: Settlement) -> Step {
+async fn finish(
+    lane: &Lane,
+    claim: Claim,
+    attempt: Attempt,
+    begun: &Begun,
+    mut outcome: Outcome,
+    settlement: Settlement,
+) -> Step {
     let status = outcome.status.unwrap_or(Status::Uncertain);
     let is_down = outcome.error.as_ref().is_some_and(|(code, _)| *code == "account_down");
+    let mut was_written = false;
     let entered = loop {
-        match lane.app.store.finish(claim.message, outcome.clone()).await {
-            Ok(entered) => break entered,
+        match lane.app.store.finish(attempt, outcome.clone()).await {
+            Ok(Finished::Written { entered }) => break entered,
+            // The database had answered that it did not write it, and was wrong.
+            Ok(Finished::Settled) if was_written => break None,
+            Ok(Finished::Settled) => {
+                // Somebody else took the account, and found this in flight.
+                lane.signals.is_stale.store(true, Ordering::Release);
+                return drop_claim(lane, claim).await;
+            }
+            Err(StoreError::Broken(error)) if outcome != outcome.clone().bare() => {
+                tracing::error!(account.id = %lane.id, message.id = %attempt.message, %error,
+                                "an outcome is written without the messenger's words");
+                outcome = outcome.bare();
+                continue;
+            }
+            Err(StoreError::Broken(error)) => {
+                tracing::error!(account.id = %lane.id, message.id = %attempt.message, %error, "an outcome is refused");
+                // What is in flight is uncertain to whoever restores.
+                lane.signals.is_stale.store(true, Ordering::Release);
+                return drop_claim(lane, claim).await;
+            }
             Err(error) => {
-                tracing::error!(account.id = %lane.id, message.id = %claim.message, %error,
+                was_written = true;
+                tracing::error!(account.id = %lane.id, message.id = %attempt.message, %error,
                                 "an outcome waits for the database");
             }
         }
@@ -192,10 +236,7 @@ async fn settle(lane: &Lane, mut claim: Claim, settlement: Settlement) -> Step {
                 lane.signals.is_stale.store(true, Ordering::Release);
                 return Step::Next;
             }
-            Ok(Settled::Lost) => {
-                tracing::warn!(account.id = %lane.id, "another lane has taken the account");
-                return Step::End;
-            }
+            Ok(Settled::Lost) => return lane.lost(),
             Err((unsettled, error)) => {
                 tracing::warn!(account.id = %lane.id, %error, "a settlement waits for the queue");
                 claim = unsettled;
@@ -210,9 +251,13 @@ async fn settle(lane: &Lane, mut claim: Claim, settlement: Settlement) -> Step {
 }
 
 async fn pause(lane: &Lane) {
-    let now = lane.app.clock.now();
-    lane.signals.promise(now + AGAIN + watchdog::PATIENCE);
-    lane.app.clock.sleep_until(now + AGAIN).await;
+    lane.promise(AGAIN);
+    lane.app.clock.sleep(AGAIN).await;
+}
+
+/// The instant as a row keeps it.
+fn to_ms(at: DateTime<Utc>) -> DateTime<Utc> {
+    instant(at.timestamp_millis())
 }
 
 /// A messenger's words, cut to what a row keeps.

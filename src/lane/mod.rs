@@ -3,39 +3,48 @@
 //!
 //! A lane waits for a notification, its next deadline, or the stop, never on a tick; an idle one
 //! is a parked task and nothing else. Each tells the [`watchdog`] by when it will be heard of again.
+//! Whether an account should be connected is in its row: a lane that reads there that it should not
+//! comes to its end, whoever started it.
 
 pub mod attempt;
+mod change;
+mod one_by_one;
+mod places;
 pub mod restore;
 pub mod retry;
 pub mod run;
+mod signals;
+pub mod strangers;
 mod tell;
 pub mod watchdog;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use entity::ids::AccountId;
-use sea_orm::ActiveValue::Set;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::one_by_one::OneByOne;
+use self::places::Places;
+use self::signals::Signals;
+use self::strangers::Strangers;
 use crate::app::App;
 use crate::gateway::Pairing;
-use crate::gateway::sessions::Status;
-use crate::realtime::Event;
 use crate::store::StoreError;
 use crate::store::account::Account;
 
-/// Lanes that restore or connect at the same time: after a start thousands want to.
-const STARTING: usize = 32;
 /// How long a lane that is told to end may take to settle what is in flight.
 const LAST_WORD: Duration = Duration::from_secs(5);
+/// The pause before a database that does not answer is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Lanes that are started together.
+const TOGETHER: usize = 1_000;
 
 /// The lanes of this node.
 pub struct Lanes {
@@ -46,7 +55,10 @@ pub struct Lanes {
     quiet: CancellationToken,
     /// What is in flight ends.
     stop: CancellationToken,
-    starting: Semaphore,
+    places: Places,
+    one_by_one: OneByOne,
+    /// Looks after the queues of accounts without a lane.
+    pub strangers: Strangers,
 }
 
 struct Lane {
@@ -55,156 +67,101 @@ struct Lane {
     epoch: i64,
 }
 
-/// How the rest of the server speaks to a lane, and the lane to the watchdog.
-#[derive(Default)]
-pub struct Signals {
-    wake: Notify,
-    /// The queue's copy is to be checked against the rows before anything else.
-    is_stale: AtomicBool,
-    /// This lane alone is to end.
-    end: CancellationToken,
-    /// Cancelled when the task is over, however it came to its end.
-    done: CancellationToken,
-    /// By when it will be heard of again, in milliseconds; `i64::MAX`: it waits for somebody.
-    due_by_ms: AtomicI64,
-    /// What it waits for in that time, in milliseconds; 0: it works.
-    waits_until_ms: AtomicI64,
-}
-
 impl Lanes {
     /// No lanes. Their tasks will run on this runtime, whoever starts them.
     #[must_use]
     pub fn new(tasks: TaskTracker, quiet: CancellationToken, stop: CancellationToken) -> Self {
-        let starting = Semaphore::new(STARTING);
-        Self { all: Mutex::default(), runtime: Handle::current(), tasks, quiet, stop, starting }
+        Self {
+            all: Mutex::default(),
+            runtime: Handle::current(),
+            tasks,
+            quiet,
+            stop,
+            places: Places::new(),
+            one_by_one: OneByOne::default(),
+            strangers: Strangers::default(),
+        }
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<AccountId, Lane>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a lane for every account that should be connected.
+    /// Starts a lane for every account that should be connected or has something left in flight.
     pub async fn start_all(&self, app: &Arc<App>) -> Result<(), StoreError> {
-        let ids: Vec<AccountId> = app.store.accounts_to_connect().await?.iter().map(|account| account.id).collect();
-        for account in app.store.raise_epochs(&ids).await? {
-            app.sessions.prepare(account.id, Pairing::Qr);
-            self.start(app, &account);
+        let ids = app.store.accounts_to_start().await?;
+        for some in ids.chunks(TOGETHER) {
+            for account in app.store.raise_epochs(some).await? {
+                if account.should_connect {
+                    app.sessions.prepare(account.id, Pairing::Qr);
+                }
+                self.start(app, &account);
+            }
         }
         Ok(())
-    }
-
-    /// Connects an account: from now on it should be, and has a lane. Answers the account as it is
-    /// then, or none if it is gone.
-    pub async fn connect(
-        &self,
-        app: &Arc<App>,
-        id: AccountId,
-        pairing: Pairing,
-    ) -> Result<Option<Arc<Account>>, StoreError> {
-        if self.is_running(id) {
-            if !matches!(app.sessions.status(id), Status::Disconnected | Status::Failed) {
-                return app.store.account(id).await;
-            }
-            // It is about to end by itself, and would not look again.
-            self.end(app, id).await;
-        }
-        let wish = |row: &mut entity::account::ActiveModel| row.should_connect = Set(true);
-        if app.store.change_account(id, wish).await?.is_none() {
-            return Ok(None);
-        }
-        app.sessions.prepare(id, pairing);
-        let raised = app.store.raise_epochs(&[id]).await?;
-        if let Some(account) = raised.first() {
-            self.start(app, account);
-            app.bus.publish(account.company_id, id, Event::AccountChanged);
-        }
-        Ok(raised.into_iter().next())
-    }
-
-    /// Disconnects an account: from now on it should not be connected, and has no lane. What is in
-    /// flight finishes first.
-    pub async fn disconnect(
-        &self,
-        app: &App,
-        id: AccountId,
-        log_out: bool,
-    ) -> Result<Option<Arc<Account>>, StoreError> {
-        let change = |row: &mut entity::account::ActiveModel| {
-            row.should_connect = Set(false);
-            if log_out {
-                row.pairing = Set(None);
-            }
-        };
-        let account = app.store.change_account(id, change).await?;
-        self.end(app, id).await;
-        app.sessions.close(id, Status::Disconnected, log_out).await;
-        if let Some(account) = &account {
-            let reason = if log_out { "client_logout" } else { "disconnected" };
-            app.bus.publish(account.company_id, id, Event::Disconnected { reason: reason.to_owned() });
-            app.bus.publish(account.company_id, id, Event::AccountChanged);
-        }
-        Ok(account)
-    }
-
-    /// Removes an account: nothing more is sent, what is queued is taken back, the pairing ends.
-    pub async fn remove(&self, app: &App, account: &Account) -> Result<(), StoreError> {
-        let (company, id) = (account.company_id, account.id);
-        app.store.delete_account(id).await?;
-        self.end(app, id).await;
-        app.store.lose_in_flight(id).await?;
-        // What was in flight may have entered a chat meanwhile.
-        app.store.forget_chats(id).await?;
-        app.sessions.close(id, Status::Disconnected, true).await;
-        app.sessions.forget(id);
-        app.simulator.forget(id);
-        app.bus.publish(company, id, Event::Disconnected { reason: "removed".to_owned() });
-        app.bus.publish(company, id, Event::AccountChanged);
-        app.people_changed(company);
-        if let Err(error) = app.queue.forget(id).await {
-            tracing::warn!(account.id = %id, %error, "a removed account's queue is left behind");
-        }
-        Ok(())
-    }
-
-    /// Ends the account's lane, once what is in flight is settled. One that takes too long is cut
-    /// off; its message is found in flight by the next lane, or by who removes the account.
-    pub async fn end(&self, app: &App, id: AccountId) {
-        let Some((signals, task)) = self.all().get(&id).map(|lane| (lane.signals.clone(), lane.task.clone())) else {
-            return;
-        };
-        signals.end.cancel();
-        if app.clock.timeout(LAST_WORD, signals.done.cancelled()).await.is_err() {
-            task.abort();
-            signals.done.cancelled().await;
-        }
-        self.all().retain(|_, lane| !Arc::ptr_eq(&lane.signals, &signals));
     }
 
     fn start(&self, app: &Arc<App>, account: &Arc<Account>) {
         if self.quiet.is_cancelled() {
             return;
         }
+        let (id, epoch) = (account.id, account.epoch);
+        let mut all = self.all();
+        // Who raised the epoch later has the account.
+        if all.get(&id).is_some_and(|lane| lane.epoch >= epoch) {
+            return;
+        }
         let signals = Arc::new(Signals::default());
         signals.is_stale.store(true, Ordering::Relaxed);
         signals.promise(app.clock.now() + watchdog::PATIENCE);
-        let (id, epoch) = (account.id, account.epoch);
         let lane = run::run(app.clone(), account.clone(), signals.clone());
         let task = self.tasks.spawn_on(lane, &self.runtime).abort_handle();
-        if let Some(old) = self.all().insert(id, Lane { signals, task, epoch }) {
+        if let Some(old) = all.insert(id, Lane { signals, task, epoch }) {
             old.task.abort();
         }
     }
 
+    /// Ends the account's lane, once what is in flight is settled; answers whether it was. A lane
+    /// that takes too long is cut off, and leaves that to whoever ends it.
+    async fn end(&self, app: &App, id: AccountId) -> bool {
+        let Some((signals, task)) = self.all().get(&id).map(|lane| (lane.signals.clone(), lane.task.clone())) else {
+            return true;
+        };
+        signals.end.cancel();
+        let is_settled = app.clock.timeout(LAST_WORD, signals.done.cancelled()).await.is_ok();
+        if !is_settled {
+            task.abort();
+            signals.done.cancelled().await;
+        }
+        self.all().retain(|_, lane| !Arc::ptr_eq(&lane.signals, &signals));
+        is_settled
+    }
+
+    /// Gives the account a lane that settles what an earlier one had in flight, as soon as the
+    /// database can be written. If the account should not be connected, it does no more.
+    fn succeed(&self, app: &Arc<App>, id: AccountId) {
+        let app = app.clone();
+        let raise = async move {
+            loop {
+                match app.store.raise_epochs(&[id]).await {
+                    Ok(raised) => return raised.iter().for_each(|account| app.lanes.start(&app, account)),
+                    Err(error) => tracing::error!(account.id = %id, %error, "a lane can't be started yet"),
+                }
+                if app.lanes.quiet.run_until_cancelled(app.clock.sleep(AGAIN)).await.is_none() {
+                    return;
+                }
+            }
+        };
+        self.tasks.spawn_on(raise, &self.runtime);
+    }
+
     /// Takes the account away from a lane that is not heard of, and gives it a new one.
-    pub async fn restart(&self, app: &Arc<App>, id: AccountId) -> Result<(), StoreError> {
+    fn restart(&self, app: &Arc<App>, id: AccountId) {
         if let Some(lane) = self.all().get(&id) {
             lane.task.abort();
         }
-        app.sessions.close(id, Status::Connecting, false).await;
-        for account in app.store.raise_epochs(&[id]).await? {
-            self.start(app, &account);
-        }
-        Ok(())
+        app.sessions.close(id, crate::gateway::sessions::Status::Connecting, false);
+        self.succeed(app, id);
     }
 
     /// Whether the account has a lane that runs.
@@ -220,34 +177,43 @@ impl Lanes {
         }
     }
 
-    /// The queue's copy may differ from the rows, or the limits changed: check before going on.
-    /// Answers whether there is a lane to do it.
-    pub fn refresh(&self, id: AccountId) -> bool {
+    /// The queue may differ from the rows, or the limits changed: it is compared before anything
+    /// else is sent, by the account's lane or, where it has none, by somebody else.
+    pub fn refresh(&self, id: AccountId) {
         let all = self.all();
-        let Some(lane) = all.get(&id).filter(|lane| !lane.task.is_finished()) else { return false };
-        lane.signals.is_stale.store(true, Ordering::Release);
-        lane.signals.wake.notify_one();
-        true
+        match all.get(&id).filter(|lane| !lane.task.is_finished()) {
+            Some(lane) => {
+                lane.signals.is_stale.store(true, Ordering::Release);
+                lane.signals.wake.notify_one();
+            }
+            None => self.strangers.ask(id),
+        }
     }
 
     /// Until when the account's lane waits, if it does and knows.
     #[must_use]
     pub fn waits_until(&self, id: AccountId) -> Option<DateTime<Utc>> {
-        let ms = self.all().get(&id)?.signals.waits_until_ms.load(Ordering::Acquire);
-        (ms > 0 && ms < i64::MAX).then(|| DateTime::from_timestamp_millis(ms)).flatten()
+        self.all().get(&id)?.signals.waits_until()
     }
 
-    /// The lanes that were not heard of by `now`, and the instant of the next one to be.
+    /// The lanes that were not heard of by `now`, each told once, and the instant of the next one
+    /// to be.
     fn overdue(&self, now: DateTime<Utc>) -> (Vec<AccountId>, Option<DateTime<Utc>>) {
-        let (mut overdue, mut next) = (Vec::new(), i64::MAX);
+        let (mut overdue, mut next) = (Vec::new(), None::<DateTime<Utc>>);
         let mut all = self.all();
         // A lane that came to its end by itself promised nothing more.
-        all.retain(|_, lane| !(lane.task.is_finished() && lane.signals.due_by_ms.load(Ordering::Acquire) == i64::MAX));
+        all.retain(|_, lane| !lane.task.is_finished() || lane.signals.due_by().is_some());
         for (id, lane) in all.iter() {
-            let due_by = lane.signals.due_by_ms.load(Ordering::Acquire);
-            if due_by <= now.timestamp_millis() { overdue.push(*id) } else { next = next.min(due_by) }
+            match lane.signals.due_by() {
+                Some(due_by) if due_by <= now => {
+                    lane.signals.promise_nothing();
+                    overdue.push(*id);
+                }
+                Some(due_by) => next = Some(next.map_or(due_by, |next| next.min(due_by))),
+                None => {}
+            }
         }
-        (overdue, (next < i64::MAX).then(|| DateTime::from_timestamp_millis(next)).flatten())
+        (overdue, next)
     }
 
     /// Removes the lane of `epoch` that is about to end.
@@ -256,17 +222,5 @@ impl Lanes {
         if all.get(&id).is_some_and(|lane| lane.epoch == epoch) {
             all.remove(&id);
         }
-    }
-}
-
-impl Signals {
-    /// Promises to be heard of by `at`.
-    fn promise(&self, at: DateTime<Utc>) {
-        self.due_by_ms.store(at.timestamp_millis(), Ordering::Release);
-    }
-
-    /// Promises nothing: it waits for somebody.
-    fn promise_nothing(&self) {
-        self.due_by_ms.store(i64::MAX, Ordering::Release);
     }
 }

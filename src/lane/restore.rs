@@ -1,17 +1,18 @@
-//! Rebuilds an account's queue and pace from the rows, which are the truth: after a start, after
-//! Redis lost its memory or was away, after the limits changed. An untouched queue costs two counts.
+//! Brings an account's queue in line with the rows, which are the truth: after a start, after Redis
+//! lost its memory or was away, after the limits changed. A queue that agrees with its rows costs
+//! two numbers of each; another is rebuilt beside the one in use, and put in its place in one step.
+//!
+//! An account's lane does it, one at a time. Where there is none, the [`super::strangers`] do.
 
-use chrono::{DateTime, Utc};
-use entity::ids::{AccountId, MessageId};
 use entity::message::Status;
 
 use super::tell;
 use crate::app::App;
 use crate::pacing::{Pace, Policy, clamp, plan};
-use crate::queue::{Entry, Overview, Unavailable};
-use crate::store::StoreError;
+use crate::queue::{Builder, Unavailable};
 use crate::store::account::Account;
-use crate::store::message::{Begun, Outcome, Paced};
+use crate::store::message::{Attempt, Begun, Finished, Outcome, Paced};
+use crate::store::{StoreError, instant};
 
 /// Messages put back in one step.
 const BATCH: u64 = 5_000;
@@ -27,102 +28,124 @@ pub enum RestoreError {
     Queue(#[from] Unavailable),
 }
 
-/// Brings the account's queue in line with the rows. `owner` is the epoch of the lane that does
-/// it: only that lane knows that nothing of its own is in flight, so only it may say of messages
-/// that are that their outcome is lost. `heard_of` is called as it gets on.
-pub async fn restore(
+/// The lane's own: what an earlier lane had in flight is over, its outcome lost. `heard_of` is
+/// called as it gets on.
+pub(super) async fn by_lane(
     app: &App,
     account: &Account,
-    owner: Option<i64>,
+    epoch: i64,
     heard_of: &(dyn Fn() + Send + Sync),
 ) -> Result<(), RestoreError> {
     let policy = account.policy(&app.config.presets);
-    let now = app.clock.now();
-    let mut pace = app.store.pace(account.id, &policy, now).await?;
-    pace.next_at = pace.next_at.map(|planned| clamp(&policy, &pace, planned, now));
-    if owner.is_some() {
-        for (message, begun) in app.store.in_flight(account.id).await? {
-            lose(app, account, message, &begun, &policy, &mut pace, now).await?;
-        }
+    let mut pace = pace(app, account, &policy).await?;
+    for (attempt, begun) in app.store.in_flight(account.id, epoch).await? {
+        lose(app, account, attempt, &begun, &policy, &mut pace).await?;
     }
-    let overview = app.queue.overview(account.id).await?;
-    let queued = app.store.count_queued(account.id).await?;
-    if !is_intact(app, account.id, overview, queued).await? {
-        if queued > 0 {
-            tracing::info!(account.id = %account.id, queued, "the queue is rebuilt from the database");
-            app.telemetry.restored.inc();
-        }
-        app.queue.forget(account.id).await?;
-        refill(app, account.id, heard_of).await?;
+    if agrees(app, account).await? {
+        return Ok(app.queue.remember(account.id, epoch, &pace).await?);
     }
-    let epoch = owner.unwrap_or(account.epoch);
-    Ok(app.queue.remember(account.id, epoch, account.is_paused, &pace).await?)
+    let interrupted = || Unavailable(anyhow::anyhow!("another rebuild of the queue came in between"));
+    let is_done = rebuild(app, account, epoch, Builder::Lane, &pace, heard_of).await?;
+    Ok(is_done.then_some(()).ok_or_else(interrupted)?)
 }
 
-/// The account's queue at a glance, restored first if it is lost.
-pub async fn overview(app: &App, account: &Account) -> Result<Overview, RestoreError> {
-    if let Some(overview) = app.queue.overview(account.id).await? {
-        return Ok(overview);
+/// For an account that has no lane here. One that should be connected has a lane elsewhere, or is
+/// about to have one, whose word is better.
+pub(super) async fn by_stranger(app: &App, account: &Account) -> Result<(), RestoreError> {
+    let policy = account.policy(&app.config.presets);
+    let pace = pace(app, account, &policy).await?;
+    let builder = if account.should_connect { Builder::Stranger } else { Builder::Lane };
+    if !agrees(app, account).await? {
+        rebuild(app, account, account.epoch, builder, &pace, &|| ()).await?;
+    } else if builder == Builder::Lane {
+        app.queue.remember(account.id, account.epoch, &pace).await?;
     }
-    restore(app, account, None, &|| ()).await?;
-    let lost = || Unavailable(anyhow::anyhow!("the queue forgot the account again"));
-    Ok(app.queue.overview(account.id).await?.ok_or_else(lost)?)
+    Ok(())
+}
+
+/// What was counted, as of now: the limits may have changed since, and the messenger may have
+/// asked to wait.
+pub async fn pace(app: &App, account: &Account, policy: &Policy) -> Result<Pace, StoreError> {
+    let now = app.clock.now();
+    let mut pace = app.store.pace(account.id, policy, now).await?;
+    pace.next_at = pace.next_at.map(|planned| clamp(policy, &pace, planned, now));
+    let restricted_until = account.restricted_until_ms.map(instant).filter(|until| *until > now);
+    pace.next_at = pace.next_at.max(restricted_until);
+    Ok(pace)
 }
 
 /// The outcome of an attempt was lost: the message may have left, so it is not sent again, and it counts.
 async fn lose(
     app: &App,
     account: &Account,
-    message: MessageId,
+    attempt: Attempt,
     begun: &Begun,
     policy: &Policy,
     pace: &mut Pace,
-    now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    pace.record(policy, now, std::time::Duration::from_millis(u64::from(pace.took_ms)));
-    pace.next_at = Some(plan(policy, pace, now, &mut rand::rng()));
+    let now = app.clock.now();
+    let mut counted = pace.clone();
+    counted.record(policy, now, std::time::Duration::from_millis(u64::from(pace.took_ms)));
+    counted.next_at = Some(plan(policy, &counted, now, &mut rand::rng())).max(pace.next_at);
     let outcome = Outcome {
         status: Some(Status::Uncertain),
         error: Some(("interrupted", "the server stopped while the message was being sent".to_owned())),
         is_attempt: true,
-        paced: Some(Paced::of(pace, now)),
+        paced: Some(Paced::of(&counted, now)),
         filing: Some(tell::filing(app, account, begun, None, now)),
         ..Outcome::default()
     };
-    let entered = app.store.finish(message, outcome.clone()).await?;
-    tracing::warn!(account.id = %account.id, message.id = %message, "interrupted while sending: uncertain");
-    tell::ended(app, account, message, begun, &outcome, entered);
+    if let Finished::Written { entered } = app.store.finish(attempt, outcome.clone()).await? {
+        *pace = counted;
+        tracing::warn!(account.id = %account.id, message.id = %attempt.message, "interrupted while sending: uncertain");
+        tell::ended(app, account, attempt.message, begun, &outcome, entered);
+    }
     Ok(())
 }
 
-/// Whether the queue holds as many messages as the rows say. One in flight whose row has moved on
-/// is taken out first: that is what an ordinary crash leaves behind.
-async fn is_intact(
-    app: &App,
-    account: AccountId,
-    overview: Option<Overview>,
-    queued: u64,
-) -> Result<bool, RestoreError> {
-    let Some(overview) = overview else { return Ok(false) };
-    let mut held = overview.len();
-    if let Some(entry) = overview.in_flight
-        && !app.store.is_queued(entry.message).await?
-    {
-        app.queue.remove(account, &[entry]).await?;
-        held -= 1;
+/// Whether the queue holds what the rows say. A claim whose row has moved on is taken out first:
+/// that is what an ordinary crash leaves behind.
+pub(super) async fn agrees(app: &App, account: &Account) -> Result<bool, RestoreError> {
+    let Some(overview) = app.queue.overview(account.id).await? else { return Ok(false) };
+    let queued = app.store.queued(account.id).await?;
+    if overview.held() == queued {
+        return Ok(true);
     }
-    Ok(held == queued)
+    let Some(entry) = overview.in_flight else { return Ok(false) };
+    if app.store.is_queued(entry.message).await? {
+        return Ok(false);
+    }
+    app.queue.remove(account.id, &[entry]).await?;
+    Ok(app.queue.overview(account.id).await?.is_some_and(|overview| overview.held() == queued))
 }
 
-async fn refill(app: &App, account: AccountId, heard_of: &(dyn Fn() + Send + Sync)) -> Result<(), RestoreError> {
-    let mut after = None;
+/// Answers whether the rebuilt line took the place of the one in use.
+async fn rebuild(
+    app: &App,
+    account: &Account,
+    epoch: i64,
+    builder: Builder,
+    pace: &Pace,
+    heard_of: &(dyn Fn() + Send + Sync),
+) -> Result<bool, RestoreError> {
+    // Before the rows are read, so that what comes in meanwhile is in both lines.
+    let Some(rebuild) = app.queue.rebuild(account.id, epoch, builder).await? else { return Ok(false) };
+    let (mut after, mut count) = (None, 0);
     loop {
-        let (entries, last): (Vec<Entry>, _) = app.store.queued_after(account, after, BATCH).await?;
+        let (entries, last) = app.store.queued_after(account.id, after, BATCH).await?;
         if entries.is_empty() {
-            return Ok(());
+            break;
         }
-        app.queue.enqueue(account, &entries).await?;
+        if !app.queue.refill(&rebuild, &entries).await? {
+            return Ok(false);
+        }
         heard_of();
-        after = last;
+        (after, count) = (last, count + entries.len());
     }
+    let is_done = app.queue.switch(rebuild, pace).await?;
+    if is_done && count > 0 {
+        tracing::info!(account.id = %account.id, queued = count, "the queue is rebuilt from the database");
+        app.telemetry.restored.inc();
+    }
+    Ok(is_done)
 }

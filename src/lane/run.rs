@@ -1,4 +1,5 @@
-//! A lane's loop: restore, connect, then claim, wait, attempt, settle, until it is told to stop.
+//! A lane's loop: restore, connect, then claim, wait, attempt, settle, until it is told to stop or
+//! its account's row says that it should not be connected.
 
 use std::fmt::Display;
 use std::pin::pin;
@@ -8,9 +9,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use entity::ids::AccountId;
-use tokio::sync::SemaphorePermit;
 
-use super::{Signals, attempt, restore, watchdog};
+use super::signals::Signals;
+use super::{attempt, restore, watchdog};
 use crate::app::App;
 use crate::gateway::ConnectError;
 use crate::gateway::sessions::Status;
@@ -22,6 +23,8 @@ use crate::store::account::Account;
 
 /// How often a connection that has nothing to send is asked whether it lives.
 const PROBE: Duration = Duration::from_secs(60);
+/// The pause before a queue that does not agree with its rows is looked at again.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// The longest pause before a messenger is tried again, which is far away and not ours …
 const MESSENGER: Duration = Duration::from_secs(60);
 /// … and before our own database or queue is: messages wait for it.
@@ -40,6 +43,9 @@ pub(super) struct Lane {
     /// The instant the last wait was for, if it came: what the next send is measured against.
     planned: Option<DateTime<Utc>>,
     probed_at: DateTime<Utc>,
+    /// Whether the queue did not agree with the rows when it was last looked at. Once is no sign: a
+    /// message may have been on its way from the one to the other.
+    is_in_doubt: bool,
 }
 
 /// What a step of the loop came to.
@@ -59,7 +65,8 @@ pub(super) async fn run(app: Arc<App>, account: Arc<Account>, signals: Arc<Signa
     let probed_at = app.clock.now();
     let _done = signals.done.clone().drop_guard();
     let (id, epoch) = (account.id, account.epoch);
-    let mut lane = Lane { app, id, account, epoch, signals, failures: 0, planned: None, probed_at };
+    let (failures, planned, is_in_doubt) = (0, None, false);
+    let mut lane = Lane { app, id, account, epoch, signals, failures, planned, probed_at, is_in_doubt };
     while !lane.is_told_to_end() {
         // Subscribed before looking, so that what comes in between wakes the wait.
         let signals = lane.signals.clone();
@@ -80,7 +87,7 @@ pub(super) async fn run(app: Arc<App>, account: Arc<Account>, signals: Arc<Signa
             () = signals.end.cancelled() => {}
             () = app.clock.sleep_until_maybe(until) => lane.planned = until,
         }
-        signals.waits_until_ms.store(0, Ordering::Release);
+        signals.wait_until(None);
     }
     lane.signals.promise_nothing();
     lane.app.lanes.ended(id, epoch);
@@ -91,12 +98,17 @@ impl Lane {
         self.app.lanes.quiet.is_cancelled() || self.signals.end.is_cancelled()
     }
 
+    /// Promises to be heard of within `span`, and the watchdog's patience.
+    pub(super) fn promise(&self, span: Duration) {
+        self.signals.promise(self.app.clock.now() + span + watchdog::PATIENCE);
+    }
+
     fn note_wait(&self, until: Option<DateTime<Utc>>) {
         match until {
             Some(at) => self.signals.promise(at + watchdog::PATIENCE),
             None => self.signals.promise_nothing(),
         }
-        self.signals.waits_until_ms.store(until.map_or(i64::MAX, |at| at.timestamp_millis()), Ordering::Release);
+        self.signals.wait_until(until);
     }
 
     /// Exponential from a quarter of a second, with jitter.
@@ -107,24 +119,36 @@ impl Lane {
     }
 
     async fn step(&mut self) -> Step {
-        self.signals.promise(self.app.clock.now() + watchdog::PATIENCE);
+        self.promise(Duration::ZERO);
         let account = match self.app.store.account(self.id).await {
             Ok(Some(account)) => account,
             Ok(None) => return Step::End,
             Err(error) => return self.failed("the database", &error, SERVICE),
         };
+        if account.epoch != self.epoch {
+            return self.lost();
+        }
         if self.signals.is_stale.swap(false, Ordering::AcqRel)
             && let Err(error) = self.restore(&account).await
         {
             self.signals.is_stale.store(true, Ordering::Release);
             return self.failed("restoring", &error, SERVICE);
         }
+        if !account.should_connect {
+            if !self.app.sessions.is_closed(self.id) {
+                self.app.sessions.close(self.id, Status::Disconnected, false);
+                self.app.bus.publish(self.account.company_id, self.id, Event::AccountChanged);
+            }
+            return Step::End;
+        }
         match self.app.sessions.status(self.id) {
             Status::Connected => self.turn(&account).await,
-            Status::Connecting => self.connect(&account).await,
-            // Its person has the next move, or its gateway.
-            Status::QrReady | Status::Authenticating => Step::Wait(None),
-            Status::Disconnected | Status::Failed => Step::End,
+            Status::Connecting | Status::Disconnected => self.connect(&account).await,
+            // Its person has the next move …
+            Status::QrReady => Step::Wait(None),
+            // … or its gateway.
+            Status::Authenticating => self.await_report(),
+            Status::Failed => Step::End,
         }
     }
 
@@ -135,33 +159,39 @@ impl Lane {
         Step::Failed(longest)
     }
 
-    /// Waits for its turn to start; how long that takes is not the lane's to promise.
-    async fn one_of_few(&self) -> Option<SemaphorePermit<'_>> {
-        self.signals.promise_nothing();
-        let permit = self.app.lanes.starting.acquire().await.ok();
-        self.signals.promise(self.app.clock.now() + watchdog::PATIENCE);
-        permit
+    /// Another lane has the account, here or elsewhere.
+    pub(super) fn lost(&self) -> Step {
+        tracing::warn!(account.id = %self.id, "another lane has taken the account");
+        self.app.sessions.close(self.id, Status::Disconnected, false);
+        Step::End
     }
 
     async fn restore(&self, account: &Account) -> Result<(), restore::RestoreError> {
-        let _one_of_few = self.one_of_few().await;
-        let heard_of = || self.signals.promise(self.app.clock.now() + watchdog::PATIENCE);
-        restore::restore(&self.app, account, Some(self.epoch), &heard_of).await
+        // How long it waits for its turn is not the lane's to promise.
+        self.signals.promise_nothing();
+        let _place = self.app.lanes.places.restore().await;
+        let heard_of = || self.promise(Duration::ZERO);
+        heard_of();
+        restore::by_lane(&self.app, account, self.epoch, &heard_of).await
     }
 
     async fn connect(&mut self, account: &Account) -> Step {
         if self.app.sessions.is_open(self.id) {
-            // The gateway is there and has not reported yet.
-            return Step::Wait(Some(self.app.clock.now() + self.app.config.connect_deadline));
+            return self.await_report();
         }
         let deadline = self.app.config.connect_deadline;
         let opened = {
-            let _one_of_few = self.one_of_few().await;
-            self.signals.promise(self.app.clock.now() + deadline + watchdog::PATIENCE);
+            self.signals.promise_nothing();
+            let _place = self.app.lanes.places.connect(account.provider, self.failures > 0).await;
+            self.promise(deadline);
             self.app.clock.timeout(deadline, self.app.sessions.open(&self.app, account)).await
         };
         match opened {
-            Ok(Ok(())) => Step::Next,
+            Ok(Ok(())) => {
+                // What it has reported already is shown only now.
+                self.app.bus.publish(self.account.company_id, self.id, Event::AccountChanged);
+                Step::Next
+            }
             Ok(Err(ConnectError::Failed { code, reason })) => {
                 inbox::fail(&self.app, self.id, code, reason).await;
                 Step::End
@@ -171,13 +201,29 @@ impl Lane {
         }
     }
 
+    /// Waits for a gateway that is there to report how it gets on; one that never does is closed.
+    fn await_report(&self) -> Step {
+        let due = self.app.sessions.since(self.id).map(|since| since + self.app.config.connect_deadline);
+        match due.filter(|due| *due > self.app.clock.now()) {
+            Some(due) => Step::Wait(Some(due)),
+            None => {
+                self.app.sessions.close(self.id, Status::Connecting, false);
+                self.app.bus.publish(self.account.company_id, self.id, Event::AccountChanged);
+                self.failed("connecting", &"the gateway does not say how it gets on", MESSENGER)
+            }
+        }
+    }
+
     /// Takes what is next, if it may go now.
     async fn turn(&mut self, account: &Account) -> Step {
+        if account.is_paused {
+            return self.wait_connected(account, None).await;
+        }
         let now = self.app.clock.now();
         let policy = account.policy(&self.app.config.presets);
         let open = policy.after_quiet(now);
         if open > now {
-            return self.wait_connected(Some(open)).await;
+            return self.wait_connected(account, Some(open)).await;
         }
         match self.app.queue.claim(self.id, self.epoch, now, now + policy.delay.min).await {
             Ok(Turn::Take(claim)) => {
@@ -185,38 +231,51 @@ impl Lane {
                 let planned = self.planned.take();
                 attempt::attempt(self, claim, &policy, planned).await
             }
-            Ok(Turn::NotBefore(at)) => self.wait_connected(Some(at)).await,
-            Ok(Turn::Paused | Turn::Empty) => self.wait_connected(None).await,
+            Ok(Turn::NotBefore(at)) => self.wait_connected(account, Some(at)).await,
+            Ok(Turn::Empty) => self.wait_connected(account, None).await,
             Ok(Turn::Forgotten) => {
                 self.signals.is_stale.store(true, Ordering::Release);
                 Step::Next
             }
-            Ok(Turn::Lost) => {
-                tracing::warn!(account.id = %self.id, "another lane has taken the account");
-                self.app.sessions.close(self.id, Status::Disconnected, false).await;
-                Step::End
+            Ok(Turn::Lost) => self.lost(),
+            Err(error) => {
+                // What was to be written meanwhile may not have been.
+                self.signals.is_stale.store(true, Ordering::Release);
+                self.failed("the queue", &error, SERVICE)
             }
-            Err(error) => self.failed("the queue", &error, SERVICE),
         }
     }
 
-    /// Waits with a connection that is asked now and then whether it lives.
-    async fn wait_connected(&mut self, until: Option<DateTime<Utc>>) -> Step {
+    /// Waits with a connection that is asked now and then whether it lives, and a queue whether it
+    /// agrees with the rows.
+    async fn wait_connected(&mut self, account: &Account, until: Option<DateTime<Utc>>) -> Step {
         self.failures = 0;
         let now = self.app.clock.now();
-        if now - self.probed_at >= chrono::TimeDelta::from_std(PROBE).unwrap_or_default() {
+        let pause = if self.is_in_doubt { SECOND_LOOK } else { PROBE };
+        if now >= self.probed_at + pause {
             self.probed_at = now;
-            self.signals.promise(now + self.app.config.connect_deadline + watchdog::PATIENCE);
+            self.promise(self.app.config.connect_deadline);
             let Some(gateway) = self.app.sessions.gateway(self.id) else { return Step::Next };
             if self.app.clock.timeout(self.app.config.connect_deadline, gateway.is_alive()).await != Ok(true) {
                 tracing::warn!(account.id = %self.id, "the connection does not answer");
-                self.app.sessions.close(self.id, Status::Connecting, false).await;
+                self.app.sessions.close(self.id, Status::Connecting, false);
                 self.app.bus.publish(self.account.company_id, self.id, Event::AccountChanged);
                 return Step::Next;
             }
             self.app.sessions.alive(self.id, self.app.clock.now());
+            // Another server may have changed the row without our hearing of it.
+            self.app.store.forget_account(self.id);
+            match restore::agrees(&self.app, account).await {
+                Ok(agrees) => {
+                    let is_sign = !agrees && self.is_in_doubt;
+                    self.is_in_doubt = !agrees && !is_sign;
+                    self.signals.is_stale.fetch_or(is_sign, Ordering::AcqRel);
+                }
+                Err(error) => return self.failed("comparing", &error, SERVICE),
+            }
+            return Step::Next;
         }
-        let probe = self.probed_at + PROBE;
+        let probe = self.probed_at + pause;
         Step::Wait(Some(until.map_or(probe, |at| at.min(probe))))
     }
 }

@@ -21,9 +21,7 @@ pub async fn run(app: &Arc<App>) {
         for account in overdue {
             tracing::error!(account.id = %account, "the lane makes no progress and is restarted");
             app.telemetry.lanes_restarted.inc();
-            if let Err(error) = app.lanes.restart(app, account).await {
-                tracing::error!(account.id = %account, %error, "the lane could not be restarted yet");
-            }
+            app.lanes.restart(app, account);
         }
         let soonest = now + BREATH;
         app.clock.sleep_until(next.unwrap_or(now + PATIENCE).clamp(soonest, now + PATIENCE)).await;

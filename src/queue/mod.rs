@@ -2,14 +2,14 @@
 //!
 //! Two implementations, [`memory`] and [`redis`], keep the same promises; one conformance suite
 //! and one model drive both. A queue holds ids only and may lose everything at any moment: it
-//! then answers `Forgotten`, and whoever asked rebuilds it from the rows (`lane::restore`).
+//! then answers `Forgotten`, and the account's lane rebuilds it from the rows (`lane::restore`),
+//! beside what is there: a [`Rebuild`] takes its place in one step.
 //!
 //! One message is in flight per account, so order and pace can't be broken by concurrency. A claim
 //! carries the epoch of the lane that made it; a lane whose account was taken over gets `Lost`.
 //! There is no lease to renew: the next owner's higher epoch takes over what an earlier one
 //! claimed, and the row's own move from `queued` to `sending` lets a message start only once.
 
-pub mod keys;
 pub mod memory;
 pub mod redis;
 
@@ -32,7 +32,10 @@ pub struct Entry {
 
 /// Room for the sequence numbers of one priority: microseconds until 2053. Ten priorities of it
 /// still are exact as a double, which a Redis score is.
-const SEQS: i64 = 900_000_000_000_000;
+pub const SEQS: i64 = 900_000_000_000_000;
+
+/// Ranks are added up modulo this prime: every sum stays exact as a double.
+pub const RANKS: i64 = 1_000_000_007;
 
 /// The order within an account: priority 0 to 9 first, then the sequence number.
 #[must_use]
@@ -62,8 +65,6 @@ pub enum Turn {
     Take(Claim),
     /// Nothing may start before this instant.
     NotBefore(DateTime<Utc>),
-    /// The queue is paused.
-    Paused,
     /// Nothing is waiting.
     Empty,
     /// The account's state is lost: restore it.
@@ -125,8 +126,8 @@ pub struct Overview {
     pub delayed: u64,
     /// The claimed message.
     pub in_flight: Option<Entry>,
-    /// Whether it is paused.
-    pub is_paused: bool,
+    /// The ranks of all of them added up, modulo [`RANKS`].
+    pub ranks: i64,
     /// What was counted.
     pub pace: Pace,
 }
@@ -143,6 +144,45 @@ impl Overview {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Which messages they are, as far as numbers tell.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held { count: self.len(), ranks: self.ranks }
+    }
+}
+
+/// Which messages there are, as far as two numbers tell: a queue and the rows that have the same
+/// are taken to agree. Two sets of one size have the same sum once in a billion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// How many.
+    pub count: u64,
+    /// Their ranks added up, modulo [`RANKS`].
+    pub ranks: i64,
+}
+
+/// A line that is filled beside the one in use. Switching to it consumes it.
+#[derive(Debug)]
+#[must_use = "a rebuild that is not switched to changes nothing"]
+pub struct Rebuild {
+    /// Whose line.
+    pub account: AccountId,
+    /// The epoch it is made for.
+    pub epoch: i64,
+    /// Who makes it.
+    pub builder: Builder,
+    /// Tells it from others of the account: the latest one counts.
+    pub token: u64,
+}
+
+/// Who rebuilds a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Builder {
+    /// The account's lane, which has the say.
+    Lane,
+    /// Somebody else: a state that is there stays as it is, and so does another's rebuild.
+    Stranger,
 }
 
 /// The queue can't be asked now. There is one reaction: wait, and ask again.
@@ -153,7 +193,8 @@ pub struct Unavailable(#[from] pub anyhow::Error);
 /// The queues of all accounts.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// Puts `entries` in line. Entries that are there already stay as they are.
+    /// Puts `entries` in line, also in one that is being rebuilt. Entries that are there already stay
+    /// as they are.
     async fn enqueue(&self, account: AccountId, entries: &[Entry]) -> Result<Placed, Unavailable>;
 
     /// Takes the message whose turn it is at `now`, for the lane of `epoch`. Until the claim is
@@ -173,9 +214,6 @@ pub trait Queue: Send + Sync {
     /// Takes messages out of line, in flight or not.
     async fn remove(&self, account: AccountId, entries: &[Entry]) -> Result<(), Unavailable>;
 
-    /// Stops or lets go on; an account that is not known is none of its business.
-    async fn set_paused(&self, account: AccountId, is_paused: bool) -> Result<(), Unavailable>;
-
     /// The account's queue, or `None` if its state is lost.
     async fn overview(&self, account: AccountId) -> Result<Option<Overview>, Unavailable>;
 
@@ -188,9 +226,21 @@ pub trait Queue: Send + Sync {
     /// Forgets the account altogether.
     async fn forget(&self, account: AccountId) -> Result<(), Unavailable>;
 
-    /// Writes the account's state, after which it is no longer forgotten. What is in flight goes
-    /// back in line. A state of a higher epoch stays as it is.
-    async fn remember(&self, account: AccountId, epoch: i64, is_paused: bool, pace: &Pace) -> Result<(), Unavailable>;
+    /// Writes the account's state over the one that is there. What is in flight goes back in line. A
+    /// state of a higher epoch stays as it is, and one that is lost stays lost.
+    async fn remember(&self, account: AccountId, epoch: i64, pace: &Pace) -> Result<(), Unavailable>;
+
+    /// Begins to fill a line beside the one in use; an earlier rebuild of the account is over. From
+    /// now on what is put in line or taken out is in both, so what is read from the rows after this
+    /// misses nothing. `None`: who asks has no say.
+    async fn rebuild(&self, account: AccountId, epoch: i64, builder: Builder) -> Result<Option<Rebuild>, Unavailable>;
+
+    /// Fills it; answers whether it still counts.
+    async fn refill(&self, rebuild: &Rebuild, entries: &[Entry]) -> Result<bool, Unavailable>;
+
+    /// Puts it in the place of the one in use, with `pace` as what was counted; answers whether it
+    /// still counted.
+    async fn switch(&self, rebuild: Rebuild, pace: &Pace) -> Result<bool, Unavailable>;
 
     /// Whether the queue answers at all.
     async fn ping(&self) -> Result<(), Unavailable>;

@@ -15,7 +15,7 @@ use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use super::News;
+use super::{Event, News};
 use crate::app::App;
 use crate::config::Redis;
 
@@ -63,6 +63,8 @@ async fn link(app: &App, url: &str, channel: &str, outgoing: &mut mpsc::Receiver
         app.clock.timeout(PATIENCE, client.get_async_pubsub()).await.map_err(|_| anyhow::anyhow!(in_time))??;
     app.clock.timeout(PATIENCE, listener.subscribe(channel)).await.map_err(|_| anyhow::anyhow!(in_time))??;
     let mut incoming = listener.into_on_message();
+    // What changed while nobody told us is not known.
+    app.store.forget_accounts();
     let source = app.bus.source();
     let mut peers: HashMap<u32, DateTime<Utc>> = HashMap::new();
     let mut heard_at = app.clock.now();
@@ -91,7 +93,14 @@ async fn link(app: &App, url: &str, channel: &str, outgoing: &mut mpsc::Receiver
                     // It is new, or we are: let it know of us at once.
                     beat_at = heard_at;
                 }
-                word.news.into_iter().for_each(|news| app.bus.deliver(news));
+                for news in word.news {
+                    if let (Some(account), Event::AccountChanged) = (news.account, &news.event) {
+                        // Its row changed there: here it is read anew, and its lane looks.
+                        app.store.forget_account(account);
+                        app.lanes.wake(account);
+                    }
+                    app.bus.deliver(news);
+                }
             }
             count = outgoing.recv_many(&mut batch, BATCH) => {
                 if count == 0 {

@@ -1,16 +1,16 @@
 //! Accounts: their rows, and the ones in use kept in memory with their policy read.
 
-use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::account::{self, Entity, Model};
 use entity::ids::{AccountId, CompanyId};
+use futures_util::future::BoxFuture;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::{Store, StoreError, instant};
@@ -54,26 +54,6 @@ impl Account {
     }
 }
 
-/// The accounts in use. Written by this process alone, so it is never stale.
-#[derive(Default)]
-pub(super) struct Cache(RwLock<HashMap<AccountId, Arc<Account>>>);
-
-impl Cache {
-    fn get(&self, id: AccountId) -> Option<Arc<Account>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
-    }
-
-    fn put(&self, model: Model) -> Arc<Account> {
-        let account = Arc::new(Account::from(model));
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(account.id, account.clone());
-        account
-    }
-
-    fn remove(&self, id: AccountId) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
-    }
-}
-
 /// What a connection taught about an account.
 #[derive(Debug, Clone)]
 pub struct Connected {
@@ -90,8 +70,14 @@ pub struct Connected {
 impl Store {
     /// Creates an account.
     pub async fn create_account(&self, model: Model) -> Result<Arc<Account>, StoreError> {
-        let model = model.into_active_model().reset_all().insert(&self.writer).await?;
-        Ok(self.accounts.put(model))
+        let row = model.into_active_model().reset_all();
+        self.keep_changed(move |tx| {
+            let row = row.clone();
+            Box::pin(async move { row.insert(tx).await.map(|model| vec![model]) })
+        })
+        .await?
+        .pop()
+        .ok_or_else(|| StoreError::Down(DbErr::RecordNotInserted))
     }
 
     /// The account, if the company has it.
@@ -104,7 +90,33 @@ impl Store {
         if let Some(account) = self.accounts.get(id) {
             return Ok(Some(account));
         }
-        Ok(Entity::find_by_id(id).one(&self.reader).await?.map(|model| self.accounts.put(model)))
+        let version = self.accounts.version();
+        let found = Entity::find_by_id(id).one(&self.reader).await?;
+        Ok(self.accounts.keep(version, found.into_iter().collect()).pop())
+    }
+
+    /// The account's row may have changed past this cache: it is read anew.
+    pub fn forget_account(&self, id: AccountId) {
+        self.accounts.remove(id);
+    }
+
+    /// The same for all accounts.
+    pub fn forget_accounts(&self) {
+        self.accounts.clear();
+    }
+
+    /// Runs a change of accounts' rows, and keeps the rows it answers in memory.
+    async fn keep_changed(
+        &self,
+        work: impl for<'t> Fn(&'t DatabaseTransaction) -> BoxFuture<'t, Result<Vec<Model>, DbErr>> + Send + Sync + 'static,
+    ) -> Result<Vec<Arc<Account>>, StoreError> {
+        let cache = self.accounts.clone();
+        let keep = move |models: &Vec<Model>| {
+            for model in models {
+                cache.put(model.clone());
+            }
+        };
+        Ok(self.change_and(work, keep).await?.into_iter().map(|model| Arc::new(Account::from(model))).collect())
     }
 
     /// A page of the company's accounts, oldest first, and how many there are; of all of them, or
@@ -143,10 +155,13 @@ impl Store {
         Ok(found.into_iter().map(Account::from).collect())
     }
 
-    /// Every account that should be connected.
-    pub async fn accounts_to_connect(&self) -> Result<Vec<Arc<Account>>, StoreError> {
-        let all = Entity::find().filter(account::COLUMN.should_connect.eq(true)).all(&self.reader).await?;
-        Ok(all.into_iter().map(|model| self.accounts.put(model)).collect())
+    /// Every account that is to have a lane at a start: those that should be connected, and those
+    /// that have something left in flight.
+    pub async fn accounts_to_start(&self) -> Result<Vec<AccountId>, StoreError> {
+        let sql = "SELECT id FROM account WHERE should_connect
+                   OR id IN (SELECT account_id FROM message WHERE status = 'sending') ORDER BY id";
+        let rows = self.reader.query_all_raw(self.sql(sql, [])).await?;
+        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
     }
 
     /// Changes an account's row. `None` if it is gone.
@@ -155,76 +170,100 @@ impl Store {
         id: AccountId,
         change: impl FnOnce(&mut account::ActiveModel),
     ) -> Result<Option<Arc<Account>>, StoreError> {
-        let mut row = account::ActiveModel { id: Set(id), ..Default::default() };
+        self.change_row(id, None, change).await
+    }
+
+    /// The same, if it still has that epoch.
+    pub async fn change_account_of(
+        &self,
+        id: AccountId,
+        epoch: i64,
+        change: impl FnOnce(&mut account::ActiveModel),
+    ) -> Result<Option<Arc<Account>>, StoreError> {
+        self.change_row(id, Some(epoch), change).await
+    }
+
+    async fn change_row(
+        &self,
+        id: AccountId,
+        epoch: Option<i64>,
+        change: impl FnOnce(&mut account::ActiveModel),
+    ) -> Result<Option<Arc<Account>>, StoreError> {
+        let mut row = <account::ActiveModel as Default>::default();
         change(&mut row);
-        match row.update(&self.writer).await {
-            Ok(model) => Ok(Some(self.accounts.put(model))),
-            Err(sea_orm::DbErr::RecordNotUpdated) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let changed = self.keep_changed(move |tx| {
+            let mut update = Entity::update_many().set(row.clone()).filter(account::COLUMN.id.eq(id));
+            if let Some(epoch) = epoch {
+                update = update.filter(account::COLUMN.epoch.eq(epoch));
+            }
+            Box::pin(update.exec_with_returning(tx))
+        });
+        Ok(changed.await?.pop())
     }
 
     /// Raises the epochs of accounts about to get a lane, and answers the accounts.
     pub async fn raise_epochs(&self, ids: &[AccountId]) -> Result<Vec<Arc<Account>>, StoreError> {
-        use sea_orm::sea_query::{Expr, ExprTrait};
         let mut raised = Vec::with_capacity(ids.len());
         for some in ids.chunks(1_000) {
-            let rows = Entity::update_many()
-                .col_expr(account::Column::Epoch, Expr::col(account::Column::Epoch).add(1))
-                .filter(account::COLUMN.id.is_in(some.iter().copied()))
-                .exec_with_returning(&self.writer)
-                .await?;
-            raised.extend(rows.into_iter().map(|model| self.accounts.put(model)));
+            let some = some.to_vec();
+            raised.extend(self.keep_changed(move |tx| Box::pin(raise(tx, some.clone()))).await?);
         }
         Ok(raised)
     }
 
     /// Writes what connections taught, all in one transaction: after a restart thousands come at once.
     pub async fn connected(&self, accounts: &[(AccountId, Connected)]) -> Result<(), StoreError> {
-        use sea_orm::TransactionTrait;
-        let tx = self.writer.begin().await?;
-        let mut rows = Vec::with_capacity(accounts.len());
-        for (id, news) in accounts {
-            let Some(old) = Entity::find_by_id(*id).one(&tx).await? else { continue };
-            let at = news.at.timestamp_millis();
-            let row = account::ActiveModel {
-                id: Set(*id),
-                phone_number: Set(news.phone_number.clone()),
-                display_name: Set(news.display_name.clone()),
-                pairing: Set(news.pairing.clone()),
-                first_connected_at_ms: Set(old.first_connected_at_ms.or(Some(at))),
-                connected_at_ms: Set(Some(at)),
-                updated_at_ms: Set(at),
-                error_code: Set(None),
-                error_message: Set(None),
-                error_at_ms: Set(None),
-                ..Default::default()
-            };
-            rows.push(row.update(&tx).await?);
-        }
-        tx.commit().await?;
-        for model in rows {
-            self.accounts.put(model);
-        }
-        Ok(())
+        let accounts = accounts.to_vec();
+        self.keep_changed(move |tx| Box::pin(connect(tx, accounts.clone()))).await.map(drop)
     }
 
-    /// Removes an account and takes back what it had not sent; answers whether it was there.
+    /// Removes an account; answers whether it was there. What it leaves behind is for
+    /// [`Self::clear_up`].
     pub async fn delete_account(&self, id: AccountId) -> Result<bool, StoreError> {
-        // Out of the cache first: who accepts from here on finds the account gone, and who was
-        // accepting looks again after the commit.
-        self.accounts.remove(id);
-        let deleted = Entity::delete_by_id(id).exec(&self.writer).await?.rows_affected > 0;
-        self.accounts.remove(id);
-        self.cancel_all(id).await?;
-        self.forget_chats(id).await?;
-        Ok(deleted)
+        let cache = self.accounts.clone();
+        let delete = "DELETE FROM account WHERE id = $1 RETURNING id";
+        let delete = self.sql(delete, [id.into()]);
+        let deleted = self.change_and(
+            move |tx| {
+                let delete = delete.clone();
+                Box::pin(async move { tx.query_all_raw(delete).await })
+            },
+            move |_| cache.remove(id),
+        );
+        Ok(!deleted.await?.is_empty())
     }
+}
 
-    /// Takes back what accounts that no longer exist left behind in a crash.
-    pub async fn cancel_orphans(&self) -> Result<(), StoreError> {
-        let sql = "UPDATE message SET status = 'cancelled' WHERE status = 'queued' AND status IN ('queued', 'sending')
-                   AND NOT EXISTS (SELECT 1 FROM account WHERE account.id = message.account_id)";
-        Ok(self.writer.execute_raw(self.sql(sql, [])).await.map(drop)?)
+async fn raise(tx: &DatabaseTransaction, ids: Vec<AccountId>) -> Result<Vec<Model>, DbErr> {
+    use sea_orm::sea_query::{Expr, ExprTrait};
+    super::attempt::hold_epochs(tx).await?;
+    let raise = Entity::update_many()
+        .col_expr(account::Column::Epoch, Expr::col(account::Column::Epoch).add(1))
+        .filter(account::COLUMN.id.is_in(ids));
+    raise.exec_with_returning(tx).await
+}
+
+async fn connect(tx: &DatabaseTransaction, accounts: Vec<(AccountId, Connected)>) -> Result<Vec<Model>, DbErr> {
+    let mut rows = Vec::with_capacity(accounts.len());
+    for (id, news) in accounts {
+        // One that was disconnected meanwhile, or logged out, is not paired again by that.
+        let wanted = Entity::find_by_id(id).filter(account::COLUMN.should_connect.eq(true));
+        let Some(old) = wanted.one(tx).await? else { continue };
+        let at = news.at.timestamp_millis();
+        let row = account::ActiveModel {
+            id: Set(id),
+            phone_number: Set(news.phone_number),
+            display_name: Set(news.display_name),
+            pairing: Set(news.pairing),
+            first_connected_at_ms: Set(old.first_connected_at_ms.or(Some(at))),
+            connected_at_ms: Set(Some(at)),
+            updated_at_ms: Set(at),
+            error_code: Set(None),
+            error_message: Set(None),
+            error_at_ms: Set(None),
+            ..Default::default()
+        };
+        rows.push(row.update(tx).await?);
     }
+    Ok(rows)
 }

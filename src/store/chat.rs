@@ -8,8 +8,8 @@ use entity::ids::{AccountId, ChatId};
 use entity::message;
 use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr, SimpleExpr};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, TransactionTrait,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction as Tx, DbBackend, DbErr,
+    EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 
 use super::file::{self, NewChat, search_text};
@@ -54,12 +54,16 @@ impl Store {
 
     /// Opens a chat unless it is there; answers it.
     pub async fn open_chat(&self, chat: NewChat) -> Result<Model, StoreError> {
-        let tx = self.writer.begin().await?;
-        file::open(&tx, &[&chat]).await?;
-        tx.commit().await?;
-        let found = Entity::find().filter(Column::AccountId.eq(chat.account)).filter(Column::Address.eq(chat.address));
-        let gone = || sea_orm::DbErr::RecordNotFound("a chat that was opened".to_owned());
-        Ok(found.one(&self.writer).await?.ok_or_else(gone)?)
+        self.change(move |tx| {
+            let chat = chat.clone();
+            Box::pin(async move {
+                file::open(tx, &[&chat]).await?;
+                let found = Entity::find().filter(Column::AccountId.eq(chat.account));
+                let found = found.filter(Column::Address.eq(chat.address)).one(tx).await?;
+                found.ok_or_else(|| DbErr::RecordNotFound("a chat that was opened".to_owned()))
+            })
+        })
+        .await
     }
 
     /// A page of the account's chats, the latest first, and how many there are.
@@ -145,20 +149,7 @@ impl Store {
     /// Notes that somebody here has read the chat: the chat as it is now, and the messenger's ids
     /// of the messages that were unread.
     pub async fn read_chat(&self, id: ChatId, now: DateTime<Utc>) -> Result<Option<(Model, Vec<String>)>, StoreError> {
-        let tx = self.writer.begin().await?;
-        let sql = "UPDATE message SET status = 'read', read_at_ms = $2
-                   WHERE chat_id = $1 AND origin = 'received' AND status = 'delivered'
-                   RETURNING provider_message_id";
-        let rows = tx.query_all_raw(self.sql(sql, [id.into(), now.timestamp_millis().into()])).await?;
-        let read: Vec<String> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
-        // What came in between stays unread.
-        let sql = "UPDATE chat SET unread_count = CASE WHEN unread_count > $2 THEN unread_count - $2 ELSE 0 END
-                   WHERE id = $1 RETURNING *";
-        let count = i32::try_from(read.len()).unwrap_or(i32::MAX);
-        let row = tx.query_one_raw(self.sql(sql, [id.into(), count.into()])).await?;
-        let chat = row.map(|row| Model::from_query_result(&row, "")).transpose()?;
-        tx.commit().await?;
-        Ok(chat.map(|chat| (chat, read)))
+        self.change(move |tx| Box::pin(read(tx, id, now.timestamp_millis()))).await
     }
 
     /// Renames a chat, or puts it away and back. `None` if it is gone.
@@ -169,7 +160,7 @@ impl Store {
         is_archived: Option<bool>,
     ) -> Result<Option<Model>, StoreError> {
         use sea_orm::ActiveValue::Set;
-        let Some(chat) = Entity::find_by_id(id).one(&self.writer).await? else { return Ok(None) };
+        let Some(chat) = Entity::find_by_id(id).one(&self.reader).await? else { return Ok(None) };
         let mut row = entity::chat::ActiveModel { id: Set(id), ..Default::default() };
         if let Some(is_archived) = is_archived {
             row.is_archived = Set(is_archived);
@@ -182,11 +173,7 @@ impl Store {
         if !row.is_changed() {
             return Ok(Some(chat));
         }
-        match row.update(&self.writer).await {
-            Ok(chat) => Ok(Some(chat)),
-            Err(sea_orm::DbErr::RecordNotUpdated) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        self.change(move |tx| Box::pin(super::update(tx, row.clone()))).await
     }
 
     /// Gives chats the names that their messenger reports: those for which that was news.
@@ -198,8 +185,9 @@ impl Store {
                        RETURNING *";
             let text = search_text(Some(name), address);
             let values = [account.into(), address.as_str().into(), name.as_str().into(), text.into()];
-            let row = self.writer.query_one_raw(self.sql(sql, values)).await?;
-            renamed.extend(row.map(|row| Model::from_query_result(&row, "")).transpose()?);
+            for row in self.write(self.sql(sql, values)).await? {
+                renamed.push(Model::from_query_result(&row, "")?);
+            }
         }
         Ok(renamed)
     }
@@ -209,16 +197,6 @@ impl Store {
         let sql = "SELECT position FROM inbox_position WHERE account_id = $1";
         let row = self.reader.query_one_raw(self.sql(sql, [account.into()])).await?;
         Ok(row.map(|row| row.try_get_by_index(0)).transpose()?)
-    }
-
-    /// Removes what an account that is gone leaves behind: its chats, its grants, its position.
-    /// Its messages stay, for who asks what became of them.
-    pub async fn forget_chats(&self, account: AccountId) -> Result<(), StoreError> {
-        for table in ["chat", "account_grant", "inbox_position"] {
-            let sql = format!("DELETE FROM {table} WHERE account_id = $1");
-            self.writer.execute_raw(self.sql(sql, [account.into()])).await?;
-        }
-        Ok(())
     }
 
     /// How many chats each account has, and how many messages, in both directions, are in them.
@@ -237,6 +215,23 @@ impl Store {
             })
             .collect()
     }
+}
+
+/// Moves what was unread in a chat to read, and its count with it.
+async fn read(tx: &Tx, id: ChatId, now_ms: i64) -> Result<Option<(Model, Vec<String>)>, DbErr> {
+    let backend = tx.get_database_backend();
+    let sql = "UPDATE message SET status = 'read', read_at_ms = $2
+               WHERE chat_id = $1 AND origin = 'received' AND status = 'delivered'
+               RETURNING provider_message_id";
+    let rows = tx.query_all_raw(Statement::from_sql_and_values(backend, sql, [id.into(), now_ms.into()])).await?;
+    let read: Vec<String> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+    // What came in between stays unread.
+    let sql = "UPDATE chat SET unread_count = CASE WHEN unread_count > $2 THEN unread_count - $2 ELSE 0 END
+               WHERE id = $1 RETURNING *";
+    let count = i32::try_from(read.len()).unwrap_or(i32::MAX);
+    let row = tx.query_one_raw(Statement::from_sql_and_values(backend, sql, [id.into(), count.into()])).await?;
+    let chat = row.map(|row| Model::from_query_result(&row, "")).transpose()?;
+    Ok(chat.map(|chat| (chat, read)))
 }
 
 /// That a chat's name or address has the text in it.

@@ -2,22 +2,25 @@
 //! wait, writes them in one transaction, and wakes them. While one batch is written the next
 //! gathers, so there is no timer, no delay when idle, and one `fsync` for up to 1,000 rows.
 //!
-//! A batch that the database refuses is tried again one by one, so that a row that can't be
-//! written never takes its neighbours along. If the database is down, all of them hear so.
+//! A batch that the database refuses is written half by half, so that a row that can't be written
+//! never takes its neighbours along. If the database is down, all of them hear so.
+//!
+//! Everything this server writes goes through here, so that what a change has to be told of can be
+//! written beside it.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrono::{DateTime, Utc};
-use entity::chat;
-use entity::ids::{AccountId, MessageId};
-use sea_orm::{DatabaseConnection, DbErr, TransactionTrait};
+use entity::ids::AccountId;
+use sea_orm::DbErr;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
-use super::accept;
-use super::attempt;
-use super::message::{Beginning, Kept, NewMessage, Outcome, Receipt};
-use super::report::{self, Filed, Report};
+use super::change::Change;
+use super::message::{Attempt, Beginning, Finished, Kept, NewMessage, Outcome, Receipt};
+use super::report::{Filed, Report};
+use super::write::{Reply, Write, Written, write_all};
+use super::writer::Writer;
 use super::{Store, StoreError};
 
 /// Rows in one transaction at most: enough to make `fsync` cheap, few enough to answer soon.
@@ -25,51 +28,28 @@ const BATCH: usize = 1_000;
 /// Requests that may wait before the next one waits to be let in.
 const WAITING: usize = 10_000;
 
-/// How long a transaction may take before the database counts as down.
-const SILENCE: Duration = Duration::from_secs(15);
-
-type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
-
-enum Write {
-    Accept(Vec<NewMessage>, Reply<Vec<Kept>>),
-    Begin(MessageId, DateTime<Utc>, Reply<Beginning>),
-    Finish(MessageId, Box<Outcome>, Reply<Option<chat::Model>>),
-    Receive(Vec<Receipt>, Reply<Vec<Receipt>>),
-    Report(Vec<Report>, Vec<(AccountId, i64)>, Reply<Vec<Filed>>),
-}
-
-impl Write {
-    fn rows(&self) -> usize {
-        match self {
-            Self::Accept(rows, _) => rows.len(),
-            Self::Receive(receipts, _) => receipts.len(),
-            Self::Report(reports, ..) => reports.len(),
-            Self::Begin(..) | Self::Finish(..) => 1,
-        }
-    }
-
-    fn refuse(self, error: StoreError) {
-        // Who no longer waits need not hear it.
-        match self {
-            Self::Accept(_, reply) => drop(reply.send(Err(error))),
-            Self::Begin(_, _, reply) => drop(reply.send(Err(error))),
-            Self::Finish(_, _, reply) => drop(reply.send(Err(error))),
-            Self::Receive(_, reply) => drop(reply.send(Err(error))),
-            Self::Report(_, _, reply) => drop(reply.send(Err(error))),
-        }
-    }
-}
-
-/// The way to the task that writes; the task ends when this is dropped.
+/// The way to the task that writes.
 pub(super) struct Commit {
     writes: mpsc::Sender<Write>,
+    /// Whether the last transaction could not be written.
+    is_failing: Arc<AtomicBool>,
+    /// Cancelled to end the task once what waits is written.
+    closing: CancellationToken,
+    /// Cancelled when the task is over, however it came to its end.
+    ended: CancellationToken,
 }
 
 impl Commit {
-    pub(super) fn start(db: DatabaseConnection) -> Self {
+    pub(super) fn start(writer: Writer) -> Self {
         let (writes, waiting) = mpsc::channel(WAITING);
-        tokio::spawn(run(db, waiting));
-        Self { writes }
+        let (is_failing, closing, ended) = <(Arc<AtomicBool>, CancellationToken, CancellationToken)>::default();
+        let task = Task { writer, waiting, is_failing: is_failing.clone() };
+        let (end, over) = (closing.clone(), ended.clone().drop_guard());
+        tokio::spawn(async move {
+            let _over = over;
+            task.run(end).await;
+        });
+        Self { writes, is_failing, closing, ended }
     }
 
     async fn ask<T>(&self, write: impl FnOnce(Reply<T>) -> Write) -> Result<T, StoreError> {
@@ -77,6 +57,26 @@ impl Commit {
         let (reply, answer) = oneshot::channel();
         self.writes.send(write(reply)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+
+    pub(super) async fn change<T>(&self, change: impl FnOnce(Reply<T>) -> Box<dyn Change>) -> Result<T, StoreError> {
+        self.ask(|reply| Write::Change(change(reply))).await
+    }
+
+    /// Whether the last transaction could not be written.
+    pub(super) fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
+    }
+
+    /// Writes what waits, and ends.
+    pub(super) async fn close(&self) {
+        self.closing.cancel();
+        self.ended.cancelled().await;
+    }
+
+    /// Returns when the task is over.
+    pub(super) async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 }
 
@@ -86,15 +86,26 @@ impl Store {
         self.commit.ask(|reply| Write::Accept(rows, reply)).await
     }
 
-    /// Writes the intent to send a message at `now`, and reads it.
-    pub async fn begin(&self, message: MessageId, now: DateTime<Utc>) -> Result<Beginning, StoreError> {
-        self.commit.ask(|reply| Write::Begin(message, now, reply)).await
+    /// Writes the intent to send a message, and reads it.
+    pub async fn begin(&self, attempt: Attempt) -> Result<Beginning, StoreError> {
+        self.commit.ask(|reply| Write::Begin(attempt, reply)).await
     }
 
-    /// Writes how an attempt ended; answers the chat that the message entered by that. Writing it
-    /// twice does no harm.
-    pub async fn finish(&self, message: MessageId, outcome: Outcome) -> Result<Option<chat::Model>, StoreError> {
-        self.commit.ask(|reply| Write::Finish(message, Box::new(outcome), reply)).await
+    /// Puts a message back whose attempt was begun and never reached the gateway.
+    pub async fn unbegin(&self, attempt: Attempt) -> Result<(), StoreError> {
+        self.commit.ask(|reply| Write::Unbegin(attempt, reply)).await
+    }
+
+    /// Writes how an attempt ended. Writing it twice does no harm; an attempt of a lane that has
+    /// lost the account, or one that was settled by somebody else, is not written at all.
+    pub async fn finish(&self, attempt: Attempt, outcome: Outcome) -> Result<Finished, StoreError> {
+        let is_restricted = outcome.restricted_until.is_some();
+        let finished = self.commit.ask(|reply| Write::Finish(attempt, Box::new(outcome), reply)).await;
+        if is_restricted {
+            // Its row changed.
+            self.forget_account(attempt.account);
+        }
+        finished
     }
 
     /// Writes receipts; answers those that moved their message.
@@ -113,109 +124,64 @@ impl Store {
     }
 }
 
-async fn run(db: DatabaseConnection, mut waiting: mpsc::Receiver<Write>) {
-    let mut held: Option<Write> = None;
-    loop {
-        let first = match held.take() {
-            Some(write) => write,
-            None => match waiting.recv().await {
-                Some(write) => write,
-                None => return,
-            },
-        };
-        let mut rows = first.rows();
-        let mut batch = vec![first];
-        while let Ok(write) = waiting.try_recv() {
-            rows += write.rows();
-            if rows > BATCH {
-                held = Some(write);
-                break;
-            }
-            batch.push(write);
-        }
-        commit(&db, batch).await;
-    }
+/// The task that writes.
+struct Task {
+    writer: Writer,
+    waiting: mpsc::Receiver<Write>,
+    is_failing: Arc<AtomicBool>,
 }
 
-async fn commit(db: &DatabaseConnection, batch: Vec<Write>) {
-    match write(db, &batch).await {
-        Ok(written) => written.tell(batch),
-        Err(StoreError::Broken(error)) if batch.len() > 1 => {
-            tracing::error!(%error, rows = batch.len(), "a batch was refused; its writes are tried one by one");
-            for single in batch {
-                match write(db, std::slice::from_ref(&single)).await {
-                    Ok(written) => written.tell(vec![single]),
-                    Err(error) => single.refuse(error),
+impl Task {
+    async fn run(mut self, closing: CancellationToken) {
+        let mut held: Option<Write> = None;
+        loop {
+            let first = match held.take() {
+                Some(write) => Some(write),
+                None => tokio::select! {
+                    biased;
+                    write = self.waiting.recv() => write,
+                    () = closing.cancelled() => None,
+                },
+            };
+            let Some(first) = first else { break };
+            let mut rows = first.rows();
+            let mut batch = vec![first];
+            while let Ok(write) = self.waiting.try_recv() {
+                rows += write.rows();
+                if rows > BATCH {
+                    held = Some(write);
+                    break;
+                }
+                batch.push(write);
+            }
+            self.commit(batch).await;
+        }
+        self.writer.close().await;
+    }
+
+    async fn commit(&mut self, batch: Vec<Write>) {
+        let mut parts = vec![batch];
+        while let Some(mut batch) = parts.pop() {
+            match self.write(&mut batch).await {
+                Ok(written) => written.tell(batch),
+                Err(StoreError::Broken(error)) if batch.len() > 1 => {
+                    tracing::error!(%error, writes = batch.len(), "a batch was refused; it is written half by half");
+                    parts.push(batch.split_off(batch.len() / 2));
+                    parts.push(batch);
+                }
+                Err(error @ StoreError::Broken(_)) => batch.into_iter().for_each(|write| write.refuse(error.clone())),
+                Err(error) => {
+                    // Nor is a database that left in the middle waited for by each of the rest.
+                    let rest = batch.into_iter().chain(parts.drain(..).rev().flatten());
+                    rest.for_each(|write| write.refuse(error.clone()));
                 }
             }
         }
-        Err(error) => batch.into_iter().for_each(|write| write.refuse(error.clone())),
     }
-}
 
-/// What one transaction wrote, to be told apart again.
-struct Written {
-    kept: Vec<Kept>,
-    beginnings: HashMap<MessageId, Beginning>,
-    moved: Vec<Receipt>,
-    entered: HashMap<MessageId, chat::Model>,
-    filed: HashMap<MessageId, Filed>,
-}
-
-/// Writes a batch, or gives up on a database that has gone silent.
-async fn write(db: &DatabaseConnection, batch: &[Write]) -> Result<Written, StoreError> {
-    let silent = |_| StoreError::Down(DbErr::Custom("no answer in time".to_owned()));
-    tokio::time::timeout(SILENCE, write_all(db, batch)).await.map_err(silent)?
-}
-
-async fn write_all(db: &DatabaseConnection, batch: &[Write]) -> Result<Written, StoreError> {
-    let (mut rows, mut asked, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut receipts, mut reports, mut positions) = (Vec::new(), Vec::new(), Vec::new());
-    for write in batch {
-        match write {
-            Write::Accept(messages, _) => rows.extend(messages),
-            Write::Begin(message, now, _) => asked.push((*message, *now)),
-            Write::Finish(message, outcome, _) => outcomes.push((*message, outcome.as_ref())),
-            Write::Receive(some, _) => receipts.extend_from_slice(some),
-            Write::Report(some, notes, _) => {
-                reports.extend(some);
-                positions.extend_from_slice(notes);
-            }
-        }
-    }
-    let tx = db.begin().await?;
-    let kept = accept::accept(&tx, &rows).await?;
-    let beginnings = attempt::begin(&tx, &asked).await?.into_iter().collect();
-    let entered = attempt::finish(&tx, &outcomes).await?;
-    let moved = attempt::receive(&tx, &receipts).await?;
-    let filed = report::report(&tx, &reports).await?;
-    for (account, position) in positions {
-        report::note_position(&tx, account, position).await?;
-    }
-    tx.commit().await?;
-    let filed = filed.into_iter().map(|filed| (filed.report.id, filed)).collect();
-    Ok(Written { kept, beginnings, moved, entered, filed })
-}
-
-impl Written {
-    fn tell(mut self, batch: Vec<Write>) {
-        let mut kept = self.kept.into_iter();
-        for write in batch {
-            match write {
-                Write::Accept(rows, reply) => drop(reply.send(Ok(kept.by_ref().take(rows.len()).collect()))),
-                Write::Begin(message, _, reply) => {
-                    drop(reply.send(Ok(self.beginnings.remove(&message).unwrap_or(Beginning::NotQueued))));
-                }
-                Write::Finish(message, _, reply) => drop(reply.send(Ok(self.entered.remove(&message)))),
-                Write::Report(reports, _, reply) => {
-                    let filed = reports.iter().filter_map(|report| self.filed.remove(&report.id));
-                    drop(reply.send(Ok(filed.collect())));
-                }
-                Write::Receive(asked, reply) => {
-                    let is_asked = |moved: &Receipt| asked.iter().any(|r| r.message == moved.message);
-                    drop(reply.send(Ok(self.moved.extract_if(.., |moved| is_asked(moved)).collect())));
-                }
-            }
-        }
+    async fn write(&mut self, batch: &mut [Write]) -> Result<Written, StoreError> {
+        let written = self.writer.write(async |tx| write_all(tx, batch).await).await;
+        self.is_failing.store(matches!(written, Err(StoreError::Down(_))), Ordering::Relaxed);
+        written
     }
 }

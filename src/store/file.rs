@@ -17,7 +17,7 @@ use crate::phone::kind_of_chat;
 const PREVIEW: usize = 200;
 
 /// A chat that is opened unless it is there.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewChat {
     /// Whose it is.
     pub company: CompanyId,

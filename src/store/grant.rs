@@ -6,8 +6,7 @@ use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, ApiKeyId, CompanyId, UserId};
 use entity::{api_key, grant};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::{Store, StoreError};
@@ -23,14 +22,15 @@ impl Store {
         let now = now.timestamp_millis();
         if let Some(key) = found.as_ref().filter(|key| key.last_used_at_ms.is_none_or(|at| now - at >= NOTED_MS)) {
             let sql = "UPDATE api_key SET last_used_at_ms = $2 WHERE id = $1";
-            self.writer.execute_raw(self.sql(sql, [key.id.into(), now.into()])).await?;
+            self.write_all(vec![self.sql(sql, [key.id.into(), now.into()])]).await?;
         }
         Ok(found)
     }
 
     /// Creates a key.
     pub async fn create_api_key(&self, key: api_key::Model) -> Result<api_key::Model, StoreError> {
-        Ok(key.into_active_model().reset_all().insert(&self.writer).await?)
+        let row = key.into_active_model().reset_all();
+        self.change(move |tx| Box::pin(row.clone().insert(tx))).await
     }
 
     /// A page of the company's keys, oldest first, and how many there are.
@@ -48,8 +48,8 @@ impl Store {
 
     /// Removes a key of the company; answers whether it was there.
     pub async fn delete_api_key(&self, company: CompanyId, id: ApiKeyId) -> Result<bool, StoreError> {
-        let key = api_key::Entity::delete_by_id(id).filter(api_key::Column::CompanyId.eq(company));
-        Ok(key.exec(&self.writer).await?.rows_affected > 0)
+        let sql = "DELETE FROM api_key WHERE id = $1 AND company_id = $2 RETURNING id";
+        Ok(!self.write(self.sql(sql, [id.into(), company.into()])).await?.is_empty())
     }
 
     /// What a manager may do, by account.
@@ -71,25 +71,22 @@ impl Store {
     pub async fn put_grant(&self, grant: grant::Model) -> Result<grant::Model, StoreError> {
         use grant::Column;
         use sea_orm::sea_query::OnConflict;
-        let on_conflict = OnConflict::columns([Column::AccountId, Column::UserId])
-            .update_columns([
-                Column::CanRead,
-                Column::CanWrite,
-                Column::CanManageChats,
-                Column::GrantedBy,
-                Column::GrantedAtMs,
-            ])
-            .to_owned();
-        let insert = grant::Entity::insert(grant.into_active_model().reset_all()).on_conflict(on_conflict);
-        Ok(insert.exec_with_returning(&self.writer).await?)
+        let changes =
+            [Column::CanRead, Column::CanWrite, Column::CanManageChats, Column::GrantedBy, Column::GrantedAtMs];
+        let row = grant.into_active_model().reset_all();
+        self.change(move |tx| {
+            let on_conflict =
+                OnConflict::columns([Column::AccountId, Column::UserId]).update_columns(changes).to_owned();
+            let insert = grant::Entity::insert(row.clone()).on_conflict(on_conflict);
+            Box::pin(insert.exec_with_returning(tx))
+        })
+        .await
     }
 
     /// Takes a grant back, if it was there.
     pub async fn delete_grant(&self, account: AccountId, user: UserId) -> Result<bool, StoreError> {
-        let grants = grant::Entity::delete_many()
-            .filter(grant::Column::AccountId.eq(account))
-            .filter(grant::Column::UserId.eq(user));
-        Ok(grants.exec(&self.writer).await?.rows_affected > 0)
+        let sql = "DELETE FROM account_grant WHERE account_id = $1 AND user_id = $2 RETURNING account_id";
+        Ok(!self.write(self.sql(sql, [account.into(), user.into()])).await?.is_empty())
     }
 }
 

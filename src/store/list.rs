@@ -5,11 +5,12 @@ use entity::ids::{AccountId, CompanyId, MessageId};
 use entity::message::{Column, Entity, Model, Status};
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::accept::find_keys;
-use super::{Store, StoreError, json_texts};
+use super::{Store, StoreError};
+use crate::queue::{Entry, rank};
 
 /// What a list of messages is narrowed to.
 #[derive(Debug, Clone, Default)]
@@ -159,39 +160,39 @@ impl Store {
         Ok(found.into_iter().map(|found| (found.index, found.message, found.hash)).collect())
     }
 
-    /// Takes messages back that have not started; answers those it took.
-    pub async fn cancel(&self, ids: &[MessageId]) -> Result<Vec<MessageId>, StoreError> {
-        let sql = format!(
-            "UPDATE message SET status = 'cancelled'
-             WHERE id IN (SELECT e.value FROM {}) AND status = 'queued' RETURNING id",
-            json_texts(self.writer.get_database_backend(), 1)
-        );
-        let ids = serde_json::to_string(ids).unwrap_or_default();
-        let rows = self.writer.query_all_raw(self.sql(sql, [ids.into()])).await?;
-        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+    /// The account's first messages in the order in which they go: for a queue that can't be asked.
+    pub async fn first_queued(&self, account: AccountId, limit: u64) -> Result<Vec<Model>, StoreError> {
+        let queued = Entity::find().filter(Column::AccountId.eq(account)).filter(Expr::cust("status = 'queued'"));
+        Ok(queued.order_by_asc(Column::Priority).order_by_asc(Column::Seq).limit(limit).all(&self.reader).await?)
     }
 
-    /// Takes back everything an account has not started; answers how many.
-    pub async fn cancel_all(&self, account: AccountId) -> Result<u64, StoreError> {
-        let sql = "UPDATE message SET status = 'cancelled'
-                   WHERE account_id = $1 AND status = 'queued' AND status IN ('queued', 'sending')";
-        Ok(self.writer.execute_raw(self.sql(sql, [account.into()])).await?.rows_affected())
+    /// Takes a message back that has not started; answers whether it had not.
+    pub async fn cancel(&self, id: MessageId) -> Result<bool, StoreError> {
+        let sql = "UPDATE message SET status = 'cancelled' WHERE id = $1 AND status = 'queued' RETURNING id";
+        Ok(!self.write(self.sql(sql, [id.into()])).await?.is_empty())
+    }
+
+    /// Takes back up to `limit` messages that an account had accepted before `seq` and has not
+    /// started; answers them.
+    pub async fn cancel_some(&self, account: AccountId, seq: i64, limit: i64) -> Result<Vec<Entry>, StoreError> {
+        let sql = "UPDATE message SET status = 'cancelled' WHERE status = 'queued' AND id IN
+                       (SELECT id FROM message WHERE account_id = $1 AND status = 'queued' AND seq < $2 LIMIT $3)
+                   RETURNING id, priority, seq";
+        let rows = self.write(self.sql(sql, [account.into(), seq.into(), limit.into()])).await?;
+        rows.iter()
+            .map(|row| {
+                let (message, priority, seq): (MessageId, i16, i64) = row.try_get_many_by_index()?;
+                Ok(Entry { message, rank: rank(priority, seq), due_at: None })
+            })
+            .collect()
     }
 
     /// Puts a failed or uncertain message back, at the end of its priority: the row, if it moved.
     pub async fn requeue(&self, id: MessageId, seq: i64) -> Result<Option<Model>, StoreError> {
         let sql = "UPDATE message SET status = 'queued', seq = $2, due_at_ms = NULL, attempts = 0,
                           error_code = NULL, error_message = NULL
-                   WHERE id = $1 AND status IN ('failed', 'uncertain') RETURNING id";
-        if self.writer.query_one_raw(self.sql(sql, [id.into(), seq.into()])).await?.is_none() {
-            return Ok(None);
-        }
-        Ok(Entity::find_by_id(id).one(&self.writer).await?)
-    }
-
-    /// Puts a message back whose attempt was begun and never reached the gateway.
-    pub async fn unbegin(&self, id: MessageId) -> Result<(), StoreError> {
-        let sql = "UPDATE message SET status = 'queued', attempts = attempts - 1 WHERE id = $1 AND status = 'sending'";
-        Ok(self.writer.execute_raw(self.sql(sql, [id.into()])).await.map(drop)?)
+                   WHERE id = $1 AND status IN ('failed', 'uncertain') RETURNING *";
+        let moved = self.write(self.sql(sql, [id.into(), seq.into()])).await?;
+        moved.first().map(|row| Ok(Model::from_query_result(row, "")?)).transpose()
     }
 }

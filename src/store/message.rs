@@ -1,6 +1,7 @@
 //! What is written of a message in the course of its life.
 
 use chrono::{DateTime, Utc};
+use entity::chat;
 use entity::ids::{AccountId, ChatId, CompanyId, MessageId, UserId};
 use entity::message::Status;
 
@@ -50,6 +51,19 @@ pub enum Kept {
     Conflict,
 }
 
+/// One attempt to send a message, named so that nobody else's is begun or ended in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// Whose message.
+    pub account: AccountId,
+    /// Which message.
+    pub message: MessageId,
+    /// The epoch of the lane that makes it; of an account with another one nothing is written.
+    pub epoch: i64,
+    /// When it begins.
+    pub at: DateTime<Utc>,
+}
+
 /// A message whose attempt has begun: its row says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Begun {
@@ -74,10 +88,26 @@ pub enum Beginning {
     Expired,
     /// The row is not `queued`: cancelled, or started before.
     NotQueued,
+    /// The account's queue is paused.
+    Held,
+    /// The account has a lane of another epoch, or is gone.
+    Lost,
+}
+
+/// What `finish` found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Finished {
+    /// The row says how the attempt ended.
+    Written {
+        /// The chat that the message entered by that.
+        entered: Option<chat::Model>,
+    },
+    /// The attempt was over already: written before, or settled by whoever took the account.
+    Settled,
 }
 
 /// How an attempt ended, for the row.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Outcome {
     /// The new status; `queued` puts it back.
     pub status: Option<Status>,
@@ -95,10 +125,21 @@ pub struct Outcome {
     pub paced: Option<Paced>,
     /// Where it is to be put, if it left or may have.
     pub filing: Option<Filing>,
+    /// Until when the messenger asked the account to wait.
+    pub restricted_until: Option<DateTime<Utc>>,
+}
+
+impl Outcome {
+    /// The same without what a messenger said, for a database that refuses its words.
+    #[must_use]
+    pub fn bare(self) -> Self {
+        let wordless = |(code, _)| (code, "the messenger's words could not be kept".to_owned());
+        Self { error: self.error.map(wordless), provider_message_id: None, filing: None, ..self }
+    }
 }
 
 /// Where a message that left is put.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Filing {
     /// Its account.
     pub account: AccountId,
@@ -114,8 +155,9 @@ pub struct Filing {
     pub text: String,
 }
 
-/// What the row keeps of the account's pace after this send.
-#[derive(Debug, Clone, Copy)]
+/// What is kept of the account's pace after this send, for good: another attempt of the same
+/// message is counted beside it.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Paced {
     /// The instant counted.
     pub at: DateTime<Utc>,
@@ -123,6 +165,10 @@ pub struct Paced {
     pub next_at: DateTime<Utc>,
     /// Sends since the rest.
     pub since_rest: u32,
+    /// How long a send lately took, in milliseconds.
+    pub took_ms: u32,
+    /// Whether it is the first of its day: what was counted days ago is forgotten then.
+    pub is_first: bool,
 }
 
 /// How far a message got, as the messenger reports it.

@@ -1,12 +1,14 @@
 //! The database: the truth about every account and message. The only place that speaks SQL.
 //!
-//! SQLite or PostgreSQL. On SQLite there is one writer connection and a few readers, in WAL mode
-//! with `synchronous=FULL`, and a lock file keeps a second process off. What the busy paths write
-//! (accepting, intents, outcomes, receipts) goes through the group [`commit`].
+//! SQLite or PostgreSQL: one connection that writes, and a few that only can read. On SQLite in WAL
+//! mode with `synchronous=FULL`, where a lock file keeps a second process off. Everything that is
+//! written goes through the group [`commit`].
 
 mod accept;
 pub mod account;
 mod attempt;
+mod cache;
+mod change;
 pub mod chat;
 pub mod commit;
 pub mod file;
@@ -15,36 +17,53 @@ pub mod list;
 pub mod message;
 pub mod people;
 pub mod rebuild;
+mod removal;
 pub mod report;
 pub mod stats;
+mod write;
+mod writer;
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, Utc};
 use migration::{Migrator, MigratorTrait};
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{
+    self,
+    sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement, Value,
+    ActiveModelBehavior, ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
+    DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, RuntimeErr, Statement, Value,
 };
 use serde::Serialize;
+
+use self::writer::Writer;
 
 /// How long a statement waits for a connection before the database counts as down.
 const ACQUIRE: Duration = Duration::from_secs(3);
 /// An idle connection is tried before use after this long, so that a restarted server is noticed.
 const STALE: Duration = Duration::from_secs(1);
-const POSTGRES_CONNECTIONS: u32 = 10;
+/// How long a statement of the writer's waits for a row or a table that somebody else holds.
+const LOCK: &str = "5s";
+/// How long a statement that reads may take.
+const READ: &str = "30s";
+/// How long a start waits for a server that is about to go, if only one may be there.
+const HANDOVER: Duration = Duration::from_secs(5);
+const POSTGRES_READERS: u32 = 10;
 const SQLITE_READERS: u32 = 4;
+/// The advisory lock of the one server of a database, where only one may be there: "andante" in ASCII.
+const ALONE: i64 = 0x61_6e64_616e_7465;
 
 /// The database, connected and migrated.
 pub struct Store {
-    writer: DatabaseConnection,
+    backend: DbBackend,
     reader: DatabaseConnection,
     commit: commit::Commit,
-    accounts: account::Cache,
+    accounts: Arc<cache::Cache>,
     /// Held for as long as this process uses a SQLite file.
     lock: Mutex<Option<File>>,
 }
@@ -52,10 +71,10 @@ pub struct Store {
 /// A statement that did not do what it should. There are two reactions.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The database can't be reached: try again.
+    /// The database can't be reached, or can't do it now: try again.
     #[error("the database does not answer: {0}")]
     Down(#[source] DbErr),
-    /// The statement is wrong, or the data: trying again does not help.
+    /// What was to be written never can be: trying again does not help.
     #[error("the database refused a statement: {0}")]
     Broken(#[source] DbErr),
 }
@@ -64,54 +83,124 @@ impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
         let is_refusal = match &error {
             DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
-                // PostgreSQL says that it is shutting down or starting up in class 57.
-                cause.as_database_error().is_some_and(|said| !said.code().is_some_and(|code| code.starts_with("57P")))
+                cause.as_database_error().and_then(|said| said.code()).is_some_and(|code| is_about_data(&code))
             }
-            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => false,
+            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) | DbErr::Custom(_) => false,
             _ => true,
         };
         if is_refusal { Self::Broken(error) } else { Self::Down(error) }
     }
 }
 
+/// Whether a database's error code means that the data is at fault. In PostgreSQL the classes 22
+/// (data exception), 23 (integrity constraint) and 54 (too long for an index); in SQLite, whose
+/// codes are numbers with the kind in the lowest byte, TOOBIG, CONSTRAINT, MISMATCH and RANGE.
+fn is_about_data(code: &str) -> bool {
+    match code.parse::<u32>() {
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 18 | 19 | 20 | 25),
+        _ => ["22", "23", "54"].iter().any(|class| code.starts_with(class)),
+    }
+}
+
 impl Store {
     /// Connects to `url`, creating the SQLite file if need be, and brings the schema up to date.
+    /// Others may use the same PostgreSQL database.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
-        let (writer, reader, lock) = if let Some(path) = url.strip_prefix("sqlite://") {
-            sqlite(Path::new(path)).await?
+        Self::connect(url, false).await
+    }
+
+    /// The same, as the only server of the database: nobody else can write who opened it so, for as
+    /// long as this one is connected. Refuses if there is another.
+    pub async fn open_alone(url: &str) -> anyhow::Result<Self> {
+        Self::connect(url, true).await
+    }
+
+    async fn connect(url: &str, is_alone: bool) -> anyhow::Result<Self> {
+        let (backend, (writer, reader, lock)) = if let Some(path) = url.strip_prefix("sqlite://") {
+            (DbBackend::Sqlite, sqlite(Path::new(path)).await?)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let mut options = ConnectOptions::new(url);
-            options.max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE).connect_timeout(ACQUIRE);
-            options.test_before_acquire_if_idle_for(STALE).sqlx_logging(false);
-            let pool = Database::connect(options).await.context("can't connect to PostgreSQL")?;
-            (pool.clone(), pool, None)
+            (DbBackend::Postgres, postgres(url, is_alone).await?)
         } else {
             bail!("DATABASE_URL must start with sqlite:// or postgres://");
         };
-        Migrator::up(&writer, None).await.context("can't bring the schema up to date")?;
-        let commit = commit::Commit::start(writer.clone());
-        Ok(Self { writer, reader, commit, accounts: account::Cache::default(), lock: Mutex::new(lock) })
+        if let Some(db) = writer.connection() {
+            Migrator::up(db, None).await.context("can't bring the schema up to date")?;
+        }
+        let commit = commit::Commit::start(writer);
+        Ok(Self { backend, reader, commit, accounts: Arc::default(), lock: Mutex::new(lock) })
     }
 
-    /// Whether the database answers.
+    /// Whether the database can be read and written.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        Ok(self.writer.execute_unprepared("SELECT 1").await.map(drop)?)
+        self.reader.execute_unprepared("SELECT 1").await?;
+        // An empty transaction notices a lost connection, but no full disk: that takes a page.
+        let probe =
+            if self.commit.is_failing() { "UPDATE company SET created_at_ms = created_at_ms" } else { "SELECT 1" };
+        self.write_all(vec![self.sql(probe, [])]).await
+    }
+
+    /// Returns when nothing can be written any more, since the task that does has ended.
+    pub async fn commit_ended(&self) {
+        self.commit.ended().await;
     }
 
     /// Closes the connections once what waits is written, and lets another process have the file.
     pub async fn close(&self) {
+        self.commit.close().await;
         // Fails only where a connection is broken already.
-        let _ = self.writer.close_by_ref().await;
         let _ = self.reader.close_by_ref().await;
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     fn sql(&self, text: impl Into<String>, values: impl IntoIterator<Item = Value>) -> Statement {
-        Statement::from_sql_and_values(self.writer.get_database_backend(), text, values)
+        Statement::from_sql_and_values(self.backend, text, values)
     }
 }
 
-async fn sqlite(path: &Path) -> anyhow::Result<(DatabaseConnection, DatabaseConnection, Option<File>)> {
+type Opened = (Writer, DatabaseConnection, Option<File>);
+
+async fn postgres(url: &str, is_alone: bool) -> anyhow::Result<Opened> {
+    let options = |connections: u32, settings: Vec<(&'static str, &'static str)>| {
+        let mut options = ConnectOptions::new(url);
+        options.max_connections(connections).acquire_timeout(ACQUIRE).connect_timeout(ACQUIRE);
+        options.test_before_acquire_if_idle_for(STALE).sqlx_logging(false);
+        options.map_sqlx_postgres_opts(move |postgres| postgres.options(settings.iter().copied()));
+        options
+    };
+    // The server lets go of what a writer holds that is gone without a word.
+    let notices = [("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")];
+    let mut writing = options(1, [("lock_timeout", LOCK)].into_iter().chain(notices).collect());
+    if is_alone {
+        // Whichever connection it is: one that is opened anew has to get the lock anew.
+        writing.map_sqlx_postgres_pool_opts(|pool| {
+            pool.after_connect(|connection, _| {
+                Box::pin(async move {
+                    let sql = "SELECT pg_try_advisory_lock($1)";
+                    let is_ours: bool = sqlx::query_scalar(sql).bind(ALONE).fetch_one(connection).await?;
+                    if is_ours { Ok(()) } else { Err(sqlx::Error::Configuration(TAKEN.into())) }
+                })
+            })
+        });
+    }
+    #[expect(clippy::disallowed_methods, reason = "before there is a clock, and before anybody could step it")]
+    let writer = tokio::time::timeout(HANDOVER, async {
+        loop {
+            match Writer::open(writing.clone()).await {
+                Err(error) if error.to_string().contains(TAKEN) => tokio::time::sleep(STALE / 4).await,
+                done => break done,
+            }
+        }
+    });
+    let writer = writer.await.map_err(|_| anyhow!("{TAKEN}; without Redis one server serves a database"))?;
+    let writer = writer.context("can't connect to PostgreSQL")?;
+    let reading = options(POSTGRES_READERS, vec![("default_transaction_read_only", "on"), ("statement_timeout", READ)]);
+    let reader = Database::connect(reading).await.context("can't connect to PostgreSQL")?;
+    Ok((writer, reader, None))
+}
+
+const TAKEN: &str = "another server uses the database";
+
+async fn sqlite(path: &Path) -> anyhow::Result<Opened> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("can't create {}", folder.display()))?;
     }
@@ -120,10 +209,10 @@ async fn sqlite(path: &Path) -> anyhow::Result<(DatabaseConnection, DatabaseConn
     if lock.try_lock().is_err() {
         bail!("another process uses {}; one file serves one process (use PostgreSQL for more)", path.display());
     }
-    let connect = async |connections: u32| {
+    let options = |connections: u32, query_only: &'static str| {
         let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
         options.max_connections(connections).min_connections(1).acquire_timeout(ACQUIRE).sqlx_logging(false);
-        options.map_sqlx_sqlite_opts(|sqlite| {
+        options.map_sqlx_sqlite_opts(move |sqlite| {
             sqlite
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
@@ -132,11 +221,27 @@ async fn sqlite(path: &Path) -> anyhow::Result<(DatabaseConnection, DatabaseConn
                 // 64 MiB of pages, and a checkpoint each 16 MiB of log: both in SQLite's own units.
                 .pragma("cache_size", "-65536")
                 .pragma("wal_autocheckpoint", "4096")
+                .pragma("query_only", query_only)
         });
-        Database::connect(options).await.with_context(|| format!("can't open {}", path.display()))
+        options
     };
-    let writer = connect(1).await?;
-    Ok((writer, connect(SQLITE_READERS).await?, Some(lock)))
+    let cannot = || format!("can't open {}", path.display());
+    let writer = Writer::open(options(1, "OFF")).await.with_context(cannot)?;
+    let reader = Database::connect(options(SQLITE_READERS, "ON")).await.with_context(cannot)?;
+    Ok((writer, reader, Some(lock)))
+}
+
+/// Updates a row; `None` if it is gone.
+async fn update<A>(tx: &DatabaseTransaction, row: A) -> Result<Option<<A::Entity as EntityTrait>::Model>, DbErr>
+where
+    A: ActiveModelTrait + ActiveModelBehavior + Send,
+    <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
+{
+    match row.update(tx).await {
+        Ok(model) => Ok(Some(model)),
+        Err(DbErr::RecordNotUpdated) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn ms(at: DateTime<Utc>) -> i64 {

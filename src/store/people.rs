@@ -1,14 +1,14 @@
 //! Companies, their people, and what logins are signed with.
 
 use chrono::{DateTime, Utc};
+use entity::company;
 use entity::ids::{CompanyId, LoginId, UserId};
 use entity::user::{Column, Entity, Model, Role};
-use entity::{company, grant};
 use rand::{Rng, RngExt};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, SqlErr, TransactionTrait,
+    QueryOrder, QuerySelect, SqlErr,
 };
 
 use super::{Store, StoreError, instant};
@@ -40,14 +40,16 @@ pub enum UserError {
     EmailTaken,
     /// See there.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
 }
 
-impl From<sea_orm::DbErr> for UserError {
-    fn from(error: sea_orm::DbErr) -> Self {
-        match error.sql_err() {
-            Some(SqlErr::UniqueConstraintViolation(_)) => Self::EmailTaken,
-            _ => Self::Store(error.into()),
+impl From<StoreError> for UserError {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Broken(cause) if matches!(cause.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
+                Self::EmailTaken
+            }
+            _ => Self::Store(error),
         }
     }
 }
@@ -55,13 +57,20 @@ impl From<sea_orm::DbErr> for UserError {
 impl Store {
     /// Creates a company, if it is new, and a user of it.
     pub async fn create_user(&self, new_company: Option<company::Model>, user: Model) -> Result<Model, UserError> {
-        let tx = self.writer.begin().await?;
-        if let Some(company) = new_company {
-            company.into_active_model().reset_all().insert(&tx).await?;
-        }
-        let user = user.into_active_model().reset_all().insert(&tx).await?;
-        tx.commit().await?;
-        Ok(user)
+        let create = self.change(move |tx| {
+            let (company, user) = (new_company.clone(), user.clone());
+            Box::pin(async move {
+                // Looked for first: a refusal by the index would take others' writes along.
+                if Entity::find().filter(Column::Email.eq(&user.email)).one(tx).await?.is_some() {
+                    return Ok(None);
+                }
+                if let Some(company) = company {
+                    company.into_active_model().reset_all().insert(tx).await?;
+                }
+                user.into_active_model().reset_all().insert(tx).await.map(Some)
+            })
+        });
+        create.await?.ok_or(UserError::EmailTaken)
     }
 
     /// The company.
@@ -121,19 +130,13 @@ impl Store {
     ) -> Result<Option<Model>, UserError> {
         let mut row = entity::user::ActiveModel { id: Set(id), ..Default::default() };
         change(&mut row);
-        match row.update(&self.writer).await {
-            Ok(model) => Ok(Some(model)),
-            Err(sea_orm::DbErr::RecordNotUpdated) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.change(move |tx| Box::pin(super::update(tx, row.clone()))).await?)
     }
 
     /// Removes a user and the grants given to it.
     pub async fn delete_user(&self, id: UserId) -> Result<(), StoreError> {
-        let tx = self.writer.begin().await?;
-        grant::Entity::delete_many().filter(grant::Column::UserId.eq(id)).exec(&tx).await?;
-        Entity::delete_by_id(id).exec(&tx).await?;
-        Ok(tx.commit().await?)
+        let grants = self.sql("DELETE FROM account_grant WHERE user_id = $1", [id.into()]);
+        self.write_all(vec![grants, self.sql("DELETE FROM \"user\" WHERE id = $1", [id.into()])]).await
     }
 
     /// Ends a login before its token expires, and forgets the ends of those that have.
@@ -143,10 +146,10 @@ impl Store {
         expires_at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO ended_login (id, expires_at_ms) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
-        self.writer.execute_raw(self.sql(sql, [login.into(), expires_at.timestamp_millis().into()])).await?;
-        let sql = "DELETE FROM ended_login WHERE expires_at_ms < $1";
-        Ok(self.writer.execute_raw(self.sql(sql, [now.timestamp_millis().into()])).await.map(drop)?)
+        let end = "INSERT INTO ended_login (id, expires_at_ms) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+        let end = self.sql(end, [login.into(), expires_at.timestamp_millis().into()]);
+        let forget = "DELETE FROM ended_login WHERE expires_at_ms < $1";
+        self.write_all(vec![end, self.sql(forget, [now.timestamp_millis().into()])]).await
     }
 
     /// The signing keys made after `dead`, the newest first.
@@ -166,6 +169,6 @@ impl Store {
     pub async fn add_signing_key(&self, key: &SigningKey) -> Result<(), StoreError> {
         let sql = "INSERT INTO signing_key (id, secret, created_at_ms) VALUES ($1, $2, $3)";
         let values = [key.id.into(), key.secret.clone().into(), key.created_at.timestamp_millis().into()];
-        Ok(self.writer.execute_raw(self.sql(sql, values)).await.map(drop)?)
+        self.write_all(vec![self.sql(sql, values)]).await
     }
 }

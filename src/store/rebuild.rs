@@ -5,18 +5,44 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::ids::{AccountId, MessageId};
 use sea_orm::ConnectionTrait;
 
-use super::message::{Begun, Paced};
+use super::message::{Attempt, Begun, Paced};
 use super::{Store, StoreError, instant};
 use crate::pacing::pace::Sent;
 use crate::pacing::{Pace, Policy};
-use crate::queue::{Entry, rank};
+use crate::queue::{Entry, Held, RANKS, SEQS, rank};
 
 impl Store {
     /// How many messages of the account are `queued`.
     pub async fn count_queued(&self, account: AccountId) -> Result<u64, StoreError> {
-        let sql = "SELECT COUNT(*) FROM message
-                   WHERE account_id = $1 AND status = 'queued' AND status IN ('queued', 'sending')";
+        Ok(self.queued(account).await?.count)
+    }
+
+    /// Which messages of the account are `queued`, as far as numbers tell. Read from an index
+    /// alone, a second for some ten million.
+    pub async fn queued(&self, account: AccountId) -> Result<Held, StoreError> {
+        let sql = format!(
+            "SELECT COUNT(*), CAST(COALESCE(SUM((CAST(priority AS BIGINT) * {SEQS} + seq) % {RANKS}), 0) AS BIGINT)
+             FROM message WHERE account_id = $1 AND status = 'queued'"
+        );
         let row = self.reader.query_one_raw(self.sql(sql, [account.into()])).await?;
+        let (count, ranks): (i64, i64) = row.map_or(Ok((0, 0)), |row| row.try_get_many_by_index())?;
+        Ok(Held { count: count.unsigned_abs(), ranks: ranks % RANKS })
+    }
+
+    /// Whether any message of the account is `queued`.
+    pub async fn has_queued(&self, account: AccountId) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM message WHERE account_id = $1 AND status = 'queued' LIMIT 1";
+        Ok(self.reader.query_one_raw(self.sql(sql, [account.into()])).await?.is_some())
+    }
+
+    /// How many of the account's messages go before this one if their time has come: for a queue
+    /// that can't be asked.
+    pub async fn count_before(&self, account: AccountId, entry: &Entry, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM message WHERE account_id = $1 AND status = 'queued'
+                   AND (priority, seq) < ($2, $3) AND (due_at_ms IS NULL OR due_at_ms <= $4)";
+        let (priority, seq) = (entry.rank / SEQS, entry.rank % SEQS);
+        let values = [account.into(), priority.into(), seq.into(), now.timestamp_millis().into()];
+        let row = self.reader.query_one_raw(self.sql(sql, values)).await?;
         let count: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
         Ok(count.unsigned_abs())
     }
@@ -31,8 +57,7 @@ impl Store {
     ) -> Result<(Vec<Entry>, Option<(i16, i64)>), StoreError> {
         let (priority, seq) = after.unwrap_or((-1, -1));
         let sql = "SELECT id, priority, seq, due_at_ms FROM message
-                   WHERE account_id = $1 AND status = 'queued' AND status IN ('queued', 'sending')
-                     AND (priority, seq) > ($2, $3)
+                   WHERE account_id = $1 AND status = 'queued' AND (priority, seq) > ($2, $3)
                    ORDER BY priority, seq LIMIT $4";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let values = [account.into(), priority.into(), seq.into(), limit.into()];
@@ -53,44 +78,36 @@ impl Store {
         Ok(self.reader.query_one_raw(self.sql(sql, [message.into()])).await?.is_some())
     }
 
-    /// The messages of the account that an attempt was begun for and that have no outcome; with
-    /// what was begun.
-    pub async fn in_flight(&self, account: AccountId) -> Result<Vec<(MessageId, Begun)>, StoreError> {
-        let sql = "SELECT id, recipient, text, attempts, chat_id, user_id FROM message
-                   WHERE account_id = $1 AND status = 'sending' AND status IN ('queued', 'sending')";
+    /// The attempts of the account that were begun and have no outcome, to be ended by the lane of
+    /// `epoch`; with what was begun.
+    pub async fn in_flight(&self, account: AccountId, epoch: i64) -> Result<Vec<(Attempt, Begun)>, StoreError> {
+        let sql = "SELECT id, recipient, text, attempts, chat_id, user_id, attempted_at_ms FROM message
+                   WHERE account_id = $1 AND status = 'sending'";
         let rows = self.reader.query_all_raw(self.sql(sql, [account.into()])).await?;
         rows.iter()
             .map(|row| {
-                let (id, recipient, text, attempts, chat, user): (MessageId, String, String, i32, _, _) =
+                let (message, recipient, text, attempts, chat, user, at): (MessageId, String, String, i32, _, _, i64) =
                     row.try_get_many_by_index()?;
-                Ok((id, Begun { recipient, text, attempts: attempts.unsigned_abs(), chat, user }))
+                let attempt = Attempt { account, message, epoch, at: instant(at) };
+                Ok((attempt, Begun { recipient, text, attempts: attempts.unsigned_abs(), chat, user }))
             })
             .collect()
     }
 
-    /// Says of what an account that is removed had in flight that nobody knows.
-    pub async fn lose_in_flight(&self, account: AccountId) -> Result<(), StoreError> {
-        let sql = "UPDATE message SET status = 'uncertain', error_code = 'interrupted',
-                          error_message = 'the account was removed while the message was being sent'
-                   WHERE account_id = $1 AND status = 'sending' AND status IN ('queued', 'sending')";
-        Ok(self.writer.execute_raw(self.sql(sql, [account.into()])).await.map(drop)?)
-    }
-
     /// What was counted of the account, from its rows.
     pub async fn pace(&self, account: AccountId, policy: &Policy, now: DateTime<Utc>) -> Result<Pace, StoreError> {
-        let sql = "SELECT paced_at_ms, next_at_ms, since_rest, attempted_at_ms FROM message
-                   WHERE account_id = $1 AND paced_at_ms IS NOT NULL ORDER BY paced_at_ms DESC LIMIT $2";
+        let sql = "SELECT at_ms, next_at_ms, since_rest, took_ms FROM paced
+                   WHERE account_id = $1 ORDER BY at_ms DESC LIMIT $2";
         let window = i64::from(policy.per_minute.unwrap_or(0).max(1));
         let rows = self.reader.query_all_raw(self.sql(sql, [account.into(), window.into()])).await?;
         let mut pace = Pace::default();
         for (index, row) in rows.iter().enumerate() {
-            let (at, next_at, since_rest, began): (i64, Option<i64>, Option<i32>, Option<i64>) =
-                row.try_get_many_by_index()?;
+            let (at, next_at, since_rest, took_ms): (i64, i64, i32, i64) = row.try_get_many_by_index()?;
             if index == 0 {
                 pace.last_at = Some(instant(at));
-                pace.next_at = next_at.map(instant);
-                pace.since_rest = since_rest.unwrap_or(0).unsigned_abs();
-                pace.took_ms = u32::try_from(at - began.unwrap_or(at)).unwrap_or(0);
+                pace.next_at = Some(instant(next_at));
+                pace.since_rest = since_rest.unsigned_abs();
+                pace.took_ms = u32::try_from(took_ms).unwrap_or(0);
             }
             if policy.per_minute.is_some() {
                 pace.recent.push_front(Sent(instant(at)));
@@ -110,7 +127,7 @@ impl Store {
     }
 
     async fn count_paced(&self, account: AccountId, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<u32, StoreError> {
-        let sql = "SELECT COUNT(*) FROM message WHERE account_id = $1 AND paced_at_ms >= $2 AND paced_at_ms < $3";
+        let sql = "SELECT COUNT(*) FROM paced WHERE account_id = $1 AND at_ms >= $2 AND at_ms < $3";
         let values = [account.into(), from.timestamp_millis().into(), to.timestamp_millis().into()];
         let row = self.reader.query_one_raw(self.sql(sql, values)).await?;
         let count: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
@@ -119,9 +136,10 @@ impl Store {
 }
 
 impl Paced {
-    /// What a row keeps of `pace`, which has just counted it.
+    /// What is kept of `pace`, which has just counted a send.
     #[must_use]
     pub fn of(pace: &Pace, at: DateTime<Utc>) -> Self {
-        Self { at, next_at: pace.next_at.unwrap_or(at), since_rest: pace.since_rest }
+        let next_at = pace.next_at.unwrap_or(at);
+        Self { at, next_at, since_rest: pace.since_rest, took_ms: pace.took_ms, is_first: pace.day_count == 1 }
     }
 }

@@ -42,6 +42,15 @@ pub struct Report {
     pub day: i32,
 }
 
+impl Report {
+    /// The same without what was said and by whom, for a database that refuses the words.
+    #[must_use]
+    pub fn bare(self) -> Self {
+        let chat = NewChat { name: None, ..self.chat };
+        Self { chat, sender: None, sender_name: None, text: String::new(), kind: message::Kind::Other, ..self }
+    }
+}
+
 /// A report that became a row.
 #[derive(Debug, Clone)]
 pub struct Filed {

@@ -4,7 +4,7 @@
 use andante::pacing::Pace;
 use andante::queue::memory::MemoryQueue;
 use andante::queue::redis::RedisQueue;
-use andante::queue::{Claim, Entry, Placed, Queue, Settled, Settlement, Turn, rank};
+use andante::queue::{Builder, Claim, Entry, Held, Overview, Placed, Queue, RANKS, Settled, Settlement, Turn, rank};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::ids::{AccountId, MessageId};
 use rand::SeedableRng;
@@ -30,7 +30,17 @@ impl Case<'_> {
     }
 
     async fn known(&self) {
-        self.queue.remember(self.account, 1, false, &Pace::default()).await.unwrap();
+        self.rebuilt(1, Builder::Lane, &[], &Pace::default()).await;
+    }
+
+    /// Rebuilds the line with these entries: whether it took the place of the one in use.
+    async fn rebuilt(&self, epoch: i64, builder: Builder, entries: &[Entry], pace: &Pace) -> bool {
+        let Some(rebuild) = self.queue.rebuild(self.account, epoch, builder).await.unwrap() else { return false };
+        self.queue.refill(&rebuild, entries).await.unwrap() && self.queue.switch(rebuild, pace).await.unwrap()
+    }
+
+    async fn overview(&self) -> Overview {
+        self.queue.overview(self.account).await.unwrap().expect("the account is known")
     }
 
     async fn add(&self, entries: &[Entry]) -> Vec<Option<u64>> {
@@ -94,13 +104,16 @@ on_every_queue! {
     a_crash_between_claim_and_settle_is_no_burst
     a_delayed_message_waits_for_its_time_and_then_keeps_its_rank
     what_goes_back_comes_again_when_it_is_due
-    a_paused_queue_keeps_its_messages
     a_removed_message_is_never_claimed
     a_lane_that_was_overtaken_is_told
     the_next_owner_finds_what_was_in_flight_back_in_line
     a_settlement_of_a_forgotten_claim_is_told
     everything_is_listed_in_order
     an_enqueued_message_stays_once
+    what_comes_in_while_a_line_is_rebuilt_is_in_both
+    the_latest_rebuild_counts_and_a_stranger_s_only_where_all_is_lost
+    a_line_of_thousands_is_rebuilt_and_enqueued_whole
+    two_numbers_tell_which_messages_a_queue_holds
 }
 
 async fn an_unknown_account_is_forgotten_and_keeps_what_is_put_in_line(mut case: Case<'_>) {
@@ -108,9 +121,11 @@ async fn an_unknown_account_is_forgotten_and_keeps_what_is_put_in_line(mut case:
     assert_eq!(case.claim_at(0).await, Turn::Forgotten);
     assert_eq!(case.queue.overview(case.account).await.unwrap(), None);
     assert_eq!(case.queue.enqueue(case.account, &[entry]).await.unwrap(), Placed::Forgotten);
-    case.queue.set_paused(case.account, true).await.unwrap();
+    assert_eq!(case.queue.list(case.account, 9).await.unwrap(), [entry.message]);
+    // Nor does writing a state over one that is lost make it known: who knows what is missing.
+    case.queue.remember(case.account, 1, &Pace::default()).await.unwrap();
     assert_eq!(case.claim_at(0).await, Turn::Forgotten);
-    case.known().await;
+    assert!(case.rebuilt(1, Builder::Lane, &[entry], &Pace::default()).await);
     assert_eq!(case.take(0).await.message, entry.message);
     case.queue.forget(case.account).await.unwrap();
     assert_eq!(case.claim_at(0).await, Turn::Forgotten);
@@ -185,17 +200,6 @@ async fn what_goes_back_comes_again_when_it_is_due(mut case: Case<'_>) {
     assert_eq!((claim.message, claim.rank), (entry.message, entry.rank));
 }
 
-async fn a_paused_queue_keeps_its_messages(mut case: Case<'_>) {
-    case.known().await;
-    let entry = case.entry(5, 1);
-    case.add(&[entry]).await;
-    case.queue.set_paused(case.account, true).await.unwrap();
-    assert_eq!(case.claim_at(0).await, Turn::Paused);
-    assert!(case.queue.overview(case.account).await.unwrap().unwrap().is_paused);
-    case.queue.set_paused(case.account, false).await.unwrap();
-    assert_eq!(case.take(0).await.message, entry.message);
-}
-
 async fn a_removed_message_is_never_claimed(mut case: Case<'_>) {
     case.known().await;
     let ready = case.entry(5, 1);
@@ -218,8 +222,10 @@ async fn a_lane_that_was_overtaken_is_told(mut case: Case<'_>) {
     let pace = claim.pace.clone();
     assert_eq!(case.queue.settle(claim, Settlement::Done { pace }).await.unwrap(), Settled::Lost);
     // Nor does the old one write over what the new one counted.
-    case.queue.remember(case.account, 1, true, &Pace::default()).await.unwrap();
-    assert!(!case.queue.overview(case.account).await.unwrap().unwrap().is_paused);
+    let old = Pace { day_count: 9, ..Pace::default() };
+    case.queue.remember(case.account, 1, &old).await.unwrap();
+    assert!(!case.rebuilt(1, Builder::Lane, &[], &old).await);
+    assert_eq!((case.overview().await.len(), case.overview().await.pace.day_count), (1, 0));
 }
 
 async fn the_next_owner_finds_what_was_in_flight_back_in_line(mut case: Case<'_>) {
@@ -228,7 +234,7 @@ async fn the_next_owner_finds_what_was_in_flight_back_in_line(mut case: Case<'_>
     case.add(&[entry]).await;
     let _crashed = case.take(0).await;
     let pace = Pace { day_count: 3, next_at: Some(case.at(40)), ..Pace::default() };
-    case.queue.remember(case.account, 2, false, &pace).await.unwrap();
+    case.queue.remember(case.account, 2, &pace).await.unwrap();
     assert_eq!(case.queue.position(case.account, &entry).await.unwrap(), Some(1));
     let turn = case.queue.claim(case.account, 2, case.at(0), case.at(100)).await.unwrap();
     assert_eq!(turn, Turn::NotBefore(case.at(40)));
@@ -274,4 +280,84 @@ async fn an_enqueued_message_stays_once(mut case: Case<'_>) {
     case.add(&[ready, delayed]).await;
     case.add(&[ready, delayed]).await;
     assert_eq!(case.queue.overview(case.account).await.unwrap().unwrap().len(), 2);
+}
+
+async fn what_comes_in_while_a_line_is_rebuilt_is_in_both(mut case: Case<'_>) {
+    case.known().await;
+    let (kept, taken, new) = (case.entry(5, 1), case.entry(5, 2), case.entry(0, 3));
+    let stale = case.entry(5, 4);
+    case.add(&[kept, taken, stale]).await;
+    let rebuild = case.queue.rebuild(case.account, 1, Builder::Lane).await.unwrap().unwrap();
+    assert_eq!(case.add(&[new]).await, [Some(1)], "the line in use goes on");
+    assert!(case.queue.refill(&rebuild, &[kept, taken]).await.unwrap());
+    case.queue.remove(case.account, &[taken]).await.unwrap();
+    assert_eq!(case.overview().await.len(), 3);
+    let pace = Pace { day_count: 7, ..Pace::default() };
+    assert!(case.queue.switch(rebuild, &pace).await.unwrap());
+    assert_eq!(case.queue.list(case.account, 10).await.unwrap(), [new.message, kept.message]);
+    let overview = case.overview().await;
+    assert_eq!((overview.held(), overview.pace), (held(&[new, kept]), pace));
+    // What is put in line later is in the one line there is.
+    case.add(&[stale]).await;
+    assert_eq!(case.overview().await.held(), held(&[new, kept, stale]));
+}
+
+async fn the_latest_rebuild_counts_and_a_stranger_s_only_where_all_is_lost(mut case: Case<'_>) {
+    let (first, second) = (case.entry(5, 1), case.entry(5, 2));
+    let pace = Pace::default();
+    let early = case.queue.rebuild(case.account, 1, Builder::Stranger).await.unwrap().unwrap();
+    assert!(case.queue.rebuild(case.account, 1, Builder::Stranger).await.unwrap().is_none(), "one is enough");
+    let late = case.queue.rebuild(case.account, 1, Builder::Lane).await.unwrap().unwrap();
+    assert!(!case.queue.refill(&early, &[first]).await.unwrap());
+    assert!(!case.queue.switch(early, &pace).await.unwrap());
+    assert!(case.queue.refill(&late, &[second]).await.unwrap());
+    assert!(case.queue.overview(case.account).await.unwrap().is_none(), "nothing is switched to half-way");
+    assert!(case.queue.switch(late, &pace).await.unwrap());
+    assert_eq!(case.queue.list(case.account, 10).await.unwrap(), [second.message]);
+    assert!(!case.rebuilt(9, Builder::Stranger, &[first], &pace).await, "a state that is there stays");
+    assert!(case.rebuilt(2, Builder::Lane, &[first], &pace).await);
+    assert_eq!(case.queue.list(case.account, 10).await.unwrap(), [first.message]);
+    case.queue.forget(case.account).await.unwrap();
+    assert!(case.rebuilt(1, Builder::Stranger, &[second], &pace).await);
+    assert_eq!(case.claim_at(0).await, Turn::Take(Claim { pace, ..case.take(0).await }));
+}
+
+async fn a_line_of_thousands_is_rebuilt_and_enqueued_whole(mut case: Case<'_>) {
+    let entries: Vec<Entry> = (0..2_345).map(|seq| case.entry(5, seq)).collect();
+    assert_eq!(case.queue.enqueue(case.account, &entries).await.unwrap(), Placed::Forgotten);
+    assert_eq!(case.queue.list(case.account, 9_999).await.unwrap().len(), entries.len(), "nothing of it is left out");
+    assert!(case.rebuilt(1, Builder::Lane, &entries, &Pace::default()).await);
+    assert_eq!(case.overview().await.held(), held(&entries));
+    case.queue.remove(case.account, &entries[..1_234]).await.unwrap();
+    assert_eq!(case.overview().await.held(), held(&entries[1_234..]));
+}
+
+fn held(entries: &[Entry]) -> Held {
+    let ranks = entries.iter().map(|entry| entry.rank % RANKS).sum::<i64>() % RANKS;
+    Held { count: entries.len() as u64, ranks }
+}
+
+async fn two_numbers_tell_which_messages_a_queue_holds(mut case: Case<'_>) {
+    case.known().await;
+    let (first, second, third) = (case.entry(9, 1_700_000_000_000_001), case.entry(9, 2), case.entry(0, 3));
+    let later = Entry { due_at: Some(case.at(1_000)), ..case.entry(5, 4) };
+    case.add(&[first, second, third, later]).await;
+    case.add(&[first, later]).await;
+    assert_eq!(case.overview().await.held(), held(&[first, second, third, later]));
+    let claim = case.take(0).await;
+    assert_eq!(case.overview().await.held(), held(&[first, second, third, later]), "what is in flight counts");
+    let how = Settlement::Later { at: case.at(10), pace: claim.pace.clone() };
+    case.queue.settle(claim, how).await.unwrap();
+    assert_eq!(case.overview().await.held(), held(&[first, second, third, later]));
+    let claim = case.take(20).await;
+    case.done(claim, 0).await;
+    case.queue.remove(case.account, &[later, later]).await.unwrap();
+    assert_eq!(case.overview().await.held(), held(&[first, second]));
+    let _in_flight = case.take(20).await;
+    case.queue.remove(case.account, &[second]).await.unwrap();
+    assert_eq!(case.overview().await.held(), held(&[first]));
+    // As many others are not the same.
+    case.queue.remove(case.account, &[first]).await.unwrap();
+    case.add(&[second]).await;
+    assert_ne!(case.overview().await.held(), held(&[first]));
 }

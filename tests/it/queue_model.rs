@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use andante::pacing::Pace;
 use andante::queue::memory::MemoryQueue;
 use andante::queue::redis::RedisQueue;
-use andante::queue::{Claim, Entry, Placed, Queue, Settled, Settlement, Turn, rank};
+use andante::queue::{Builder, Claim, Entry, Placed, Queue, RANKS, Settled, Settlement, Turn, rank};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::ids::{AccountId, MessageId};
 use proptest::prelude::*;
@@ -21,7 +21,6 @@ enum Operation {
     Done { next_in: i64 },
     Later { in_ms: i64 },
     Remove(prop::sample::Index),
-    Pause(bool),
     Advance(i64),
     TakeOver,
     Wipe,
@@ -35,7 +34,6 @@ fn operation() -> impl Strategy<Value = Operation> {
         4 => (0_i64..2_000).prop_map(|next_in| Operation::Done { next_in }),
         2 => (0_i64..2_000).prop_map(|in_ms| Operation::Later { in_ms }),
         2 => any::<prop::sample::Index>().prop_map(Operation::Remove),
-        1 => any::<bool>().prop_map(Operation::Pause),
         4 => (0_i64..1_500).prop_map(Operation::Advance),
         1 => Just(Operation::TakeOver),
         1 => Just(Operation::Wipe),
@@ -47,7 +45,6 @@ fn operation() -> impl Strategy<Value = Operation> {
 struct Model {
     entries: BTreeMap<MessageId, Entry>,
     in_flight: Option<MessageId>,
-    is_paused: bool,
     next_at: Option<DateTime<Utc>>,
     is_known: bool,
 }
@@ -59,9 +56,6 @@ impl Model {
         }
         if let Some(message) = self.in_flight {
             return Expected::Take(message);
-        }
-        if self.is_paused {
-            return Expected::Paused;
         }
         for entry in self.entries.values_mut() {
             entry.due_at = entry.due_at.filter(|due| *due > now);
@@ -83,7 +77,6 @@ impl Model {
 enum Expected {
     Take(MessageId),
     NotBefore(DateTime<Utc>),
-    Paused,
     Empty,
     Forgotten,
 }
@@ -118,7 +111,6 @@ async fn drive(queue: &dyn Queue, operations: &[Operation], seed: u64) -> Result
                 let got = match &turn {
                     Turn::Take(claim) => Expected::Take(claim.message),
                     Turn::NotBefore(at) => Expected::NotBefore(*at),
-                    Turn::Paused => Expected::Paused,
                     Turn::Empty => Expected::Empty,
                     Turn::Forgotten => Expected::Forgotten,
                     Turn::Lost => return Err(TestCaseError::fail("nobody has overtaken this lane")),
@@ -159,15 +151,18 @@ async fn drive(queue: &dyn Queue, operations: &[Operation], seed: u64) -> Result
                 model.entries.remove(&entry.message);
                 model.in_flight.take_if(|message| *message == entry.message);
             }
-            Operation::Pause(is_paused) => {
-                queue.set_paused(account, *is_paused).await.unwrap();
-                model.is_paused = *is_paused && model.is_known || model.is_paused && !model.is_known;
-            }
             Operation::Advance(ms) => now += TimeDelta::milliseconds(*ms),
             Operation::TakeOver => {
                 epoch += 1;
                 let pace = Pace { next_at: model.next_at, ..Pace::default() };
-                queue.remember(account, epoch, model.is_paused, &pace).await.unwrap();
+                if model.is_known {
+                    queue.remember(account, epoch, &pace).await.unwrap();
+                } else {
+                    let rebuild = queue.rebuild(account, epoch, Builder::Lane).await.unwrap().unwrap();
+                    let entries: Vec<Entry> = model.entries.values().copied().collect();
+                    prop_assert!(queue.refill(&rebuild, &entries).await.unwrap());
+                    prop_assert!(queue.switch(rebuild, &pace).await.unwrap());
+                }
                 (model.is_known, model.in_flight, claim) = (true, None, None);
             }
             Operation::Wipe => {
@@ -180,7 +175,8 @@ async fn drive(queue: &dyn Queue, operations: &[Operation], seed: u64) -> Result
         if let Some(overview) = overview {
             prop_assert_eq!(overview.len(), model.entries.len() as u64);
             prop_assert_eq!(overview.in_flight.map(|entry| entry.message), model.in_flight);
-            prop_assert_eq!(overview.is_paused, model.is_paused);
+            let ranks = model.entries.values().map(|entry| entry.rank % RANKS).sum::<i64>() % RANKS;
+            prop_assert_eq!(overview.ranks, ranks);
         }
     }
     Ok(())

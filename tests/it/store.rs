@@ -3,12 +3,14 @@
 use andante::pacing::{Limits, Policy, Presets};
 use andante::store::Store;
 use andante::store::account::Connected;
-use andante::store::message::{Beginning, Kept, NewMessage, Outcome, Paced, Receipt};
+use andante::store::file::NewChat;
+use andante::store::message::{Attempt, Beginning, Finished, Kept, NewMessage, Outcome, Paced, Receipt};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::account::Provider;
 use entity::ids::{AccountId, CompanyId, MessageId};
 use entity::message::Status;
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use tempfile::TempDir;
 
 use crate::harness::Postgres;
@@ -56,6 +58,7 @@ impl Case {
             error_at_ms: None,
             first_connected_at_ms: None,
             connected_at_ms: None,
+            restricted_until_ms: None,
             created_at_ms: 0,
             updated_at_ms: 0,
         }
@@ -80,6 +83,19 @@ impl Case {
         }
     }
 
+    /// The attempt of the lane of `epoch`.
+    fn attempt(&self, message: MessageId, epoch: i64) -> Attempt {
+        Attempt { account: self.account, message, epoch, at: self.now }
+    }
+
+    async fn begin(&self, message: MessageId) -> Beginning {
+        self.store.begin(self.attempt(message, 0)).await.unwrap()
+    }
+
+    async fn finish(&self, message: MessageId, outcome: &Outcome) -> Finished {
+        self.store.finish(self.attempt(message, 0), outcome.clone()).await.unwrap()
+    }
+
     async fn accepted(&self, seq: i64) -> MessageId {
         let message = self.message(seq);
         assert_eq!(self.store.accept(vec![message.clone()]).await.unwrap(), [Kept::New]);
@@ -92,10 +108,10 @@ impl Case {
 
     async fn sent(&self, seq: i64) -> MessageId {
         let id = self.accepted(seq).await;
-        assert!(matches!(self.store.begin(id, self.now).await.unwrap(), Beginning::Begun(_)));
+        assert!(matches!(self.begin(id).await, Beginning::Begun(_)));
         let outcome =
             Outcome { status: Some(Status::Sent), sent_at: Some(self.now), is_attempt: true, ..Outcome::default() };
-        self.store.finish(id, outcome).await.unwrap();
+        self.finish(id, &outcome).await;
         id
     }
 }
@@ -126,6 +142,9 @@ on_both_databases! {
     one_key_is_one_message_even_within_a_batch
     a_row_that_can_not_be_written_takes_no_other_along
     a_message_begins_once
+    an_attempt_is_the_lane_s_that_has_the_account_and_a_paused_queue_begins_none
+    what_was_counted_is_never_taken_back
+    a_removed_account_leaves_nothing_behind_but_what_became_of_its_messages
     receipts_only_move_forward
     an_outcome_may_be_written_twice_and_a_receipt_may_overtake_it
     a_pace_is_rebuilt_from_the_rows
@@ -155,7 +174,7 @@ async fn the_schema_allows_exactly_the_moves_of_the_state_machine(case: Case) {
 async fn a_text_comes_back_as_it_was_written(case: Case) {
     let message = case.message(1);
     case.store.accept(vec![message.clone()]).await.unwrap();
-    let Beginning::Begun(begun) = case.store.begin(message.id, case.now).await.unwrap() else { panic!("it begins") };
+    let Beginning::Begun(begun) = case.begin(message.id).await else { panic!("it begins") };
     assert_eq!((begun.text, begun.recipient, begun.attempts), (message.text, message.recipient, 1));
 }
 
@@ -180,17 +199,17 @@ async fn a_row_that_can_not_be_written_takes_no_other_along(case: Case) {
 
 async fn a_message_begins_once(case: Case) {
     let id = case.accepted(1).await;
-    assert!(matches!(case.store.begin(id, case.now).await.unwrap(), Beginning::Begun(_)));
-    assert_eq!(case.store.begin(id, case.now).await.unwrap(), Beginning::NotQueued);
-    case.store.unbegin(id).await.unwrap();
-    let Beginning::Begun(begun) = case.store.begin(id, case.now).await.unwrap() else { panic!("it begins") };
+    assert!(matches!(case.begin(id).await, Beginning::Begun(_)));
+    assert_eq!(case.begin(id).await, Beginning::NotQueued);
+    case.store.unbegin(case.attempt(id, 0)).await.unwrap();
+    let Beginning::Begun(begun) = case.begin(id).await else { panic!("it begins") };
     assert_eq!(begun.attempts, 1);
     let cancelled = case.accepted(2).await;
-    assert_eq!(case.store.cancel(&[id, cancelled]).await.unwrap(), [cancelled]);
-    assert_eq!(case.store.begin(cancelled, case.now).await.unwrap(), Beginning::NotQueued);
+    assert!(case.store.cancel(cancelled).await.unwrap() && !case.store.cancel(id).await.unwrap());
+    assert_eq!(case.begin(cancelled).await, Beginning::NotQueued);
     let late = NewMessage { expires_at: Some(case.now), ..case.message(3) };
     case.store.accept(vec![late.clone()]).await.unwrap();
-    assert_eq!(case.store.begin(late.id, case.now).await.unwrap(), Beginning::Expired);
+    assert_eq!(case.begin(late.id).await, Beginning::Expired);
     assert_eq!(case.status(late.id).await, Status::Expired);
 }
 
@@ -211,12 +230,12 @@ async fn receipts_only_move_forward(case: Case) {
 
 async fn an_outcome_may_be_written_twice_and_a_receipt_may_overtake_it(case: Case) {
     let id = case.accepted(1).await;
-    case.store.begin(id, case.now).await.unwrap();
+    case.begin(id).await;
     case.store.receive(vec![Receipt { message: id, status: Status::Delivered, at: case.now }]).await.unwrap();
     let outcome =
         Outcome { status: Some(Status::Sent), sent_at: Some(case.now), is_attempt: true, ..Outcome::default() };
     for _ in 0..2 {
-        case.store.finish(id, outcome.clone()).await.unwrap();
+        case.finish(id, &outcome).await;
     }
     let row = case.store.find_message(CompanyId::DEFAULT, id).await.unwrap().unwrap();
     assert_eq!((row.status, row.attempts, row.sent_at_ms), (Status::Delivered, 1, Some(case.now.timestamp_millis())));
@@ -232,16 +251,17 @@ async fn a_pace_is_rebuilt_from_the_rows(case: Case) {
     for minute in 0..5 {
         let at = case.now - TimeDelta::minutes(5 - minute);
         let id = case.accepted(minute).await;
-        case.store.begin(id, at).await.unwrap();
-        let paced =
-            Some(Paced { at, next_at: at + TimeDelta::seconds(9), since_rest: u32::try_from(minute).unwrap() + 1 });
+        let attempt = Attempt { at, ..case.attempt(id, 0) };
+        case.store.begin(attempt).await.unwrap();
+        let (next_at, since_rest) = (at + TimeDelta::seconds(9), u32::try_from(minute).unwrap() + 1);
+        let paced = Some(Paced { at, next_at, since_rest, took_ms: 70, is_first: minute == 0 });
         let outcome = Outcome { status: Some(Status::Failed), is_attempt: true, paced, ..Outcome::default() };
-        case.store.finish(id, outcome).await.unwrap();
+        case.store.finish(attempt, outcome).await.unwrap();
     }
     let pace = case.store.pace(case.account, &policy, case.now).await.unwrap();
     let last = case.now - TimeDelta::minutes(1);
     assert_eq!((pace.last_at, pace.next_at), (Some(last), Some(last + TimeDelta::seconds(9))));
-    assert_eq!((pace.since_rest, pace.day_count), (5, 5));
+    assert_eq!((pace.since_rest, pace.day_count, pace.took_ms), (5, 5, 70));
     let recent: Vec<_> = pace.recent.iter().map(|sent| (case.now - sent.0).num_minutes()).collect();
     assert_eq!(recent, [3, 2, 1]);
     assert_eq!(case.store.sent_last_minute(case.account, case.now).await.unwrap(), 1);
@@ -272,9 +292,102 @@ async fn a_new_connection_keeps_the_day_of_the_first(case: Case) {
         pairing: None,
         at: case.now + TimeDelta::days(days),
     };
+    case.store.change_account(case.account, |row| row.should_connect = Set(true)).await.unwrap();
     case.store.connected(&[(case.account, news(0))]).await.unwrap();
     case.store.connected(&[(case.account, news(3))]).await.unwrap();
     let account = case.store.account(case.account).await.unwrap().unwrap();
     assert_eq!(account.first_connected_at_ms, Some(case.now.timestamp_millis()));
     assert_eq!(account.connected_at_ms, Some((case.now + TimeDelta::days(3)).timestamp_millis()));
+}
+
+async fn an_attempt_is_the_lane_s_that_has_the_account_and_a_paused_queue_begins_none(case: Case) {
+    let id = case.accepted(1).await;
+    let pause = async |is_paused| {
+        case.store.change_account(case.account, |row| row.is_paused = Set(is_paused)).await.unwrap();
+    };
+    pause(true).await;
+    assert_eq!(case.begin(id).await, Beginning::Held);
+    pause(false).await;
+    assert!(matches!(case.begin(id).await, Beginning::Begun(_)));
+    assert_eq!(case.store.raise_epochs(&[case.account]).await.unwrap()[0].epoch, 1);
+    // The lane that lost the account has no say any more, in either direction.
+    let sent = Outcome { status: Some(Status::Sent), sent_at: Some(case.now), is_attempt: true, ..Outcome::default() };
+    assert_eq!(case.finish(id, &sent).await, Finished::Settled);
+    case.store.unbegin(case.attempt(id, 0)).await.unwrap();
+    assert_eq!(case.status(id).await, Status::Sending);
+    let other = case.accepted(2).await;
+    assert_eq!(case.begin(other).await, Beginning::Lost);
+    // Nor has one that ends another attempt than the present one.
+    let left = case.store.in_flight(case.account, 1).await.unwrap();
+    assert_eq!(left.iter().map(|(attempt, _)| *attempt).collect::<Vec<_>>(), [case.attempt(id, 1)]);
+    let early = Attempt { at: case.now - TimeDelta::seconds(1), ..case.attempt(id, 1) };
+    assert_eq!(case.store.finish(early, sent.clone()).await.unwrap(), Finished::Settled);
+    let written = case.store.finish(case.attempt(id, 1), sent).await.unwrap();
+    assert_eq!((written, case.status(id).await), (Finished::Written { entered: None }, Status::Sent));
+}
+
+async fn what_was_counted_is_never_taken_back(case: Case) {
+    let presets =
+        Presets { limited: Limits { per_minute: Some(3), ..Limits::default() }, unlimited: Limits::default() };
+    let policy = Policy::new(&presets, true, &Limits::default(), None).unwrap();
+    let id = case.accepted(1).await;
+    let outcome = |at, status, is_first| Outcome {
+        status: Some(status),
+        sent_at: (status == Status::Sent).then_some(at),
+        is_attempt: true,
+        paced: Some(Paced { at, next_at: at, since_rest: 1, took_ms: 0, is_first }),
+        ..Outcome::default()
+    };
+    for (second, status) in [(0, Status::Uncertain), (1, Status::Failed), (2, Status::Sent)] {
+        let at = case.now + TimeDelta::seconds(second);
+        let attempt = Attempt { at, ..case.attempt(id, 0) };
+        assert!(matches!(case.store.begin(attempt).await.unwrap(), Beginning::Begun(_)));
+        // Written twice, as after a reply that was lost, it counts once.
+        for _ in 0..2 {
+            case.store.finish(attempt, outcome(at, status, false)).await.unwrap();
+        }
+        case.store.requeue(id, 10 + second).await.unwrap();
+    }
+    let later = case.now + TimeDelta::seconds(3);
+    assert_eq!(case.store.pace(case.account, &policy, later).await.unwrap().day_count, 3);
+    assert_eq!(case.store.sent_last_minute(case.account, later).await.unwrap(), 3);
+    // The first of a day long after forgets what no limit looks back to.
+    let next = case.accepted(2).await;
+    let attempt = Attempt { at: case.now + TimeDelta::days(4), ..case.attempt(next, 0) };
+    case.store.begin(attempt).await.unwrap();
+    case.store.finish(attempt, outcome(attempt.at, Status::Sent, true)).await.unwrap();
+    let counted =
+        case.raw.query_all_raw(Statement::from_string(case.raw.get_database_backend(), "SELECT 1 FROM paced"));
+    assert_eq!(counted.await.unwrap().len(), 1);
+}
+
+async fn a_removed_account_leaves_nothing_behind_but_what_became_of_its_messages(case: Case) {
+    let chat = NewChat {
+        company: CompanyId::DEFAULT,
+        account: case.account,
+        address: "77777777777@c.us".to_owned(),
+        kind: entity::chat::Kind::Individual,
+        name: None,
+        at: case.now,
+    };
+    let chat = case.store.open_chat(chat).await.unwrap();
+    let (queued, sending) = (case.accepted(1).await, case.accepted(2).await);
+    assert!(matches!(case.begin(sending).await, Beginning::Begun(_)));
+    for seq in 3..1_500 {
+        let written = NewMessage { chat: Some(chat.id), text: "appointment".to_owned(), ..case.message(seq) };
+        case.store.accept(vec![written]).await.unwrap();
+    }
+    let words = async || {
+        let backend = case.raw.get_database_backend();
+        let count = Statement::from_string(backend, "SELECT COUNT(*) FROM message_text");
+        case.raw.query_one_raw(count).await.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap()
+    };
+    assert!(words().await > 1_000);
+    assert_eq!(case.store.orphans().await.unwrap(), []);
+    assert!(case.store.delete_account(case.account).await.unwrap());
+    assert_eq!(case.store.orphans().await.unwrap(), [case.account]);
+    case.store.clear_up(case.account).await.unwrap();
+    assert_eq!(case.store.orphans().await.unwrap(), []);
+    assert_eq!((case.status(queued).await, case.status(sending).await), (Status::Cancelled, Status::Uncertain));
+    assert_eq!((words().await, case.store.find_chat(case.account, chat.id).await.unwrap()), (0, None));
 }

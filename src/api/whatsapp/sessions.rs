@@ -15,7 +15,6 @@ use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::gateway::Pairing;
 use crate::gateway::sessions::Status;
-use crate::qr;
 use crate::store::account::Account;
 
 /// What a session is created with; nothing is needed.
@@ -81,15 +80,15 @@ pub async fn create(
         admin_id: account.created_by,
         is_active: account.should_connect,
         is_connected: app.sessions.status(account.id) == Status::Connected,
-        qr_code: present_code(&app, account.id),
+        qr_code: present_code(&app, account.id).await,
         created_at: Timestamp::ms(account.created_at_ms),
     })))
 }
 
-fn present_code(app: &App, account: AccountId) -> Option<String> {
+async fn present_code(app: &App, account: AccountId) -> Option<String> {
     let now = app.clock.now();
-    let code = app.sessions.snapshot(account).code.filter(|code| code.expires_at > now && !code.is_typed);
-    code.and_then(|code| qr::data_url(&code.text))
+    let code = app.sessions.snapshot(account).code.filter(|code| code.expires_at > now)?;
+    code.data_url().await.as_deref().map(str::to_owned)
 }
 
 /// A session as a list shows it.
@@ -185,7 +184,7 @@ pub struct SessionQr {
     responses((status = 200, body = Wrapped<SessionQr>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn qr(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    let qr_code = present_code(&app, account.id);
+    let qr_code = present_code(&app, account.id).await;
     Ok(Json(Wrapped::new(SessionQr { qr_code, status: app.sessions.status(account.id) })))
 }
 

@@ -131,7 +131,7 @@ impl Stage {
 
     /// Somebody writes to the account, or its owner does on the phone.
     pub fn write(&self, letter: Letter) {
-        self.report(GatewayEvent::Messages(Mail { messages: vec![letter], position: None, filed: None }));
+        self.report(GatewayEvent::Messages(Mail { messages: vec![letter], position: None }));
     }
 
     /// The messenger says how far messages got.
@@ -158,13 +158,14 @@ impl Stage {
     }
 
     fn report(&self, event: GatewayEvent) {
-        if let Some(reports) = &*locked(&self.reports) {
-            reports.send(event);
+        let reports = locked(&self.reports).clone();
+        if reports.is_some_and(|reports| !reports.try_send(event)) {
+            tracing::warn!("a simulated account says more than anybody can write down");
         }
     }
 }
 
-pub(super) fn connect(
+pub(super) async fn connect(
     app: &App,
     account: &Account,
     pairing: Pairing,
@@ -180,7 +181,7 @@ pub(super) fn connect(
     let paired = account.pairing.as_deref().and_then(|json| serde_json::from_str::<Paired>(json).ok());
     let stop = CancellationToken::new();
     if let Some(paired) = paired {
-        reports.send(connected(&paired.number, app.clock.now()));
+        reports.send(connected(&paired.number, app.clock.now())).await;
     } else {
         let pair = pair(app.clock.clone(), config.clone(), stage.clone(), pairing, reports.clone());
         let stop = stop.clone();

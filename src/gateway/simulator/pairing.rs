@@ -40,20 +40,21 @@ pub(super) async fn pair(clock: Clock, config: Config, stage: Arc<Stage>, pairin
     let show = async {
         for _ in 0..config.codes {
             let expires_at = clock.now() + Duration::from_millis(config.code_ms);
-            reports.send(GatewayEvent::Code(draw_code(&pairing, expires_at)));
+            reports.send(GatewayEvent::Code(draw_code(&pairing, expires_at))).await;
             clock.sleep_until(expires_at).await;
         }
     };
     tokio::select! {
         () = scan => {
-            reports.send(GatewayEvent::Authenticating);
+            reports.send(GatewayEvent::Authenticating).await;
             clock.sleep(Duration::from_millis(config.scan_after_ms.unwrap_or(0).min(1_000))).await;
-            reports.send(connected(&locked(&stage.number).clone(), clock.now()));
+            let number = locked(&stage.number).clone();
+            reports.send(connected(&number, clock.now())).await;
         }
-        () = show => reports.send(GatewayEvent::LoggedOut {
-            code: "pairing_expired",
-            reason: "nobody scanned the code in time".to_owned(),
-        }),
+        () = show => {
+            let reason = "nobody scanned the code in time".to_owned();
+            reports.send(GatewayEvent::LoggedOut { code: "pairing_expired", reason }).await;
+        }
     }
 }
 
@@ -65,5 +66,5 @@ fn draw_code(pairing: &Pairing, expires_at: DateTime<Utc>) -> Code {
         |n: usize| -> String { (0..n).map(|_| char::from(letters[rng.random_range(0..letters.len())])).collect() };
     let text =
         if is_typed { format!("{}-{}", draw(4), draw(4)) } else { format!("2@{},{},{}", draw(80), draw(43), draw(43)) };
-    Code { text, is_typed, expires_at }
+    Code::new(text, is_typed, expires_at)
 }

@@ -40,16 +40,17 @@ impl Person {
             for (status, after) in [(Status::Delivered, delivered), (Status::Read, read)] {
                 let due = at + Duration::from_millis(after);
                 clock.sleep_until(due).await;
-                reports.send(GatewayEvent::Receipts(vec![Receipt { message: message.message, status, at: due }]));
+                let receipt = Receipt { message: message.message, status, at: due };
+                reports.send(GatewayEvent::Receipts(vec![receipt])).await;
             }
         }
         let Some([shortest, longest]) = self.answer else { return };
         let chat = message.recipient.chat(Provider::Simulator);
         let types = |is_typing| GatewayEvent::Typing { chat: chat.clone(), is_typing, participant: chat.clone() };
-        reports.send(types(true));
+        reports.send(types(true)).await;
         let span = Duration::from_millis(rand::rng().random_range(shortest..=longest));
         clock.sleep(span).await;
-        reports.send(types(false));
+        reports.send(types(false)).await;
         if !stage.is_up() {
             return;
         }
@@ -67,6 +68,6 @@ impl Person {
             is_history: false,
             chat,
         };
-        reports.send(GatewayEvent::Messages(Mail { messages: vec![letter], position: None, filed: None }));
+        reports.send(GatewayEvent::Messages(Mail { messages: vec![letter], position: None })).await;
     }
 }

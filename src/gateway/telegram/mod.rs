@@ -92,12 +92,13 @@ pub(super) async fn connect(app: &App, account: &Account, reports: Reports) -> R
         Err(error) => return Err(ConnectError::Later(describe(error))),
     };
     let position = app.store.inbox_position(account.id).await.map_err(|error| ConnectError::Later(error.into()))?;
-    reports.send(GatewayEvent::Connected(Connected {
+    let connected = Connected {
         phone_number: None,
         display_name: Some(me.username.map_or(me.first_name, |name| format!("@{name}"))),
         pairing: None,
         at: app.clock.now(),
-    }));
+    };
+    reports.send(GatewayEvent::Connected(connected)).await;
     let stop = CancellationToken::new();
     tokio::spawn({
         let (bot, clock, reports, stop) = (bot.clone(), app.clock.clone(), reports.clone(), stop.clone());
@@ -151,7 +152,8 @@ impl Gateway for Telegram {
             Err(error) => {
                 let error = read_error(error);
                 if let SendError::AccountDown { reason } = &error {
-                    self.reports.send(GatewayEvent::Failed { code: "invalid_token", reason: reason.clone() });
+                    let event = GatewayEvent::Failed { code: "invalid_token", reason: reason.clone() };
+                    self.reports.send(event).await;
                 }
                 Err(error)
             }

@@ -16,7 +16,6 @@ use frankenstein::response::MethodResponse;
 use frankenstein::types::{AllowedUpdate, Chat, ChatType, Message};
 use frankenstein::updates::{Update, UpdateContent};
 use serde_json::Value;
-use tokio::sync::oneshot;
 
 use super::describe;
 use crate::clock::Clock;
@@ -44,7 +43,7 @@ pub(super) async fn run(bot: &Bot, clock: &Clock, reports: &Reports, mut positio
             Ok(answer) => answer.result,
             Err(frankenstein::Error::Api(said)) if matches!(said.error_code, 401 | 404) => {
                 let reason = format!("Telegram does not accept the bot token ({})", said.description);
-                return reports.send(GatewayEvent::Failed { code: "invalid_token", reason });
+                return reports.send(GatewayEvent::Failed { code: "invalid_token", reason }).await;
             }
             Err(error) => {
                 tracing::warn!(account.id = %reports.account, error = %describe(error), "no updates; asked again soon");
@@ -53,16 +52,19 @@ pub(super) async fn run(bot: &Bot, clock: &Clock, reports: &Reports, mut positio
                 continue;
             }
         };
-        pause = PAUSE[0];
-        let Some(last) = updates.iter().filter_map(|update| update["update_id"].as_i64()).max() else { continue };
+        let Some(last) = updates.iter().filter_map(|update| update["update_id"].as_i64()).max() else {
+            pause = PAUSE[0];
+            continue;
+        };
         let messages = updates.into_iter().filter_map(letter).collect();
-        let (filed, is_filed) = oneshot::channel();
-        reports.send(GatewayEvent::Messages(Mail { messages, position: Some(last), filed: Some(filed) }));
-        if is_filed.await.is_err() {
-            // The server stops; the next one asks for the same again.
-            return;
+        let mail = Mail { messages, position: Some(last) };
+        if reports.deliver(GatewayEvent::Messages(mail)).await {
+            (pause, position) = (PAUSE[0], Some(last));
+        } else {
+            // They were not written: the same are asked for again.
+            clock.sleep(pause).await;
+            pause = (pause * 2).min(PAUSE[1]);
         }
-        position = Some(last);
     }
 }
 

@@ -1,5 +1,5 @@
 -- Ends a claim and writes what was counted.
---   KEYS  ready, delayed, state
+--   KEYS  ready, delayed, state, rebuild, and the ready and delayed of the line being rebuilt
 --   ARGV  epoch, member, pace, next instant in ms or '', due in ms if the message goes back or ''
 --   reply 'yes' | 'forgotten' | 'lost'
 local state = redis.call('HMGET', KEYS[3], 'epoch', 'claim')
@@ -21,5 +21,7 @@ else
 end
 if ARGV[5] ~= '' then
   redis.call('ZADD', KEYS[2], ARGV[5], ARGV[2])
+else
+  count(KEYS[3], -weight(ARGV[2]))
 end
 return 'yes'

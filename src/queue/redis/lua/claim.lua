@@ -1,8 +1,8 @@
 -- Takes the message whose turn it is.
---   KEYS  ready, delayed, state
+--   KEYS  ready, delayed, state, rebuild, and the ready and delayed of the line being rebuilt
 --   ARGV  epoch, now in ms, provisional next instant in ms
---   reply {'take', member, pace} | {'not_before', ms} | {'paused'} | {'empty'} | {'forgotten'} | {'lost'}
-local state = redis.call('HMGET', KEYS[3], 'epoch', 'paused', 'next_at', 'claim', 'pace')
+--   reply {'take', member, pace} | {'not_before', ms} | {'empty'} | {'forgotten'} | {'lost'}
+local state = redis.call('HMGET', KEYS[3], 'epoch', 'next_at', 'claim', 'pace')
 local epoch, now = tonumber(ARGV[1]), tonumber(ARGV[2])
 if not state[1] then
   return {'forgotten'}
@@ -15,11 +15,8 @@ if tonumber(state[1]) < epoch then
   redis.call('HSET', KEYS[3], 'epoch', ARGV[1])
 end
 -- An earlier reply was lost, or an earlier owner is gone: the same message again.
-if state[4] then
-  return {'take', state[4], state[5]}
-end
-if state[2] == '1' then
-  return {'paused'}
+if state[3] then
+  return {'take', state[3], state[4]}
 end
 -- Those whose time has come take their place by rank. A thousand at a time keep the script short;
 -- were the best one behind them, it would only wait for the next claim.
@@ -32,9 +29,9 @@ if not first then
   local due = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
   return due and {'not_before', due} or {'empty'}
 end
-if state[3] and tonumber(state[3]) > now then
-  return {'not_before', state[3]}
+if state[2] and tonumber(state[2]) > now then
+  return {'not_before', state[2]}
 end
 redis.call('ZREM', KEYS[1], first)
 redis.call('HSET', KEYS[3], 'claim', first, 'next_at', ARGV[3])
-return {'take', first, state[5]}
+return {'take', first, state[4]}

@@ -3,7 +3,7 @@
 
 use entity::ids::{AccountId, MessageId};
 
-use super::Entry;
+use crate::queue::Entry;
 
 /// The keys of one installation.
 #[derive(Debug, Clone)]
@@ -11,15 +11,30 @@ pub struct Keys {
     prefix: String,
 }
 
-/// The three keys of one account, in the order in which every script takes them.
+/// The keys of one account.
 #[derive(Debug)]
 pub struct AccountKeys {
     /// Sorted set: members whose turn it could be, scored by rank.
     pub ready: String,
     /// Sorted set: members whose time has not come, scored by that time in milliseconds.
     pub delayed: String,
-    /// Hash: `epoch`, `paused` (0 or 1), `pace` (JSON), `next_at` (milliseconds), `claim` (a member).
+    /// Hash: `epoch`, `pace` (JSON), `next_at` (milliseconds), `claim` (a member), `ranks` (of all
+    /// members added up, modulo a prime).
     pub state: String,
+    /// Hash, while the line is being rebuilt: `token` (which rebuild counts), `ranks`.
+    pub rebuild: String,
+    /// What will be `ready` …
+    pub next_ready: String,
+    /// … and `delayed`.
+    pub next_delayed: String,
+}
+
+impl AccountKeys {
+    /// All of them, in the order in which every script takes them.
+    #[must_use]
+    pub fn in_order(&self) -> [&str; 6] {
+        [&self.ready, &self.delayed, &self.state, &self.rebuild, &self.next_ready, &self.next_delayed]
+    }
 }
 
 impl Keys {
@@ -33,7 +48,14 @@ impl Keys {
     #[must_use]
     pub fn of(&self, account: AccountId) -> AccountKeys {
         let of = |what: &str| format!("{}:{{{account}}}:{what}", self.prefix);
-        AccountKeys { ready: of("ready"), delayed: of("delayed"), state: of("state") }
+        AccountKeys {
+            ready: of("ready"),
+            delayed: of("delayed"),
+            state: of("state"),
+            rebuild: of("rebuild"),
+            next_ready: of("next:ready"),
+            next_delayed: of("next:delayed"),
+        }
     }
 }
 

@@ -1,33 +1,32 @@
 //! The queue in Redis 6.2+ or Valkey, single or Cluster. Every change is one Lua script over the
-//! three keys of one account, so it is atomic and stays in one slot; see `keys` for what they
-//! hold and `lua/` for the scripts. One multiplexed connection that reconnects by itself carries
-//! all commands: what runs at the same time is pipelined without a pool.
+//! keys of one account, so it is atomic and stays in one slot; see [`keys`] for what they hold and
+//! `lua/` for the scripts.
+
+pub mod keys;
+mod links;
 
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, MessageId};
-use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
-use redis::cluster::{ClusterClient, ClusterClientBuilder};
-use redis::cluster_async::ClusterConnection;
 use redis::{FromRedisValue, Script, ScriptInvocation};
-use tokio::sync::OnceCell;
 
-use super::keys::{self, Keys};
-use super::{Claim, Entry, Overview, Placed, Queue, Settled, Settlement, Turn, Unavailable};
+use self::keys::Keys;
+use self::links::Links;
+use super::{Builder, Claim, Entry, Overview, Placed, Queue, Rebuild, Settled, Settlement, Turn, Unavailable};
 use crate::pacing::Pace;
 
-/// How long Redis may take to answer, or to let us connect.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Messages per call of the enqueue script: a few milliseconds of Redis at most.
+/// Messages per call of a script: a few milliseconds of Redis at most.
 const CHUNK: usize = 1_000;
+/// A rebuild that is not filled any more is over after so long, in milliseconds.
+const REBUILD_MS: u32 = 60_000;
 
 macro_rules! script {
     ($name:ident, $file:literal) => {
-        static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!(concat!("lua/", $file))));
+        static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(concat!(include_str!("lua/line.lua"), include_str!(concat!("lua/", $file)))));
     };
 }
 script!(ENQUEUE, "enqueue.lua");
@@ -35,42 +34,21 @@ script!(CLAIM, "claim.lua");
 script!(SETTLE, "settle.lua");
 script!(REMOVE, "remove.lua");
 script!(REMEMBER, "remember.lua");
-script!(PAUSE, "pause.lua");
+script!(REBUILD, "rebuild.lua");
+script!(REFILL, "refill.lua");
+script!(SWITCH, "switch.lua");
 script!(OVERVIEW, "overview.lua");
 
 /// All accounts' queues, in Redis.
 pub struct RedisQueue {
-    connection: Connection,
+    links: Links,
     keys: Keys,
-}
-
-enum Connection {
-    Single(ConnectionManager),
-    /// Connected on first use, so that a server starts while its Redis is down.
-    Cluster {
-        client: Box<ClusterClient>,
-        connected: OnceCell<ClusterConnection>,
-    },
 }
 
 impl RedisQueue {
     /// A queue at `url` (in a cluster, several separated by commas) under `prefix`. Connects on first use.
     pub fn new(url: &str, is_cluster: bool, prefix: &str) -> anyhow::Result<Self> {
-        let connection = if is_cluster {
-            let nodes: Vec<&str> = url.split(',').map(str::trim).collect();
-            let client =
-                ClusterClientBuilder::new(nodes).connection_timeout(PATIENCE).response_timeout(PATIENCE).build()?;
-            Connection::Cluster { client: Box::new(client), connected: OnceCell::new() }
-        } else {
-            let client = redis::Client::open(url).context("REDIS_URL is not a Redis URL")?;
-            let config = ConnectionManagerConfig::new()
-                .set_response_timeout(Some(PATIENCE))
-                .set_connection_timeout(Some(PATIENCE))
-                .set_number_of_retries(1)
-                .set_max_delay(Duration::from_millis(500));
-            Connection::Single(ConnectionManager::new_lazy_with_config(client, config)?)
-        };
-        Ok(Self { connection, keys: Keys::new(prefix) })
+        Ok(Self { links: Links::new(url, is_cluster)?, keys: Keys::new(prefix) })
     }
 
     async fn run<T: FromRedisValue>(
@@ -79,56 +57,12 @@ impl RedisQueue {
         account: AccountId,
         fill: impl FnOnce(&mut ScriptInvocation<'_>),
     ) -> Result<T, Unavailable> {
-        let keys = self.keys.of(account);
-        let mut call = script.key(keys.ready);
-        call.key(keys.delayed).key(keys.state);
+        let mut call = script.prepare_invoke();
+        for key in self.keys.of(account).in_order() {
+            call.key(key);
+        }
         fill(&mut call);
-        self.with(async |connection| call.invoke_async(connection).await).await
-    }
-
-    /// Runs `ask` on the connection, whichever kind it is.
-    async fn with<T>(&self, ask: impl AsyncFnOnce(&mut Either) -> redis::RedisResult<T>) -> Result<T, Unavailable> {
-        let mut either = match &self.connection {
-            Connection::Single(manager) => Either::Single(manager.clone()),
-            Connection::Cluster { client, connected } => Either::Cluster(
-                connected.get_or_try_init(|| client.get_async_connection()).await.map_err(anyhow::Error::from)?.clone(),
-            ),
-        };
-        ask(&mut either).await.map_err(|error| Unavailable(error.into()))
-    }
-}
-
-/// One connection of either kind, as the crate's trait.
-enum Either {
-    Single(ConnectionManager),
-    Cluster(ClusterConnection),
-}
-
-impl ConnectionLike for Either {
-    fn req_packed_command<'a>(&'a mut self, cmd: &'a redis::Cmd) -> redis::RedisFuture<'a, redis::Value> {
-        match self {
-            Self::Single(connection) => connection.req_packed_command(cmd),
-            Self::Cluster(connection) => connection.req_packed_command(cmd),
-        }
-    }
-
-    fn req_packed_commands<'a>(
-        &'a mut self,
-        pipeline: &'a redis::Pipeline,
-        offset: usize,
-        count: usize,
-    ) -> redis::RedisFuture<'a, Vec<redis::Value>> {
-        match self {
-            Self::Single(connection) => connection.req_packed_commands(pipeline, offset, count),
-            Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
-        }
-    }
-
-    fn get_db(&self) -> i64 {
-        match self {
-            Self::Single(connection) => connection.get_db(),
-            Self::Cluster(connection) => connection.get_db(),
-        }
+        self.links.with(async |connection| call.invoke_async(connection).await).await
     }
 }
 
@@ -136,23 +70,17 @@ impl ConnectionLike for Either {
 impl Queue for RedisQueue {
     async fn enqueue(&self, account: AccountId, entries: &[Entry]) -> Result<Placed, Unavailable> {
         let mut all = Vec::with_capacity(entries.len());
-        let mut last_pace = Pace::default();
+        let mut last_pace = None;
         for chunk in entries.chunks(CHUNK) {
-            let reply: Vec<String> = self
-                .run(&ENQUEUE, account, |call| {
-                    for entry in chunk {
-                        call.arg(keys::member_of(entry)).arg(entry.rank).arg(ms_or_empty(entry.due_at));
-                    }
-                })
-                .await?;
-            let Some((pace, positions)) = reply.split_first() else {
-                // The rest of the entries come in line when the account is restored.
-                return Ok(Placed::Forgotten);
-            };
-            last_pace = read_pace(pace)?;
-            all.extend(positions.iter().map(|text| text.parse().ok().filter(|position| *position > 0)));
+            let reply: Vec<String> = self.run(&ENQUEUE, account, |call| put(call, chunk)).await?;
+            last_pace = reply.first().map(|pace| read_pace(pace)).transpose()?;
+            all.extend(reply.iter().skip(1).map(|text| text.parse().ok().filter(|position| *position > 0)));
         }
-        Ok(Placed::At { positions: all, pace: last_pace })
+        // Lost in the middle: what came before that may be lost as well.
+        Ok(match last_pace.filter(|_| all.len() == entries.len()) {
+            Some(pace) => Placed::At { positions: all, pace },
+            None => Placed::Forgotten,
+        })
     }
 
     async fn claim(
@@ -173,7 +101,6 @@ impl Queue for RedisQueue {
                 Ok(Turn::Take(Claim { account, message, rank, epoch, pace: read_pace(pace)? }))
             }
             ["not_before", at] => Ok(Turn::NotBefore(read_ms(at)?)),
-            ["paused"] => Ok(Turn::Paused),
             ["empty"] => Ok(Turn::Empty),
             ["forgotten"] => Ok(Turn::Forgotten),
             ["lost"] => Ok(Turn::Lost),
@@ -215,17 +142,11 @@ impl Queue for RedisQueue {
         Ok(())
     }
 
-    async fn set_paused(&self, account: AccountId, is_paused: bool) -> Result<(), Unavailable> {
-        self.run(&PAUSE, account, |call| {
-            call.arg(i32::from(is_paused));
-        })
-        .await
-    }
-
     async fn overview(&self, account: AccountId) -> Result<Option<Overview>, Unavailable> {
         let reply: Vec<String> = self.run(&OVERVIEW, account, |_| {}).await?;
-        let [ready, delayed, paused, pace, claim] = &reply[..] else { return Ok(None) };
+        let [ready, delayed, ranks, pace, claim] = &reply[..] else { return Ok(None) };
         let count = |text: &String| text.parse().map_err(|_| garbled("overview"));
+        let ranks = ranks.parse().map_err(|_| garbled("overview"))?;
         let in_flight = if claim.is_empty() {
             None
         } else {
@@ -233,7 +154,7 @@ impl Queue for RedisQueue {
             Some(Entry { message, rank, due_at: None })
         };
         let (ready, delayed) = (count(ready)?, count(delayed)?);
-        Ok(Some(Overview { ready, delayed, in_flight, is_paused: paused == "1", pace: read_pace(pace)? }))
+        Ok(Some(Overview { ready, delayed, in_flight, ranks, pace: read_pace(pace)? }))
     }
 
     async fn list(&self, account: AccountId, limit: usize) -> Result<Vec<MessageId>, Unavailable> {
@@ -242,35 +163,78 @@ impl Queue for RedisQueue {
         let mut ask = redis::pipe();
         ask.hget(&keys.state, "claim").zrange(&keys.ready, 0, last).zrange(&keys.delayed, 0, last);
         let (claim, ready, delayed): (Option<String>, Vec<String>, Vec<String>) =
-            self.with(async |connection| ask.query_async(connection).await).await?;
+            self.links.with(async |connection| ask.query_async(connection).await).await?;
         let members = claim.into_iter().chain(ready).chain(delayed).take(limit);
         members.map(|member| Ok(read_member(&member)?.1)).collect()
     }
 
     async fn position(&self, account: AccountId, entry: &Entry) -> Result<Option<u64>, Unavailable> {
         let ask = redis::Cmd::zrank(self.keys.of(account).ready, keys::member_of(entry));
-        let ahead: Option<u64> = self.with(async |connection| ask.query_async(connection).await).await?;
+        let ahead: Option<u64> = self.links.with(async |connection| ask.query_async(connection).await).await?;
         Ok(ahead.map(|ahead| ahead + 1))
     }
 
     async fn forget(&self, account: AccountId) -> Result<(), Unavailable> {
-        let keys = self.keys.of(account);
         // UNLINK, so that a queue of a million does not hold up Redis.
-        let ask = redis::Cmd::unlink(&[keys.ready, keys.delayed, keys.state]);
-        self.with(async |connection| ask.query_async(connection).await).await
+        let ask = redis::Cmd::unlink(&self.keys.of(account).in_order()[..]);
+        self.links.with(async |connection| ask.query_async(connection).await).await
     }
 
-    async fn remember(&self, account: AccountId, epoch: i64, is_paused: bool, pace: &Pace) -> Result<(), Unavailable> {
+    async fn remember(&self, account: AccountId, epoch: i64, pace: &Pace) -> Result<(), Unavailable> {
         self.run(&REMEMBER, account, |call| {
-            call.arg(epoch).arg(i32::from(is_paused)).arg(write_pace(pace)).arg(ms_or_empty(pace.next_at));
+            call.arg(epoch).arg(write_pace(pace)).arg(ms_or_empty(pace.next_at));
+        })
+        .await
+    }
+
+    async fn rebuild(&self, account: AccountId, epoch: i64, builder: Builder) -> Result<Option<Rebuild>, Unavailable> {
+        let token: u64 = rand::random();
+        let may: bool = self
+            .run(&REBUILD, account, |call| {
+                call.arg(epoch).arg(over_lost_only(builder)).arg(token).arg(REBUILD_MS);
+            })
+            .await?;
+        Ok(may.then_some(Rebuild { account, epoch, builder, token }))
+    }
+
+    async fn refill(&self, rebuild: &Rebuild, entries: &[Entry]) -> Result<bool, Unavailable> {
+        for chunk in entries.chunks(CHUNK) {
+            let refill = |call: &mut ScriptInvocation<'_>| {
+                call.arg(rebuild.token).arg(REBUILD_MS);
+                put(call, chunk);
+            };
+            if !self.run::<bool>(&REFILL, rebuild.account, refill).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn switch(&self, rebuild: Rebuild, pace: &Pace) -> Result<bool, Unavailable> {
+        self.run(&SWITCH, rebuild.account, |call| {
+            call.arg(rebuild.epoch)
+                .arg(over_lost_only(rebuild.builder))
+                .arg(rebuild.token)
+                .arg(write_pace(pace))
+                .arg(ms_or_empty(pace.next_at));
         })
         .await
     }
 
     async fn ping(&self) -> Result<(), Unavailable> {
         let ask = redis::cmd("PING");
-        self.with(async |connection| ask.query_async::<String>(connection).await).await.map(drop)
+        self.links.with(async |connection| ask.query_async::<String>(connection).await).await.map(drop)
     }
+}
+
+fn put(call: &mut ScriptInvocation<'_>, entries: &[Entry]) {
+    for entry in entries {
+        call.arg(keys::member_of(entry)).arg(ms_or_empty(entry.due_at));
+    }
+}
+
+fn over_lost_only(builder: Builder) -> i32 {
+    i32::from(builder == Builder::Stranger)
 }
 
 fn garbled(script: &str) -> Unavailable {

@@ -1,0 +1,115 @@
+//! What people do to accounts as a whole: connect, disconnect, remove. The row first, which holds
+//! what is wished; then the lane and the connection.
+
+use std::sync::Arc;
+
+use entity::account::ActiveModel;
+use entity::ids::AccountId;
+use sea_orm::ActiveValue::Set;
+
+use super::{AGAIN, Lanes};
+use crate::app::App;
+use crate::gateway::Pairing;
+use crate::gateway::sessions::Status;
+use crate::realtime::Event;
+use crate::store::StoreError;
+use crate::store::account::Account;
+
+impl Lanes {
+    /// Connects an account: from now on it should be, and has a lane. Answers the account as it is
+    /// then, or none if it is gone.
+    pub async fn connect(
+        &self,
+        app: &Arc<App>,
+        id: AccountId,
+        pairing: Pairing,
+    ) -> Result<Option<Arc<Account>>, StoreError> {
+        let _turn = self.one_by_one.take(id).await;
+        if self.is_running(id) && !matches!(app.sessions.status(id), Status::Disconnected | Status::Failed) {
+            return app.store.account(id).await;
+        }
+        // One that is about to end by itself would not look again.
+        self.end(app, id).await;
+        let wish = |row: &mut ActiveModel| row.should_connect = Set(true);
+        if app.store.change_account(id, wish).await?.is_none() {
+            return Ok(None);
+        }
+        let raised = app.store.raise_epochs(&[id]).await?;
+        if let Some(account) = raised.first() {
+            app.sessions.prepare(id, pairing);
+            self.start(app, account);
+            app.bus.publish(account.company_id, id, Event::AccountChanged);
+        }
+        Ok(raised.into_iter().next())
+    }
+
+    /// Disconnects an account: from now on it should not be connected, and has no lane. What is in
+    /// flight finishes first, or is uncertain.
+    pub async fn disconnect(
+        &self,
+        app: &Arc<App>,
+        id: AccountId,
+        log_out: bool,
+    ) -> Result<Option<Arc<Account>>, StoreError> {
+        let _turn = self.one_by_one.take(id).await;
+        let change = move |row: &mut ActiveModel| {
+            row.should_connect = Set(false);
+            if log_out {
+                row.pairing = Set(None);
+            }
+        };
+        let account = app.store.change_account(id, change).await?;
+        let is_settled = self.end(app, id).await;
+        app.sessions.close(id, Status::Disconnected, log_out);
+        if !is_settled {
+            self.succeed(app, id);
+        }
+        if let Some(account) = &account {
+            let reason = if log_out { "client_logout" } else { "disconnected" };
+            app.bus.publish(account.company_id, id, Event::Disconnected { reason: reason.to_owned() });
+            app.bus.publish(account.company_id, id, Event::AccountChanged);
+        }
+        Ok(account)
+    }
+
+    /// Removes an account: nothing more is sent, what is queued is taken back, the pairing ends.
+    pub async fn remove(&self, app: &Arc<App>, account: &Account) -> Result<(), StoreError> {
+        let (company, id) = (account.company_id, account.id);
+        let _turn = self.one_by_one.take(id).await;
+        app.store.delete_account(id).await?;
+        // From here on there is no way back, and none of it waits for a database.
+        self.end(app, id).await;
+        app.sessions.close(id, Status::Disconnected, true);
+        app.sessions.forget(id);
+        app.simulator.forget(id);
+        app.bus.publish(company, id, Event::Disconnected { reason: "removed".to_owned() });
+        app.bus.publish(company, id, Event::AccountChanged);
+        app.people_changed(company);
+        if let Err(error) = app.store.clear_up(id).await {
+            tracing::warn!(account.id = %id, %error, "what a removed account left is cleared up later");
+            self.clear_up(app, vec![id]);
+        }
+        if let Err(error) = app.queue.forget(id).await {
+            tracing::warn!(account.id = %id, %error, "a removed account's queue is cleared up later");
+            self.strangers.ask(id);
+        }
+        Ok(())
+    }
+
+    /// Clears up what removed accounts left behind, as soon as the database can be written. What
+    /// is not done by the stop, the next start does.
+    pub fn clear_up(&self, app: &Arc<App>, accounts: Vec<AccountId>) {
+        let app = app.clone();
+        let work = async move {
+            for id in accounts {
+                while let Err(error) = app.store.clear_up(id).await {
+                    tracing::warn!(account.id = %id, %error, "what a removed account left is cleared up later");
+                    app.clock.sleep(AGAIN).await;
+                }
+                app.lanes.strangers.ask(id);
+            }
+        };
+        let quiet = self.quiet.clone();
+        self.tasks.spawn_on(async move { quiet.run_until_cancelled(work).await }, &self.runtime);
+    }
+}
