@@ -21,6 +21,7 @@ mod house_rules;
 mod inbox;
 mod input;
 mod lanes;
+mod lost;
 mod pacing;
 mod pairing;
 mod people;
