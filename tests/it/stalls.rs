@@ -1,6 +1,7 @@
 //! What must not stand still: the queue after Redis was in trouble, everybody else while one
 //! account has much to do or a messenger is silent, the server whose log nobody reads.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -29,7 +30,8 @@ async fn goes_through(client: &Client, account: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_wants_a_password_for_a_while_is_used_again_after_it() {
     let redis = Redis::start().await;
-    let app = TestApp::with(&[("REDIS_URL", &redis.url())]).await;
+    // Of a numbered database: to choose it is refused as well, in the middle of connecting.
+    let app = TestApp::with(&[("REDIS_URL", &format!("{}/1", redis.url()))]).await;
     let account = ready_account(&app.client, json!({})).await;
     goes_through(&app.client, &account).await;
     let mut admin = redis::Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
@@ -59,7 +61,7 @@ async fn a_redis_that_wants_a_password_for_a_while_is_used_again_after_it() {
 async fn behind_proxy() -> (Redis, Proxy, TestApp, String) {
     let redis = Redis::start().await;
     let proxy = Proxy::start(redis.url().rsplit(':').next().unwrap().parse().unwrap()).await;
-    let app = TestApp::with(&[("REDIS_URL", &format!("redis://127.0.0.1:{}", proxy.port))]).await;
+    let app = TestApp::with(&[("REDIS_URL", &format!("redis://127.0.0.1:{}/1", proxy.port))]).await;
     let account = ready_account(&app.client, json!({})).await;
     goes_through(&app.client, &account).await;
     (redis, proxy, app, account)
@@ -97,17 +99,24 @@ async fn a_server_whose_log_nobody_reads_goes_on() {
     let server = Unheard::start(&[("ANDANTE_DATA_DIR", &data), ("ANDANTE_LOG", "debug")]).await;
     let client = &server.client;
     let config = json!({"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": [0, 0], "answerMs": [0, 0]});
-    for _ in 0..3 {
-        let account = ready_account(client, json!({ "config": config })).await;
-        let sent = id_of(&client.send(&account, "77777777777", "Are you there?").await);
-        client.reaches(&sent, &["read"]).await;
-        eventually("the answer is filed", 20, async || {
-            let chats = client.get(&format!("/api/whatsapp/sessions/{account}/chats")).await.expect(200);
-            (chats["data"][0]["_count"]["messages"] == 2).then_some(())
-        })
-        .await;
-        client.get("/health").await.expect(200);
+    let account = ready_account(client, json!({ "config": config })).await;
+    // The second one's connection drops, which is a thing to log for whoever hears of it.
+    let dropping = json!({"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": [0, 0], "answerMs": [0, 0],
+                          "faults": ["fine", "drop"]});
+    let other = ready_account(client, json!({ "config": dropping })).await;
+    for account in [account, other] {
+        for round in 1..4 {
+            let sent = id_of(&client.send(&account, "77777777777", "Are you there?").await);
+            client.reaches(&sent, &["read"]).await;
+            eventually("the answer is filed", 20, async || {
+                let chats = client.get(&format!("/api/whatsapp/sessions/{account}/chats")).await.expect(200);
+                (chats["data"][0]["_count"]["messages"] == 2 * round).then_some(())
+            })
+            .await;
+        }
     }
+    ready_account(client, json!({ "config": config })).await;
+    client.get("/health").await.expect(200);
 }
 
 /// Puts `count` more messages in line, beside one that is there, while no server runs.
@@ -127,6 +136,7 @@ async fn multiply(file: &str, message: &str, count: u32) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clearing_a_queue_of_two_hundred_thousand_refuses_nobody_else() {
+    const ROWS: u32 = 200_000;
     let folder = TempDir::new().unwrap();
     let data = folder.path().display().to_string();
     let mut app = TestApp::with(&[("ANDANTE_DATA_DIR", &data)]).await;
@@ -134,24 +144,25 @@ async fn clearing_a_queue_of_two_hundred_thousand_refuses_nobody_else() {
     let other = ready_account(&app.client, json!({})).await;
     let first = id_of(&app.client.send(&full, "77777777777", "m").await);
     app.stop().await;
-    multiply(&format!("{data}/andante.db"), &first, 200_000).await;
+    multiply(&format!("{data}/andante.db"), &first, ROWS).await;
     app.resume().await;
     app.client.status(&other, "CONNECTED").await;
 
     let path = format!("/api/accounts/{full}/queue");
-    let clearing = app.client.delete(&path);
-    tokio::pin!(clearing);
-    let mut others = 0;
-    let cleared = loop {
-        let sends = (0..4).map(|_| app.client.send(&other, "77777777777", "as ever"));
-        tokio::select! {
-            cleared = &mut clearing => break cleared,
-            // Each asserts its 202.
-            _ = join_all(sends) => others += 4,
-        }
+    let is_clear = AtomicBool::new(false);
+    let clearing = async {
+        let cleared = app.client.delete(&path).await;
+        is_clear.store(true, Ordering::Relaxed);
+        cleared
     };
-    assert_eq!(cleared.expect(200)["cleared"], 200_001);
-    assert!(others > 0, "it was over before anybody else could ask");
+    let others = (0..4).map(async |_| {
+        while !is_clear.load(Ordering::Relaxed) {
+            // Asserts its 202.
+            app.client.send(&other, "77777777777", "as ever").await;
+        }
+    });
+    let (cleared, _) = tokio::join!(clearing, join_all(others));
+    assert_eq!(cleared.expect(200)["cleared"], ROWS + 1);
     assert_eq!(app.client.count(&full, "queued").await, 0);
     assert_eq!(app.client.queue(&full).await["queueLength"], 0);
 }
