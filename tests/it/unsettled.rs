@@ -118,3 +118,32 @@ async fn accounts_that_are_disconnected_while_the_server_starts_stay_so() {
     let is_up = |account: &&Value| account["status"] != "DISCONNECTED";
     assert_eq!((list.len(), list.iter().filter(is_up).count()), (ACCOUNTS, 0), "so many are connected all the same");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_that_are_disconnected_while_they_connect_are_not_shown_connected() {
+    const ACCOUNTS: usize = 200;
+    let mut app = TestApp::start().await;
+    let mut accounts = Vec::new();
+    while accounts.len() < ACCOUNTS {
+        accounts.extend(join_all((0..20).map(|_| ready_account(&app.client, json!({})))).await);
+    }
+    app.stop().await;
+    // Now all of them connect at once.
+    app.resume().await;
+    for group in accounts.chunks(20) {
+        let disconnects = group.iter().map(async |account| {
+            app.client.post(&format!("/api/accounts/{account}/disconnect"), json!({})).await.expect(200)
+        });
+        join_all(disconnects).await;
+    }
+    let up = async || {
+        let list = app.client.get("/api/accounts?limit=200").await.expect(200);
+        list["data"].as_array().unwrap().iter().filter(|account| account["status"] != "DISCONNECTED").count()
+    };
+    never("one of them is shown connected", 2, async || up().await > 0).await;
+    for account in &accounts[..20] {
+        let sent = id_of(&app.client.send(account, "77777777777", "m").await);
+        app.client.connect(account).await;
+        app.client.reaches(&sent, &["sent"]).await;
+    }
+}
