@@ -6,9 +6,10 @@ use std::time::Duration;
 use andante::gateway::simulator::Fault;
 use futures_util::future::join_all;
 use reqwest::Method;
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use serde_json::{Value, json};
 
-use crate::harness::{Disk, Proxy, Redis, TestApp, eventually, ready_account};
+use crate::harness::{Disk, Postgres, Proxy, Redis, TestApp, eventually, ready_account};
 
 /// As fast as it can be sent.
 fn fast() -> Value {
@@ -160,5 +161,47 @@ async fn one_cancelled_and_one_accepted_while_redis_is_cut_are_told_apart() {
     app.client.pause(&account, false).await;
     app.client.reaches(&accepted, &["sent"]).await;
     assert_eq!(app.client.message(&cancelled).await["status"], "cancelled");
+    assert_eq!(app.app().simulator.arrived(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_stored_behind_a_503_is_sent_once_it_is_repeated() {
+    let database = Postgres::database().await;
+    let port = database.split(':').nth(2).unwrap().split('/').next().unwrap().parse().unwrap();
+    let proxy = Proxy::start(port).await;
+    let through_proxy = database.replace(&port.to_string(), &proxy.port.to_string());
+    let app = TestApp::with(&[("DATABASE_URL", &through_proxy)]).await;
+    let account = ready_account(&app.client, fast()).await;
+    // One commit takes long enough to be cut in the middle; PostgreSQL finishes it all the same.
+    let admin = Database::connect(database.as_str()).await.unwrap();
+    for statement in [
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$",
+        "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON message DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW WHEN (NEW.text = 'slow') EXECUTE FUNCTION dawdle()",
+    ] {
+        admin.execute_unprepared(statement).await.unwrap();
+    }
+    let send = || {
+        let body = json!({"accountId": account, "to": "77777777777", "message": "slow", "idempotencyKey": "k"});
+        app.client.post("/api/messages/send", body)
+    };
+    let cut = async {
+        eventually("it is being committed", 20, async || {
+            let sql = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+            admin.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await.unwrap()
+        })
+        .await;
+        proxy.cut();
+    };
+    let (answer, ()) = tokio::join!(send(), cut);
+    answer.refused(503, "unavailable");
+    proxy.mend();
+    let accepted = eventually("it is accepted", 30, async || {
+        let answer = send().await;
+        (answer.status == 202).then_some(answer)
+    })
+    .await;
+    assert_eq!(accepted.headers["Idempotent-Replayed"], "true", "it was not stored the first time");
+    app.client.reaches(&id_of(&accepted.body), &["sent"]).await;
     assert_eq!(app.app().simulator.arrived(), 1);
 }
