@@ -44,7 +44,7 @@ async fn a_wiped_queue_comes_back_whole_whatever_its_length() {
     }
     for (account, ids) in &queues {
         app.client.pause(account, false).await;
-        eventually(&format!("all {} are sent", ids.len()), 120, async || {
+        eventually(&format!("all {} are sent", ids.len()), 300, async || {
             (app.client.count(account, "sent").await == ids.len() as u64).then_some(())
         })
         .await;
