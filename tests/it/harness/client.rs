@@ -1,5 +1,7 @@
 //! The API's endpoints, one call each, and their answers.
 
+use std::time::Duration;
+
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -78,6 +80,11 @@ impl Client {
         self.try_run(request).await.expect("the server answers")
     }
 
+    /// Sends a request as a caller does who hangs up after `patience`; the answer, if it came first.
+    pub async fn hang_up(&self, request: RequestBuilder, patience: Duration) -> Option<Answer> {
+        self.try_run(request.timeout(patience)).await
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.run(self.request(Method::GET, path)).await
     }
@@ -121,6 +128,32 @@ impl Client {
     pub async fn send(&self, account: &str, to: &str, text: &str) -> Value {
         let body = json!({"accountId": account, "to": to, "message": text});
         self.post("/api/messages/send", body).await.expect(202)
+    }
+
+    /// Sends many texts of equal priority: their ids, in order.
+    pub async fn send_many(&self, account: &str, count: usize) -> Vec<String> {
+        let mut ids = Vec::with_capacity(count);
+        while ids.len() < count {
+            let chunk = (count - ids.len()).min(10_000);
+            let messages: Vec<Value> = (0..chunk).map(|_| json!({"to": "77777777777", "message": "m"})).collect();
+            let body = json!({"accountId": account, "messages": messages});
+            let answer = self.post("/api/messages/bulk", body).await.expect(202);
+            let results = answer["results"].as_array().unwrap();
+            ids.extend(results.iter().map(|result| result["messageId"].as_str().unwrap().to_owned()));
+        }
+        ids
+    }
+
+    /// How many messages of the account have a status, as the rows say.
+    pub async fn count(&self, account: &str, status: &str) -> u64 {
+        let list = self.get(&format!("/api/messages?accountId={account}&status={status}&limit=1")).await.expect(200);
+        list["pagination"]["total"].as_u64().unwrap()
+    }
+
+    /// Pauses the account's queue, or lets it go on.
+    pub async fn pause(&self, account: &str, is_paused: bool) {
+        let what = if is_paused { "pause" } else { "resume" };
+        self.post(&format!("/api/accounts/{account}/queue/{what}"), json!({})).await.expect(200);
     }
 
     pub async fn message(&self, id: &str) -> Value {

@@ -2,14 +2,18 @@
 
 mod app;
 mod client;
+mod disk;
 mod people;
+mod process;
 mod proxy;
 mod services;
 mod socket;
 
 pub use app::{Binary, TestApp, ready_account};
 pub use client::{Answer, Client};
+pub use disk::Disk;
 pub use people::{Company, Manager, PASSWORD, guarded, login};
+pub use process::{Unheard, refusal};
 pub use proxy::Proxy;
 pub use services::{Postgres, Redis};
 pub use socket::{Entrance, Socket, mark};
@@ -23,11 +27,26 @@ pub async fn eventually<T>(what: &str, seconds: u64, mut ask: impl AsyncFnMut() 
             if let Some(answer) = ask().await {
                 return answer;
             }
-            #[expect(clippy::disallowed_methods, reason = "the one poll of the tests, always under a deadline")]
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            a_moment().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(seconds), asking)
         .await
         .unwrap_or_else(|_| panic!("not within {seconds} s: {what}"))
+}
+
+/// Asks for `seconds` whether something happened that must not.
+pub async fn never(what: &str, seconds: u64, mut has_happened: impl AsyncFnMut() -> bool) {
+    let asking = async {
+        while !has_happened().await {
+            a_moment().await;
+        }
+    };
+    let happened = tokio::time::timeout(Duration::from_secs(seconds), asking).await;
+    assert!(happened.is_err(), "it happened: {what}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one poll of the tests, always under a deadline")]
+async fn a_moment() {
+    tokio::time::sleep(Duration::from_millis(10)).await;
 }

@@ -1,8 +1,9 @@
-//! A TCP proxy that cuts what runs through it on command.
+//! A TCP proxy that does to what runs through it what networks and servers in trouble do: it cuts
+//! connections, freezes them, or answers in the server's place.
 
 use std::sync::Arc;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -10,7 +11,22 @@ use tokio::sync::watch;
 pub struct Proxy {
     /// Where it listens.
     pub port: u16,
-    is_up: Arc<watch::Sender<bool>>,
+    state: Arc<watch::Sender<State>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Open,
+    Cut,
+    /// Each command of Redis is answered so.
+    Answer(&'static str),
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    mode: Mode,
+    /// How often what was open was frozen.
+    freezes: u32,
 }
 
 impl Proxy {
@@ -18,33 +34,66 @@ impl Proxy {
     pub async fn start(target: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let is_up = Arc::new(watch::channel(true).0);
-        let watched = is_up.clone();
+        let state = Arc::new(watch::channel(State { mode: Mode::Open, freezes: 0 }).0);
+        let watched = state.clone();
         tokio::spawn(async move {
-            while let Ok((mut inner, _)) = listener.accept().await {
-                let mut up = watched.subscribe();
-                tokio::spawn(async move {
-                    if !*up.borrow() {
-                        return;
-                    }
-                    let Ok(mut outer) = TcpStream::connect(("127.0.0.1", target)).await else { return };
-                    tokio::select! {
-                        _ = copy_bidirectional(&mut inner, &mut outer) => {}
-                        _ = up.wait_for(|up| !up) => {}
-                    }
-                });
+            while let Ok((inner, _)) = listener.accept().await {
+                tokio::spawn(carry(inner, target, watched.subscribe()));
             }
         });
-        Self { port, is_up }
+        Self { port, state }
     }
 
     /// Cuts every connection and refuses new ones.
     pub fn cut(&self) {
-        self.is_up.send_replace(false);
+        self.state.send_modify(|state| state.mode = Mode::Cut);
     }
 
-    /// Lets connections through again.
+    /// Cuts every connection; on new ones, each command of Redis is answered by `line`.
+    pub fn answer(&self, line: &'static str) {
+        self.state.send_modify(|state| state.mode = Mode::Answer(line));
+    }
+
+    /// The connections that are open stay open and carry nothing any more, as half-open ones do;
+    /// new ones pass.
+    pub fn freeze(&self) {
+        self.state.send_modify(|state| state.freezes += 1);
+    }
+
+    /// Lets connections through again. What is frozen stays so.
     pub fn mend(&self) {
-        self.is_up.send_replace(true);
+        self.state.send_modify(|state| state.mode = Mode::Open);
+    }
+}
+
+async fn carry(mut inner: TcpStream, target: u16, mut state: watch::Receiver<State>) {
+    let born = *state.borrow();
+    match born.mode {
+        Mode::Cut => {}
+        Mode::Answer(line) => tokio::select! {
+            () = answer(inner, line) => {}
+            _ = state.wait_for(|now| now.mode != born.mode) => {}
+        },
+        Mode::Open => {
+            let Ok(mut outer) = TcpStream::connect(("127.0.0.1", target)).await else { return };
+            tokio::select! {
+                _ = copy_bidirectional(&mut inner, &mut outer) => return,
+                _ = state.wait_for(|now| now.mode != born.mode || now.freezes != born.freezes) => {}
+            }
+            // Frozen: held on both sides until it is cut.
+            let _ = state.wait_for(|now| now.mode != born.mode).await;
+        }
+    }
+}
+
+/// Says the same to every command: each is an array of Redis' protocol, so it begins with a `*`.
+async fn answer(mut caller: TcpStream, line: &str) {
+    let mut heard = vec![0; 65_536];
+    loop {
+        let Ok(length @ 1..) = caller.read(&mut heard).await else { return };
+        let commands = heard[..length].split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"*")).count();
+        if caller.write_all(line.repeat(commands).as_bytes()).await.is_err() {
+            return;
+        }
     }
 }

@@ -1,0 +1,131 @@
+//! A database that refuses for a while, whole or in parts: what is said to be kept is kept, and what
+//! could not be kept is not said to be.
+
+use sea_orm::{ConnectionTrait, Database};
+use serde_json::{Value, json};
+
+use crate::bot_api::{BotApi, token};
+use crate::harness::{Binary, Client, Disk, Postgres, TestApp, eventually, never};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_full_disk_what_is_accepted_is_on_disk_again() {
+    let disk = Disk::of(48);
+    let data = disk.path().display().to_string();
+    let mut server = Binary::start(&[("ANDANTE_DATA_DIR", &data)]);
+    let account = server.client.create(json!({"name": "A"})).await;
+    let text = "x".repeat(4_000);
+    let send = async |client: &Client| {
+        let body = json!({"accountId": account, "to": "77777777777", "message": text});
+        client.post("/api/messages/send", body).await
+    };
+    let mut accepted = Vec::new();
+    let mut note = |answer: Value| accepted.push(answer["messageId"].as_str().unwrap().to_owned());
+    for _ in 0..20 {
+        note(send(&server.client).await.expect(202));
+    }
+    disk.fill();
+    // Something may still find room in what the file has; five in a row that do not are a full disk.
+    let mut refused = Vec::new();
+    for _ in 0..300 {
+        let answer = send(&server.client).await;
+        if answer.status == 202 {
+            refused.clear();
+            note(answer.body);
+        } else {
+            refused.push(answer);
+        }
+        if refused.len() == 5 {
+            break;
+        }
+    }
+    let full = server.client.get("/health").await;
+    disk.free();
+    let again = eventually("messages are accepted again", 30, async || {
+        let answer = send(&server.client).await;
+        (answer.status == 202).then_some(answer.body)
+    })
+    .await;
+    note(again);
+    for _ in 0..20 {
+        note(send(&server.client).await.expect(202));
+    }
+    for id in &accepted {
+        // Read through another connection than the one that wrote it.
+        server.client.get(&format!("/api/messages/{id}")).await.expect(200);
+    }
+    eventually("it is healthy again", 20, async || {
+        (server.client.get("/health").await.body["status"] == "healthy").then_some(())
+    })
+    .await;
+    server.kill();
+    server.resume();
+    for id in &accepted {
+        assert_eq!(server.client.message(id).await["status"], "queued");
+    }
+    assert_eq!(server.client.count(&account, "queued").await, accepted.len() as u64);
+    assert_eq!(refused.len(), 5, "the disk was never full");
+    for answer in refused {
+        answer.refused(503, "unavailable");
+    }
+    assert_eq!(full.expect(503)["status"], "degraded", "while the disk was full");
+}
+
+/// PostgreSQL refuses by `refuse` and takes it back by `relent`, both run in the database by a
+/// superuser; the server is a user like any other.
+async fn nothing_that_comes_in_is_lost(refuse: &str, relent: &str) {
+    let url = Postgres::database().await;
+    let database = url.rsplit('/').next().unwrap();
+    let admin = Database::connect(url.as_str()).await.unwrap();
+    let run = async |sql: &str| {
+        let user = format!("u_{database}");
+        for statement in sql.replace("$USER", &user).replace("$DATABASE", database).split(';') {
+            admin.execute_unprepared(statement).await.unwrap();
+        }
+    };
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '$USER'";
+    run("CREATE ROLE $USER LOGIN; ALTER DATABASE $DATABASE OWNER TO $USER").await;
+    let api = BotApi::start();
+    let own = url.replace("postgres@", &format!("u_{database}@"));
+    let app = TestApp::with(&[("DATABASE_URL", &own), ("ANDANTE_TELEGRAM_API_URL", &api.url)]).await;
+    let bot = json!({"name": "Bot", "provider": "telegram", "config": {"token": token(1)}});
+    let account = app.client.create(bot).await;
+    app.client.connect(&account).await;
+    app.client.status(&account, "CONNECTED").await;
+    api.write(&token(1), 42, "Айгуль", "Здравствуйте!");
+    eventually("it is confirmed", 20, async || (api.unconfirmed(&token(1)) == 0).then_some(())).await;
+
+    run(refuse).await;
+    run(cut).await;
+    for number in 0..5 {
+        api.write(&token(1), 42 + number, "Айгуль", "Вы там?");
+    }
+    never("something that was not written is confirmed", 3, async || api.unconfirmed(&token(1)) < 5).await;
+    app.client.get("/health/live").await.expect(200);
+    run(relent).await;
+    run(cut).await;
+    eventually("all is written", 40, async || {
+        let chats = app.client.get(&format!("/api/whatsapp/sessions/{account}/chats?chatType=all")).await;
+        let chats = chats.body["data"].as_array()?.clone();
+        (chats.iter().map(|chat| chat["_count"]["messages"].as_u64().unwrap()).sum::<u64>() == 6).then_some(())
+    })
+    .await;
+    eventually("all is confirmed", 20, async || (api.unconfirmed(&token(1)) == 0).then_some(())).await;
+    assert_eq!(api.complaints(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_in_while_the_database_is_read_only_is_written_later() {
+    let refuse = "ALTER DATABASE $DATABASE SET default_transaction_read_only = on";
+    nothing_that_comes_in_is_lost(refuse, "ALTER DATABASE $DATABASE RESET default_transaction_read_only").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_in_while_the_database_has_no_connections_left_is_written_later() {
+    nothing_that_comes_in_is_lost("ALTER ROLE $USER CONNECTION LIMIT 0", "ALTER ROLE $USER CONNECTION LIMIT -1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_in_while_a_right_is_missing_is_written_later() {
+    let refuse = "REVOKE INSERT, UPDATE ON ALL TABLES IN SCHEMA public FROM $USER";
+    nothing_that_comes_in_is_lost(refuse, "GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO $USER").await;
+}
