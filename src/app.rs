@@ -28,7 +28,7 @@ use crate::queue::memory::MemoryQueue;
 use crate::queue::redis::RedisQueue;
 use crate::realtime::socketio::{self, Clients};
 use crate::realtime::{Bus, Event, nodes};
-use crate::store::{Store, StoreError};
+use crate::store::{Servers, Store, StoreError};
 use crate::telemetry::Telemetry;
 use crate::{api, inbox};
 
@@ -193,11 +193,11 @@ impl Running {
         let address = listener.local_addr()?;
         let (store, queue): (_, Arc<dyn Queue>) = match &config.redis {
             Some(redis) => (
-                Store::open(&config.database_url).await?,
+                Store::serve(&config.database_url, Servers::Many).await?,
                 Arc::new(RedisQueue::new(&redis.url, redis.is_cluster, &redis.prefix)?),
             ),
             // Nobody else would know what this one has in its memory.
-            None => (Store::open_alone(&config.database_url).await?, Arc::new(MemoryQueue::default())),
+            None => (Store::serve(&config.database_url, Servers::One).await?, Arc::new(MemoryQueue::default())),
         };
         let orphans = store.orphans().await.context("can't read the database")?;
         let (reports, reported) = mpsc::channel(reports::WAITING);

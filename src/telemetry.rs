@@ -101,7 +101,7 @@ impl Telemetry {
 /// Starts the log, on standard error, narrowed to `filter`.
 pub fn start_log(filter: &str) -> anyhow::Result<()> {
     // What the libraries say of their ordinary days is left out unless it is asked for.
-    let filter = EnvFilter::try_new(format!("actix_server=warn,sea_orm_migration=warn,{filter}"))?;
+    let filter = EnvFilter::try_new(format!("actix_server=warn,sea_orm_migration=warn,sqlx_core::pool=off,{filter}"))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

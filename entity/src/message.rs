@@ -198,6 +198,8 @@ pub struct Model {
     pub provider_message_id: Option<String>,
     /// When it was accepted.
     pub created_at_ms: i64,
+    /// Its latest attempt, as a number drawn for it.
+    pub attempt: Option<i64>,
     /// When the last attempt began.
     pub attempted_at_ms: Option<i64>,
     /// When the messenger took it.

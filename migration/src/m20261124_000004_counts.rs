@@ -21,15 +21,17 @@ const PACED: &str = "
 CREATE TABLE paced (
     account_id VARCHAR(30) NOT NULL,
     at_ms      BIGINT NOT NULL,
-    message_id VARCHAR(30) NOT NULL,
+    attempt    BIGINT NOT NULL,
     next_at_ms BIGINT NOT NULL,
     since_rest INTEGER NOT NULL,
     took_ms    BIGINT NOT NULL,
-    PRIMARY KEY (account_id, at_ms, message_id)
+    PRIMARY KEY (account_id, at_ms, attempt)
 )";
+/// Written to find out whether a database that failed can be written again.
+const PROBE: &str = "CREATE TABLE probe (filler TEXT NOT NULL)";
 const CARRY_OVER: &str = "
-INSERT INTO paced (account_id, at_ms, message_id, next_at_ms, since_rest, took_ms)
-SELECT account_id, paced_at_ms, id, COALESCE(next_at_ms, paced_at_ms), COALESCE(since_rest, 0),
+INSERT INTO paced (account_id, at_ms, attempt, next_at_ms, since_rest, took_ms)
+SELECT account_id, paced_at_ms, seq, COALESCE(next_at_ms, paced_at_ms), COALESCE(since_rest, 0),
        paced_at_ms - COALESCE(attempted_at_ms, paced_at_ms)
 FROM message WHERE paced_at_ms IS NOT NULL";
 const CHANGES: &[&str] = &[
@@ -37,6 +39,7 @@ const CHANGES: &[&str] = &[
     "ALTER TABLE message DROP COLUMN paced_at_ms",
     "ALTER TABLE message DROP COLUMN next_at_ms",
     "ALTER TABLE message DROP COLUMN since_rest",
+    "ALTER TABLE message ADD COLUMN attempt BIGINT",
     "ALTER TABLE account ADD COLUMN restricted_until_ms BIGINT",
     "DROP INDEX message_to_send",
     "CREATE INDEX message_queued ON message (account_id, priority, seq) WHERE status = 'queued'",
@@ -65,6 +68,7 @@ impl MigrationTrait for Migration {
         let without_rowid = if is_postgres { "" } else { " WITHOUT ROWID" };
         db.execute_unprepared(&format!("{PACED}{without_rowid}")).await?;
         db.execute_unprepared(CARRY_OVER).await?;
+        db.execute_unprepared(PROBE).await?;
         let rest = if is_postgres { &[REFUSAL_POSTGRES] } else { TEXTS_SQLITE };
         for statement in CHANGES.iter().chain(rest) {
             db.execute_unprepared(statement).await?;
@@ -79,6 +83,8 @@ impl MigrationTrait for Migration {
             "DROP INDEX message_queued",
             "CREATE INDEX message_to_send ON message (account_id, priority, seq) WHERE status IN ('queued', 'sending')",
             "ALTER TABLE account DROP COLUMN restricted_until_ms",
+            "ALTER TABLE message DROP COLUMN attempt",
+            "DROP TABLE probe",
             "ALTER TABLE message ADD COLUMN paced_at_ms BIGINT",
             "ALTER TABLE message ADD COLUMN next_at_ms BIGINT",
             "ALTER TABLE message ADD COLUMN since_rest INTEGER",

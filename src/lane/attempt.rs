@@ -14,8 +14,8 @@ use crate::gateway::{Outgoing, SendError, Taken, Text};
 use crate::pacing::{Pace, Policy, plan};
 use crate::phone::Recipient;
 use crate::queue::{Claim, Settled, Settlement};
+use crate::store::StoreError;
 use crate::store::message::{Attempt, Beginning, Begun, Finished, Outcome, Paced};
-use crate::store::{StoreError, instant};
 
 /// The pause before a store or queue that does not answer is told again.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -27,8 +27,13 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned:
     let Some(gateway) = lane.app.sessions.gateway(lane.id) else {
         return put_back(lane, claim).await;
     };
-    let attempt =
-        Attempt { account: lane.id, message: claim.message, epoch: lane.epoch, at: to_ms(lane.app.clock.now()) };
+    let attempt = Attempt {
+        account: lane.id,
+        message: claim.message,
+        epoch: lane.epoch,
+        token: rand::random(),
+        at: lane.app.clock.now(),
+    };
     let begun = match lane.app.store.begin(attempt).await {
         Ok(Beginning::Begun(begun)) => begun,
         Ok(Beginning::Expired) => {
@@ -253,11 +258,6 @@ async fn settle(lane: &Lane, mut claim: Claim, settlement: Settlement) -> Step {
 async fn pause(lane: &Lane) {
     lane.promise(AGAIN);
     lane.app.clock.sleep(AGAIN).await;
-}
-
-/// The instant as a row keeps it.
-fn to_ms(at: DateTime<Utc>) -> DateTime<Utc> {
-    instant(at.timestamp_millis())
 }
 
 /// A messenger's words, cut to what a row keeps.

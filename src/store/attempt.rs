@@ -15,17 +15,17 @@ use super::{json, json_rows, ms};
 
 type Tx = DatabaseTransaction;
 
-/// The `FROM` of attempts: (message, epoch, instant) an element.
+/// The `FROM` of attempts: (message, epoch, token, instant) an element.
 fn attempts(backend: DbBackend) -> String {
     let rows = json_rows(backend, 1);
     format!(
         "FROM (SELECT e.value ->> 0 AS id, CAST(e.value ->> 1 AS BIGINT) AS epoch,
-                      CAST(e.value ->> 2 AS BIGINT) AS now_ms FROM {rows}) AS o"
+                      CAST(e.value ->> 2 AS BIGINT) AS token, CAST(e.value ->> 3 AS BIGINT) AS now_ms FROM {rows}) AS o"
     )
 }
 
-fn key(attempt: Attempt) -> (MessageId, i64, i64) {
-    (attempt.message, attempt.epoch, ms(attempt.at))
+fn key(attempt: Attempt) -> (MessageId, i64, i64, i64) {
+    (attempt.message, attempt.epoch, attempt.token, ms(attempt.at))
 }
 
 /// Held by whoever begins attempts, shared, and by whoever raises epochs, alone: an attempt begins
@@ -60,7 +60,7 @@ pub(super) async fn begin(tx: &Tx, asked: &[Attempt]) -> Result<HashMap<MessageI
         "UPDATE message SET
              status = CASE WHEN message.expires_at_ms <= o.now_ms THEN 'expired' ELSE 'sending' END,
              attempts = attempts + CASE WHEN message.expires_at_ms <= o.now_ms THEN 0 ELSE 1 END,
-             attempted_at_ms = o.now_ms, error_code = NULL, error_message = NULL
+             attempt = o.token, attempted_at_ms = o.now_ms, error_code = NULL, error_message = NULL
          {attempts}
          WHERE message.id = o.id AND message.status = 'queued' AND EXISTS (SELECT 1 FROM account
              WHERE account.id = message.account_id AND account.epoch = o.epoch AND NOT account.is_paused)
@@ -105,7 +105,7 @@ pub(super) async fn unbegin(tx: &Tx, asked: &[Attempt]) -> Result<(), DbErr> {
     let backend = tx.get_database_backend();
     let sql = format!(
         "UPDATE message SET status = 'queued', attempts = attempts - 1 {}
-         WHERE message.id = o.id AND message.status = 'sending' AND message.attempted_at_ms = o.now_ms
+         WHERE message.id = o.id AND message.status = 'sending' AND message.attempt = o.token
            AND EXISTS (SELECT 1 FROM account WHERE account.id = message.account_id AND account.epoch = o.epoch)",
         attempts(backend)
     );
@@ -149,11 +149,10 @@ pub(super) async fn finish(
         .iter()
         .map(|(attempt, o)| {
             let error = o.error.as_ref();
-            let (id, epoch, at) = key(*attempt);
             Row(
-                id,
-                epoch,
-                at,
+                attempt.message,
+                attempt.epoch,
+                attempt.token,
                 o.status.unwrap_or(Status::Uncertain).as_str(),
                 error.map(|(code, _)| *code),
                 error.map(|(_, text)| text.as_str()),
@@ -175,13 +174,13 @@ pub(super) async fn finish(
              due_at_ms = o.due_at_ms, attempts = message.attempts - 1 + o.is_attempt, sent_at_ms = o.sent_at_ms,
              filed_seq = CASE WHEN o.chat IS NULL THEN message.filed_seq ELSE o.filed_seq END,
              chat_id = COALESCE(o.chat, message.chat_id)
-         FROM (SELECT e.value ->> 0 AS id, CAST(e.value ->> 1 AS BIGINT) AS epoch, CAST(e.value ->> 2 AS BIGINT) AS at_ms,
+         FROM (SELECT e.value ->> 0 AS id, CAST(e.value ->> 1 AS BIGINT) AS epoch, CAST(e.value ->> 2 AS BIGINT) AS token,
                       e.value ->> 3 AS status, e.value ->> 4 AS error_code, e.value ->> 5 AS error_message,
                       e.value ->> 6 AS provider_message_id, CAST(e.value ->> 7 AS BIGINT) AS due_at_ms,
                       CAST(e.value ->> 8 AS INTEGER) AS is_attempt, CAST(e.value ->> 9 AS BIGINT) AS sent_at_ms,
                       e.value ->> 10 AS chat, CAST(e.value ->> 11 AS BIGINT) AS filed_seq
                FROM {}) AS o
-         WHERE message.id = o.id AND message.attempted_at_ms = o.at_ms AND (message.status = 'sending'
+         WHERE message.id = o.id AND message.attempt = o.token AND (message.status = 'sending'
              OR (message.status IN ('delivered', 'read') AND message.sent_at_ms IS NULL))
            AND NOT EXISTS (SELECT 1 FROM account WHERE account.id = message.account_id AND account.epoch <> o.epoch)
          RETURNING message.id, message.sent_at_ms",
@@ -222,7 +221,7 @@ async fn count(tx: &Tx, outcomes: &[&(Attempt, &Outcome)]) -> Result<(), DbErr> 
     for (attempt, outcome) in outcomes {
         let account = attempt.account;
         if let Some(p) = outcome.paced {
-            paced.push((account, ms(p.at), attempt.message, ms(p.next_at), p.since_rest, p.took_ms));
+            paced.push((account, ms(p.at), attempt.token, ms(p.next_at), p.since_rest, p.took_ms));
             first.extend(p.is_first.then(|| (account, ms(p.at) - FORGOTTEN_MS)));
         }
         restricted.extend(outcome.restricted_until.map(|until| (account, ms(until))));
@@ -231,10 +230,10 @@ async fn count(tx: &Tx, outcomes: &[&(Attempt, &Outcome)]) -> Result<(), DbErr> 
     let rows = json_rows(backend, 1);
     if !paced.is_empty() {
         let sql = format!(
-            "INSERT INTO paced (account_id, at_ms, message_id, next_at_ms, since_rest, took_ms)
-             SELECT e.value ->> 0, CAST(e.value ->> 1 AS BIGINT), e.value ->> 2, CAST(e.value ->> 3 AS BIGINT),
-                    CAST(e.value ->> 4 AS INTEGER), CAST(e.value ->> 5 AS BIGINT)
-             FROM {rows} WHERE true ON CONFLICT (account_id, at_ms, message_id) DO NOTHING"
+            "INSERT INTO paced (account_id, at_ms, attempt, next_at_ms, since_rest, took_ms)
+             SELECT e.value ->> 0, CAST(e.value ->> 1 AS BIGINT), CAST(e.value ->> 2 AS BIGINT),
+                    CAST(e.value ->> 3 AS BIGINT), CAST(e.value ->> 4 AS INTEGER), CAST(e.value ->> 5 AS BIGINT)
+             FROM {rows} WHERE true ON CONFLICT (account_id, at_ms, attempt) DO NOTHING"
         );
         tx.execute_raw(file::run(backend, sql, &paced)).await?;
     }

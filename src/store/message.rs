@@ -60,6 +60,8 @@ pub struct Attempt {
     pub message: MessageId,
     /// The epoch of the lane that makes it; of an account with another one nothing is written.
     pub epoch: i64,
+    /// Drawn at random: tells it from others of the message.
+    pub token: i64,
     /// When it begins.
     pub at: DateTime<Utc>,
 }

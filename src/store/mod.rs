@@ -25,10 +25,11 @@ mod writer;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::{
@@ -51,12 +52,21 @@ const STALE: Duration = Duration::from_secs(1);
 const LOCK: &str = "5s";
 /// How long a statement that reads may take.
 const READ: &str = "30s";
-/// How long a start waits for a server that is about to go, if only one may be there.
-const HANDOVER: Duration = Duration::from_secs(5);
 const POSTGRES_READERS: u32 = 10;
 const SQLITE_READERS: u32 = 4;
-/// The advisory lock of the one server of a database, where only one may be there: "andante" in ASCII.
-const ALONE: i64 = 0x61_6e64_616e_7465;
+/// The advisory lock that servers of one database hold: "andante" in ASCII.
+const SERVERS: i64 = 0x61_6e64_616e_7465;
+/// Bytes that are written to find out whether a database that failed can be written again.
+const PROBE: usize = 65_536;
+
+/// How many servers may use a database at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Servers {
+    /// This one alone.
+    One,
+    /// Any number of those that say so.
+    Many,
+}
 
 /// The database, connected and migrated.
 pub struct Store {
@@ -104,22 +114,21 @@ fn is_about_data(code: &str) -> bool {
 
 impl Store {
     /// Connects to `url`, creating the SQLite file if need be, and brings the schema up to date.
-    /// Others may use the same PostgreSQL database.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
-        Self::connect(url, false).await
+        Self::connect(url, None).await
     }
 
-    /// The same, as the only server of the database: nobody else can write who opened it so, for as
-    /// long as this one is connected. Refuses if there is another.
-    pub async fn open_alone(url: &str) -> anyhow::Result<Self> {
-        Self::connect(url, true).await
+    /// The same for a server, for as long as it is connected. Refuses where there is one already
+    /// and one of the two is to be the only one.
+    pub async fn serve(url: &str, servers: Servers) -> anyhow::Result<Self> {
+        Self::connect(url, Some(servers)).await
     }
 
-    async fn connect(url: &str, is_alone: bool) -> anyhow::Result<Self> {
+    async fn connect(url: &str, servers: Option<Servers>) -> anyhow::Result<Self> {
         let (backend, (writer, reader, lock)) = if let Some(path) = url.strip_prefix("sqlite://") {
             (DbBackend::Sqlite, sqlite(Path::new(path)).await?)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            (DbBackend::Postgres, postgres(url, is_alone).await?)
+            (DbBackend::Postgres, postgres(url, servers).await?)
         } else {
             bail!("DATABASE_URL must start with sqlite:// or postgres://");
         };
@@ -133,10 +142,12 @@ impl Store {
     /// Whether the database can be read and written.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.reader.execute_unprepared("SELECT 1").await?;
-        // An empty transaction notices a lost connection, but no full disk: that takes a page.
-        let probe =
-            if self.commit.is_failing() { "UPDATE company SET created_at_ms = created_at_ms" } else { "SELECT 1" };
-        self.write_all(vec![self.sql(probe, [])]).await
+        if !self.commit.is_failing() {
+            return self.write_all(Vec::new()).await;
+        }
+        // After a failure as much is written as messages take, or a disk with room for a line would do.
+        let filler = self.sql("INSERT INTO probe (filler) VALUES ($1)", ["x".repeat(PROBE).into()]);
+        self.write_all(vec![self.sql("DELETE FROM probe", []), filler]).await
     }
 
     /// Returns when nothing can be written any more, since the task that does has ended.
@@ -159,7 +170,7 @@ impl Store {
 
 type Opened = (Writer, DatabaseConnection, Option<File>);
 
-async fn postgres(url: &str, is_alone: bool) -> anyhow::Result<Opened> {
+async fn postgres(url: &str, servers: Option<Servers>) -> anyhow::Result<Opened> {
     let options = |connections: u32, settings: Vec<(&'static str, &'static str)>| {
         let mut options = ConnectOptions::new(url);
         options.max_connections(connections).acquire_timeout(ACQUIRE).connect_timeout(ACQUIRE);
@@ -167,38 +178,45 @@ async fn postgres(url: &str, is_alone: bool) -> anyhow::Result<Opened> {
         options.map_sqlx_postgres_opts(move |postgres| postgres.options(settings.iter().copied()));
         options
     };
-    // The server lets go of what a writer holds that is gone without a word.
+    // The database lets go of what a writer holds that is gone without a word.
     let notices = [("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")];
     let mut writing = options(1, [("lock_timeout", LOCK)].into_iter().chain(notices).collect());
-    if is_alone {
+    let is_taken = Arc::new(AtomicBool::new(false));
+    if let Some(servers) = servers {
         // Whichever connection it is: one that is opened anew has to get the lock anew.
-        writing.map_sqlx_postgres_pool_opts(|pool| {
-            pool.after_connect(|connection, _| {
+        let is_taken = is_taken.clone();
+        writing.map_sqlx_postgres_pool_opts(move |pool| {
+            let is_taken = is_taken.clone();
+            pool.after_connect(move |connection, _| {
+                let is_taken = is_taken.clone();
                 Box::pin(async move {
-                    let sql = "SELECT pg_try_advisory_lock($1)";
-                    let is_ours: bool = sqlx::query_scalar(sql).bind(ALONE).fetch_one(connection).await?;
-                    if is_ours { Ok(()) } else { Err(sqlx::Error::Configuration(TAKEN.into())) }
+                    let sql = match servers {
+                        Servers::One => "SELECT pg_try_advisory_lock($1)",
+                        Servers::Many => "SELECT pg_try_advisory_lock_shared($1)",
+                    };
+                    let is_ours: bool = sqlx::query_scalar(sql).bind(SERVERS).fetch_one(connection).await?;
+                    is_taken.store(!is_ours, Ordering::Relaxed);
+                    is_ours.then_some(()).ok_or_else(|| sqlx::Error::Configuration("another server is there".into()))
                 })
             })
         });
     }
-    #[expect(clippy::disallowed_methods, reason = "before there is a clock, and before anybody could step it")]
-    let writer = tokio::time::timeout(HANDOVER, async {
-        loop {
-            match Writer::open(writing.clone()).await {
-                Err(error) if error.to_string().contains(TAKEN) => tokio::time::sleep(STALE / 4).await,
-                done => break done,
-            }
-        }
-    });
-    let writer = writer.await.map_err(|_| anyhow!("{TAKEN}; without Redis one server serves a database"))?;
+    // A server that is about to go may still be there: it is waited for, once.
+    let writer = match Writer::open(writing.clone()).await {
+        Err(_) if is_taken.load(Ordering::Relaxed) => Writer::open(writing).await,
+        opened => opened,
+    };
+    if writer.is_err() && is_taken.load(Ordering::Relaxed) {
+        let name = url.split('?').next().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
+        bail!(
+            "another server uses the database {name:?}; without Redis, which tells them apart, one database serves one"
+        );
+    }
     let writer = writer.context("can't connect to PostgreSQL")?;
     let reading = options(POSTGRES_READERS, vec![("default_transaction_read_only", "on"), ("statement_timeout", READ)]);
     let reader = Database::connect(reading).await.context("can't connect to PostgreSQL")?;
     Ok((writer, reader, None))
 }
-
-const TAKEN: &str = "another server uses the database";
 
 async fn sqlite(path: &Path) -> anyhow::Result<Opened> {
     if let Some(folder) = path.parent() {

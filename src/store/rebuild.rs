@@ -81,14 +81,23 @@ impl Store {
     /// The attempts of the account that were begun and have no outcome, to be ended by the lane of
     /// `epoch`; with what was begun.
     pub async fn in_flight(&self, account: AccountId, epoch: i64) -> Result<Vec<(Attempt, Begun)>, StoreError> {
-        let sql = "SELECT id, recipient, text, attempts, chat_id, user_id, attempted_at_ms FROM message
+        let sql =
+            "SELECT id, recipient, text, attempts, chat_id, user_id, COALESCE(attempt, 0), attempted_at_ms FROM message
                    WHERE account_id = $1 AND status = 'sending'";
         let rows = self.reader.query_all_raw(self.sql(sql, [account.into()])).await?;
         rows.iter()
             .map(|row| {
-                let (message, recipient, text, attempts, chat, user, at): (MessageId, String, String, i32, _, _, i64) =
-                    row.try_get_many_by_index()?;
-                let attempt = Attempt { account, message, epoch, at: instant(at) };
+                let (message, recipient, text, attempts, chat, user, token, at): (
+                    MessageId,
+                    String,
+                    String,
+                    i32,
+                    _,
+                    _,
+                    i64,
+                    i64,
+                ) = row.try_get_many_by_index()?;
+                let attempt = Attempt { account, message, epoch, token, at: instant(at) };
                 Ok((attempt, Begun { recipient, text, attempts: attempts.unsigned_abs(), chat, user }))
             })
             .collect()

@@ -85,7 +85,7 @@ impl Case {
 
     /// The attempt of the lane of `epoch`.
     fn attempt(&self, message: MessageId, epoch: i64) -> Attempt {
-        Attempt { account: self.account, message, epoch, at: self.now }
+        Attempt { account: self.account, message, epoch, token: 7, at: self.now }
     }
 
     async fn begin(&self, message: MessageId) -> Beginning {
@@ -320,7 +320,7 @@ async fn an_attempt_is_the_lane_s_that_has_the_account_and_a_paused_queue_begins
     // Nor has one that ends another attempt than the present one.
     let left = case.store.in_flight(case.account, 1).await.unwrap();
     assert_eq!(left.iter().map(|(attempt, _)| *attempt).collect::<Vec<_>>(), [case.attempt(id, 1)]);
-    let early = Attempt { at: case.now - TimeDelta::seconds(1), ..case.attempt(id, 1) };
+    let early = Attempt { token: 6, ..case.attempt(id, 1) };
     assert_eq!(case.store.finish(early, sent.clone()).await.unwrap(), Finished::Settled);
     let written = case.store.finish(case.attempt(id, 1), sent).await.unwrap();
     assert_eq!((written, case.status(id).await), (Finished::Written { entered: None }, Status::Sent));
@@ -340,7 +340,7 @@ async fn what_was_counted_is_never_taken_back(case: Case) {
     };
     for (second, status) in [(0, Status::Uncertain), (1, Status::Failed), (2, Status::Sent)] {
         let at = case.now + TimeDelta::seconds(second);
-        let attempt = Attempt { at, ..case.attempt(id, 0) };
+        let attempt = Attempt { token: second, at, ..case.attempt(id, 0) };
         assert!(matches!(case.store.begin(attempt).await.unwrap(), Beginning::Begun(_)));
         // Written twice, as after a reply that was lost, it counts once.
         for _ in 0..2 {
