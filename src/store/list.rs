@@ -156,7 +156,7 @@ impl Store {
         keys: &[String],
     ) -> Result<Vec<(usize, MessageId, i64)>, StoreError> {
         let asked: Vec<_> = keys.iter().enumerate().map(|(i, key)| (i, company.to_string(), key.as_str())).collect();
-        let found = find_keys(&self.reader, self.reader.get_database_backend(), &asked).await?;
+        let found = find_keys(&self.reader, self.backend, &asked).await?;
         Ok(found.into_iter().map(|found| (found.index, found.message, found.hash)).collect())
     }
 

@@ -16,6 +16,7 @@ pub mod grant;
 pub mod list;
 pub mod message;
 pub mod people;
+mod reader;
 pub mod rebuild;
 mod removal;
 pub mod report;
@@ -37,11 +38,12 @@ use sea_orm::sqlx::{
     sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection,
-    DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, RuntimeErr, Statement, Value,
+    ActiveModelBehavior, ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend,
+    DbErr, EntityTrait, IntoActiveModel, RuntimeErr, Statement, Value,
 };
 use serde::Serialize;
 
+use self::reader::Reader;
 use self::writer::Writer;
 
 /// How long a statement waits for a connection before the database counts as down.
@@ -71,7 +73,7 @@ pub enum Servers {
 /// The database, connected and migrated.
 pub struct Store {
     backend: DbBackend,
-    reader: DatabaseConnection,
+    reader: Reader,
     commit: commit::Commit,
     accounts: Arc<cache::Cache>,
     /// Held for as long as this process uses a SQLite file.
@@ -158,8 +160,7 @@ impl Store {
     /// Closes the connections once what waits is written, and lets another process have the file.
     pub async fn close(&self) {
         self.commit.close().await;
-        // Fails only where a connection is broken already.
-        let _ = self.reader.close_by_ref().await;
+        self.reader.close().await;
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
@@ -168,7 +169,7 @@ impl Store {
     }
 }
 
-type Opened = (Writer, DatabaseConnection, Option<File>);
+type Opened = (Writer, Reader, Option<File>);
 
 async fn postgres(url: &str, servers: Option<Servers>) -> anyhow::Result<Opened> {
     let options = |connections: u32, settings: Vec<(&'static str, &'static str)>| {
@@ -215,7 +216,7 @@ async fn postgres(url: &str, servers: Option<Servers>) -> anyhow::Result<Opened>
     let writer = writer.context("can't connect to PostgreSQL")?;
     let reading = options(POSTGRES_READERS, vec![("default_transaction_read_only", "on"), ("statement_timeout", READ)]);
     let reader = Database::connect(reading).await.context("can't connect to PostgreSQL")?;
-    Ok((writer, reader, None))
+    Ok((writer, Reader::new(reader, POSTGRES_READERS), None))
 }
 
 async fn sqlite(path: &Path) -> anyhow::Result<Opened> {
@@ -246,7 +247,7 @@ async fn sqlite(path: &Path) -> anyhow::Result<Opened> {
     let cannot = || format!("can't open {}", path.display());
     let writer = Writer::open(options(1, "OFF")).await.with_context(cannot)?;
     let reader = Database::connect(options(SQLITE_READERS, "ON")).await.with_context(cannot)?;
-    Ok((writer, reader, Some(lock)))
+    Ok((writer, Reader::new(reader, SQLITE_READERS), Some(lock)))
 }
 
 /// Updates a row; `None` if it is gone.

@@ -52,18 +52,29 @@ impl Writer {
         &mut self,
         work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, DbErr>,
     ) -> Result<T, DbErr> {
+        let tx = match self.begin().await {
+            // The connection was cut while it was idle; nothing was written on it.
+            Err(_) if self.open.is_some() => {
+                self.throw_away();
+                self.begin().await?
+            }
+            begun => begun?,
+        };
+        let done = work(&tx).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    async fn begin(&mut self) -> Result<DatabaseTransaction, DbErr> {
         let db = match &mut self.open {
             Some(db) => db,
             none => none.insert(Database::connect(self.options.clone()).await?),
         };
-        // Immediate, so that nothing is written on what was read before somebody else's change.
+        // Immediate, so that nothing is written on what was read before somebody else's change, and
+        // refused where a transaction is open already.
         let mode = Some(SqliteTransactionMode::Immediate);
-        let tx = db
-            .begin_with_options(TransactionOptions { sqlite_transaction_mode: mode, ..TransactionOptions::default() })
-            .await?;
-        let done = work(&tx).await?;
-        tx.commit().await?;
-        Ok(done)
+        let options = TransactionOptions { sqlite_transaction_mode: mode, ..TransactionOptions::default() };
+        db.begin_with_options(options).await
     }
 
     /// Closes the connection in a task of its own: a broken one may take long.
