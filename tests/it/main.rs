@@ -26,6 +26,7 @@ mod pairing;
 mod people;
 mod queue;
 mod queue_model;
+mod random;
 mod sockets;
 mod store;
 mod telegram;

@@ -2,6 +2,7 @@
 
 mod app;
 mod client;
+mod disk;
 mod people;
 mod proxy;
 mod services;
@@ -9,6 +10,7 @@ mod socket;
 
 pub use app::{Binary, TestApp, ready_account};
 pub use client::{Answer, Client};
+pub use disk::SmallDisk;
 pub use people::{Company, Manager, PASSWORD, guarded, login};
 pub use proxy::Proxy;
 pub use services::{Postgres, Redis};
