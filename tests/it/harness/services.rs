@@ -233,7 +233,8 @@ impl Postgres {
 
     /// One of its programs, with where the data is.
     fn command(&self, program: &str) -> String {
-        let as_user = if is_root() { "runuser -u postgres -- " } else { "" };
+        // It becomes the program itself, unlike `runuser`, which would be killed in its place.
+        let as_user = if is_root() { "setpriv --reuid postgres --regid postgres --init-groups " } else { "" };
         let (bin, data) = (Self::programs(), self.folder.path().join("data"));
         format!("{as_user}{}/{program} -D {}", bin.display(), data.display())
     }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::plan::{Act, Entry, Order, limits_of};
 use super::{Stage, now, pause};
-use crate::harness::Answer;
+use crate::harness::{Answer, eventually};
 
 /// A caller's patience.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -56,7 +56,7 @@ impl Stage {
         self.ask(Method::POST, &self.of(account, "/connect"), None).await
     }
 
-    pub async fn change(&self, account: usize, is_strict: bool) -> Option<Answer> {
+    async fn change(&self, account: usize, is_strict: bool) -> Option<Answer> {
         let limits = if is_strict { limits_of(account).stricter() } else { limits_of(account) };
         let body = json!({"name": format!("Bot {account} {is_strict}"), "limits": limits.json(&self.zone)});
         self.ask(Method::PUT, &self.of(account, ""), Some(&body)).await
@@ -193,6 +193,29 @@ impl Stage {
             && let Some(asked) = self.ledger().messages.get_mut(text)
         {
             asked.retries += 1;
+        }
+    }
+
+    /// Disconnects an account whose messenger takes a message and does not answer: the message must
+    /// come to an end by that, although nobody sends for the account any more.
+    pub async fn cut_off(&self, account: usize) {
+        let order = Order::unanswered(account);
+        let text = &order.entries[0].text;
+        self.send(&order).await;
+        eventually(&format!("the messenger takes {text}"), 60, async || {
+            self.api.taken().iter().rev().any(|taken| taken.text == *text).then_some(())
+        })
+        .await;
+        self.ledger().disconnects += 1;
+        self.ask(Method::POST, &self.of(account, "/disconnect"), None).await;
+        let sending = format!("/api/messages?accountId={}&status=sending", self.accounts[account]);
+        let has_ended = async {
+            while self.ask(Method::GET, &sending, None).await.is_none_or(|list| list.body["pagination"]["total"] != 0) {
+                pause(Duration::from_millis(200)).await;
+            }
+        };
+        if timeout(Duration::from_secs(10), has_ended).await.is_err() {
+            self.ledger().note_strange("a message is sending, and its account is disconnected".to_owned());
         }
     }
 

@@ -56,14 +56,15 @@ impl World {
 
     async fn break_and_mend(&mut self, fault: Fault, stage: &Stage) {
         match fault {
-            Fault::Kill { wipe } => {
-                stage.ledger().kills += 1;
-                self.binary.kill();
-                if wipe {
-                    self.redis().0.flush().await;
-                }
-                block_in_place(|| self.binary.resume());
-                stage.set_client(self.binary.client.clone());
+            Fault::Kill => {
+                self.kill(stage);
+                self.resume(stage);
+            }
+            Fault::KillAndWipe(times, each) => {
+                self.kill(stage);
+                self.redis().0.flush().await;
+                self.resume(stage);
+                self.wipe(times, each).await;
             }
             Fault::FullDisk(span) => {
                 let disk = self.disk.as_ref().expect("there is a disk");
@@ -76,7 +77,7 @@ impl World {
                 pause(span).await;
                 disk.free();
             }
-            Fault::Wipe => self.redis().0.flush().await,
+            Fault::Wipe(times, each) => self.wipe(times, each).await,
             Fault::CutRedis(span) => {
                 let (_, proxy) = self.redis();
                 proxy.cut();
@@ -107,6 +108,23 @@ impl World {
                 pause(span).await;
                 drop(held);
             }
+        }
+    }
+
+    fn kill(&mut self, stage: &Stage) {
+        stage.ledger().kills += 1;
+        self.binary.kill();
+    }
+
+    fn resume(&mut self, stage: &Stage) {
+        block_in_place(|| self.binary.resume());
+        stage.set_client(self.binary.client.clone());
+    }
+
+    async fn wipe(&mut self, times: usize, each: Duration) {
+        for _ in 0..times {
+            self.redis().0.flush().await;
+            pause(each).await;
         }
     }
 

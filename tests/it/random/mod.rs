@@ -23,7 +23,7 @@ use crate::bot_api::{BotApi, token};
 use crate::harness::{Client, eventually};
 use faults::World;
 use ledger::Ledger;
-use plan::{ACCOUNTS, Plan, Variant, limits_of};
+use plan::{ACCOUNTS, CAPPED, FAST, Plan, Variant, limits_of};
 
 /// How long the clients may take, whose requests are repeated until they are accepted.
 const STORM: Duration = Duration::from_secs(150);
@@ -74,11 +74,10 @@ impl Stage {
         self.ledger().events.push(line);
     }
 
-    /// Lets everything go on: all queues, under the limits they began with, and all accounts connected.
+    /// Lets everything go on: all queues, and all accounts connected.
     async fn calm(&self) {
         for account in 0..ACCOUNTS {
             eventually(&format!("account {account} goes on (seed {})", self.seed), 60, async || {
-                self.change(account, false).await?;
                 self.resume(account).await?;
                 self.connect(account).await
             })
@@ -119,6 +118,8 @@ async fn survives_anything(seed: u64, variant: Variant) {
         stage.note("all is asked for");
     };
     tokio::join!(clients, world.suffer(plan.faults, &stage));
+    stage.calm().await;
+    join_all((FAST..CAPPED).map(|account| stage.cut_off(account))).await;
     stage.calm().await;
     stage.judge().await;
     assert!(world.binary.terminate(), "it stops in order (seed {seed})");

@@ -15,14 +15,16 @@ use crate::bot_api::Next;
 /// Accounts, each a bot of its own.
 pub const ACCOUNTS: usize = 20;
 /// Those from here on have few limits and long queues …
-const FAST: usize = 15;
+pub const FAST: usize = 15;
 /// … and those from here on a daily cap that they reach.
-const CAPPED: usize = 17;
+pub const CAPPED: usize = 17;
 /// Messages of the bulks that fill the long queues: more than a queue holds in one part.
 const FLOOD: usize = 1_300;
 const CLIENTS: usize = 6;
-/// How long each client goes on, not counting what it waits for.
-const STORM: Duration = Duration::from_secs(50);
+/// How long each client goes on, not counting what it waits for; things break all that time.
+const STORM: Duration = Duration::from_secs(40);
+/// How long it goes on after that without what makes a lane look at its rows again, and so mends it.
+const TAIL: Duration = Duration::from_secs(12);
 
 /// What the messages are kept in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +51,7 @@ pub struct Limits {
 pub fn limits_of(account: usize) -> Limits {
     let paced = Limits {
         use_limits: true,
-        per_minute: Some(180),
+        per_minute: Some(200),
         delay_ms: [60, 90],
         rest: Some((20, [300, 500])),
         daily: None,
@@ -101,7 +103,7 @@ pub fn zone(now: DateTime<Utc>) -> String {
 /// One message to be asked for.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// No two messages have the same.
+    /// No two messages have the same text.
     pub text: String,
     pub to: String,
     pub priority: u8,
@@ -148,12 +150,13 @@ pub enum Act {
 /// What breaks, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
-    /// `kill -9` of the server, perhaps while Redis forgets.
-    Kill {
-        wipe: bool,
-    },
+    /// `kill -9` of the server, which starts again.
+    Kill,
+    /// The same with Redis that forgets, again and again.
+    KillAndWipe(usize, Duration),
     FullDisk(Duration),
-    Wipe,
+    /// Redis forgets, so many times in a row.
+    Wipe(usize, Duration),
     CutRedis(Duration),
     StopRedis(Duration),
     StopPostgres(&'static str, Duration),
@@ -166,6 +169,25 @@ pub enum Fault {
 pub struct Plan {
     pub clients: Vec<Vec<(Duration, Act)>>,
     pub faults: Vec<(Duration, Fault)>,
+}
+
+impl Order {
+    /// One message that goes first, and that the messenger takes without an answer.
+    pub fn unanswered(account: usize) -> Self {
+        let text = format!("{account}/unanswered");
+        let to = format!("9{account}");
+        let entry = Entry { text, to, priority: 0, send_in: None, expires_in: None, mishap: Some(Next::Silence) };
+        let key = format!("key {}", entry.text);
+        Self {
+            account,
+            key,
+            entries: vec![entry],
+            is_bulk: false,
+            hang_up: None,
+            is_abandoned: false,
+            is_repeated: false,
+        }
+    }
 }
 
 impl Plan {
@@ -196,10 +218,10 @@ impl Dice {
         if (FAST..FAST + 3).contains(&(FAST + client)) {
             acts.push((Duration::ZERO, Act::Send(self.order(FAST + client, FLOOD))));
         }
-        while at < STORM {
+        while at < STORM + TAIL {
             let pause = self.ms(0, 400);
             at += pause;
-            let act = self.act();
+            let act = self.act(at > STORM);
             // What is stopped goes on soon, mostly.
             let then = match act {
                 Act::Pause(account) if self.is(90) => Some(Act::Resume(account)),
@@ -216,9 +238,9 @@ impl Dice {
         acts
     }
 
-    fn act(&mut self) -> Act {
+    fn act(&mut self, is_tail: bool) -> Act {
         let account = self.rng.random_range(0..ACCOUNTS);
-        match self.rng.random_range(0..1_000) {
+        match self.rng.random_range(0..if is_tail { 900 } else { 1_000 }) {
             0..400 => Act::Send(self.order(account, 1)),
             400..580 => {
                 let count = self.rng.random_range(2..45);
@@ -226,15 +248,16 @@ impl Dice {
             }
             580..620 => Act::Pause(account),
             620..640 => Act::Resume(account),
-            640..670 => Act::Disconnect(account),
-            670..690 => Act::Connect(account),
-            690..730 => Act::Change(account, self.is(60)),
-            730..800 => Act::Cancel(account, self.rng.random_range(0..100)),
-            800..802 => Act::Clear(self.rng.random_range(0..FAST)),
-            802..900 => Act::Retry(self.rng.random_range(0..1_000)),
-            _ => {
-                Act::Peek(account, (0..24).map(|_| Duration::from_micros(self.rng.random_range(100..20_000))).collect())
+            640..700 => Act::Cancel(account, self.rng.random_range(0..100)),
+            700..800 => Act::Retry(self.rng.random_range(0..1_000)),
+            800..900 => {
+                let patience = (0..24).map(|_| Duration::from_micros(self.rng.random_range(100..20_000)));
+                Act::Peek(account, patience.collect())
             }
+            900..940 => Act::Disconnect(account),
+            940..960 => Act::Connect(account),
+            960..998 => Act::Change(account, self.is(60)),
+            _ => Act::Clear(self.rng.random_range(0..FAST)),
         }
     }
 
@@ -275,12 +298,13 @@ impl Dice {
 
     /// Each fault of the variant at least once, in any order.
     fn faults(&mut self, variant: Variant) -> Vec<(Duration, Fault)> {
-        let mut faults = vec![Fault::Kill { wipe: false }; 2];
+        let mut faults = vec![Fault::Kill; 2];
         if variant != Variant::PostgresRedis {
             faults.extend((0..3).map(|_| Fault::FullDisk(self.ms(500, 2_500))));
         }
         if variant != Variant::SqliteMemory {
-            faults.extend([Fault::Wipe, Fault::Wipe, Fault::Wipe, Fault::Kill { wipe: true }]);
+            faults.extend((0..3).map(|_| Fault::Wipe(self.rng.random_range(1..20), self.ms(0, 30))));
+            faults.push(Fault::KillAndWipe(self.rng.random_range(1..20), self.ms(0, 30)));
             faults.extend([Fault::CutRedis(self.ms(200, 2_000)), Fault::CutRedis(self.ms(200, 4_000))]);
             faults.push(Fault::StopRedis(self.ms(200, 4_000)));
         }
