@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::plan::{Act, Entry, Order, limits_of};
 use super::{Stage, now, pause};
-use crate::harness::{Answer, eventually};
+use crate::harness::Answer;
 
 /// A caller's patience.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,6 +45,7 @@ impl Stage {
             }
             Act::Retry(number) => self.retry(number).await,
             Act::Peek(account, patience) => self.peek(account, &patience).await,
+            Act::Hasty(act, patience) => drop(timeout(patience, Box::pin(self.act(*act))).await),
         }
     }
 
@@ -118,7 +119,7 @@ impl Stage {
                     self.ledger().accept(order, &results.iter().map(id).collect::<Vec<_>>());
                     times -= 1;
                 }
-                Some(answer) if answer.status == 409 => {
+                Some(answer) if answer.status.is_client_error() => {
                     return self.ledger().note_strange(format!("{} was answered {}", order.key, answer.body));
                 }
                 _ => pause(Duration::from_millis(200)).await,
@@ -200,22 +201,27 @@ impl Stage {
     /// come to an end by that, although nobody sends for the account any more.
     pub async fn cut_off(&self, account: usize) {
         let order = Order::unanswered(account);
-        let text = &order.entries[0].text;
         self.send(&order).await;
-        eventually(&format!("the messenger takes {text}"), 60, async || {
-            self.api.taken().iter().rev().any(|taken| taken.text == *text).then_some(())
-        })
-        .await;
+        let is_taken = || self.api.taken().iter().rev().any(|taken| taken.text == order.entries[0].text);
+        self.expect("a message is not sent", async || is_taken()).await;
         self.ledger().disconnects += 1;
         self.ask(Method::POST, &self.of(account, "/disconnect"), None).await;
         let sending = format!("/api/messages?accountId={}&status=sending", self.accounts[account]);
-        let has_ended = async {
-            while self.ask(Method::GET, &sending, None).await.is_none_or(|list| list.body["pagination"]["total"] != 0) {
+        self.expect("a message is sending, and its account is disconnected", async || {
+            self.ask(Method::GET, &sending, None).await.is_some_and(|list| list.body["pagination"]["total"] == 0)
+        })
+        .await;
+    }
+
+    /// Waits until something is so; notes what is wrong if it does not come to that.
+    async fn expect(&self, otherwise: &str, is_so: impl AsyncFn() -> bool) {
+        let waiting = async {
+            while !is_so().await {
                 pause(Duration::from_millis(200)).await;
             }
         };
-        if timeout(Duration::from_secs(10), has_ended).await.is_err() {
-            self.ledger().note_strange("a message is sending, and its account is disconnected".to_owned());
+        if timeout(PATIENCE, waiting).await.is_err() {
+            self.ledger().note_strange(otherwise.to_owned());
         }
     }
 

@@ -26,7 +26,7 @@ use ledger::Ledger;
 use plan::{ACCOUNTS, CAPPED, FAST, Plan, Variant, limits_of};
 
 /// How long the clients may take, whose requests are repeated until they are accepted.
-const STORM: Duration = Duration::from_secs(150);
+const STORM: Duration = Duration::from_secs(240);
 
 /// What clients, faults and verdict share.
 pub struct Stage {

@@ -22,9 +22,9 @@ pub const CAPPED: usize = 17;
 const FLOOD: usize = 1_300;
 const CLIENTS: usize = 6;
 /// How long each client goes on, not counting what it waits for; things break all that time.
-const STORM: Duration = Duration::from_secs(40);
+const STORM: Duration = Duration::from_secs(38);
 /// How long it goes on after that without what makes a lane look at its rows again, and so mends it.
-const TAIL: Duration = Duration::from_secs(12);
+const TAIL: Duration = Duration::from_secs(10);
 
 /// What the messages are kept in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +145,8 @@ pub enum Act {
     Retry(usize),
     /// Asks for much at once, and waits for each answer so long only.
     Peek(usize, Vec<Duration>),
+    /// Does something, and hangs up so soon.
+    Hasty(Box<Act>, Duration),
 }
 
 /// What breaks, and for how long.
@@ -226,8 +228,11 @@ impl Dice {
             let then = match act {
                 Act::Pause(account) if self.is(90) => Some(Act::Resume(account)),
                 Act::Disconnect(account) if self.is(90) => Some(Act::Connect(account)),
+                Act::Change(account, true) => Some(Act::Change(account, false)),
                 _ => None,
             };
+            let is_hasty = then.is_some() && self.is(25);
+            let act = if is_hasty { Act::Hasty(Box::new(act), self.ms(0, 20)) } else { act };
             acts.push((pause, act));
             if let Some(then) = then {
                 let pause = self.ms(0, 2_000);
@@ -243,7 +248,7 @@ impl Dice {
         match self.rng.random_range(0..if is_tail { 900 } else { 1_000 }) {
             0..400 => Act::Send(self.order(account, 1)),
             400..580 => {
-                let count = self.rng.random_range(2..45);
+                let count = self.rng.random_range(2..35);
                 Act::Send(self.order(account, count))
             }
             580..620 => Act::Pause(account),
@@ -256,7 +261,7 @@ impl Dice {
             }
             900..940 => Act::Disconnect(account),
             940..960 => Act::Connect(account),
-            960..998 => Act::Change(account, self.is(60)),
+            960..998 => Act::Change(account, true),
             _ => Act::Clear(self.rng.random_range(0..FAST)),
         }
     }
@@ -291,7 +296,7 @@ impl Dice {
             to: to.to_string(),
             priority: self.rng.random_range(0..10),
             send_in: self.is(5).then(|| self.ms(0, 15_000)),
-            expires_in: self.is(1).then(|| self.ms(16_000, 40_000)),
+            expires_in: self.is(2).then(|| self.ms(45_000, 90_000)),
             mishap,
         }
     }

@@ -16,7 +16,7 @@ use super::{Stage, now, pause};
 use crate::bot_api::{Taken, token};
 
 /// How long what is queued may take to leave, at the accounts' pace.
-const DRAIN: Duration = Duration::from_secs(180);
+const DRAIN: Duration = Duration::from_secs(240);
 /// Longer than any account rests: after it, nothing moves by itself any more.
 const STANDSTILL: TimeDelta = TimeDelta::seconds(75);
 /// The statuses of messages that are not over.
@@ -239,7 +239,7 @@ fn wrong(row: &Value, asked: &Asked, times: usize, is_cleared: bool) -> Option<S
         "expired" if asked.entry.expires_in.is_none() => "it had no end",
         "scheduled" | "sending" => "it is not over",
         "queued" if limits_of(asked.account).daily.is_none() => "it is not over",
-        "sent" | "failed" | "uncertain" if row["attempts"] != 1 => "the attempts are not counted",
+        "sent" | "failed" | "uncertain" if row["attempts"] == 0 => "the attempts are not counted",
         _ => return None,
     };
     Some(format!("{status}, and {why}"))
