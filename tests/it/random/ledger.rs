@@ -50,6 +50,8 @@ impl Ledger {
         for (entry, id) in order.entries.iter().zip(ids) {
             let Some(asked) = self.messages.get_mut(&entry.text) else { continue };
             match (&asked.id, id) {
+                // It was accepted, and has expired since.
+                (_, None) if entry.expires_in.is_some() => {}
                 (_, None) => self.note_strange("a good message was refused".to_owned()),
                 (Some(before), Some(id)) if before != id => {
                     let what = format!("{} was {before}, and then {id}, under the same key", entry.text);

@@ -267,7 +267,11 @@ impl Dice {
     }
 
     fn order(&mut self, account: usize, count: usize) -> Order {
-        let entries: Vec<Entry> = (0..count).map(|_| self.entry(account)).collect();
+        let mut entries: Vec<Entry> = (0..count).map(|_| self.entry(account)).collect();
+        if count == 1 {
+            // What has expired is refused when it is repeated; in a bulk, that can be told apart.
+            entries[0].expires_in = None;
+        }
         Order {
             account,
             key: format!("key {}", entries[0].text),

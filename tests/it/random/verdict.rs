@@ -248,14 +248,20 @@ fn wrong(row: &Value, asked: &Asked, times: usize, is_cleared: bool) -> Option<S
 /// The limits of an account that its messages break, as the messenger counts them.
 fn broken_limits(account: usize, taken: &[Taken]) -> Vec<String> {
     let (limits, mut broken) = (limits_of(account), Vec::new());
+    // How many of them arrived before; what was counted of a message must outlive that it is tried again.
+    let again = |some: &[Taken]| {
+        let is_again = |t: &&Taken| taken.iter().any(|other| other.text == t.text && other.at < t.at);
+        some.iter().filter(is_again).count()
+    };
     if let Some(limit) = limits.per_minute {
-        let window = |(i, now): (usize, &Taken)| {
-            let count = taken[..=i].iter().rev().take_while(|t| t.at > now.at - TimeDelta::seconds(60)).count();
-            (count, now.at)
+        let window = |last: usize| {
+            let first = taken.partition_point(|t| t.at <= taken[last].at - TimeDelta::seconds(60));
+            &taken[first..=last]
         };
-        let (most, at) = taken.iter().enumerate().map(window).max().unwrap_or_default();
-        if most > limit {
-            broken.push(format!("{most} messages in the minute up to {at}"));
+        let most = (0..taken.len()).map(window).max_by_key(|window| window.len()).unwrap_or_default();
+        if most.len() > limit {
+            let (count, from, to) = (most.len(), most[0].at.time(), most[most.len() - 1].at.time());
+            broken.push(format!("{count} messages from {from} to {to}, {} of them again", again(most)));
         }
     }
     // The instants are the messenger's: a message may travel a little faster than the one before it.
@@ -269,7 +275,7 @@ fn broken_limits(account: usize, taken: &[Taken]) -> Vec<String> {
         }
     }
     if limits.daily.is_some_and(|cap| taken.len() > cap) {
-        broken.push(format!("{} messages in a day", taken.len()));
+        broken.push(format!("{} messages in a day, {} of them again", taken.len(), again(taken)));
     }
     broken
 }
