@@ -11,7 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::plan::{Act, Entry, Order, limits_of};
+use super::limits::limits_of;
+use super::plan::{Act, Entry, Order};
 use super::{Stage, now, pause};
 use crate::harness::Answer;
 
@@ -203,24 +204,24 @@ impl Stage {
         let order = Order::unanswered(account);
         self.send(&order).await;
         let is_taken = || self.api.taken().iter().rev().any(|taken| taken.text == order.entries[0].text);
-        self.expect("a message is not sent", async || is_taken()).await;
+        self.expect("the first message is not sent", 60, async || is_taken()).await;
         self.ledger().disconnects += 1;
         self.ask(Method::POST, &self.of(account, "/disconnect"), None).await;
         let sending = format!("/api/messages?accountId={}&status=sending", self.accounts[account]);
-        self.expect("a message is sending, and its account is disconnected", async || {
+        self.expect("a message is sending, and its account is disconnected", 20, async || {
             self.ask(Method::GET, &sending, None).await.is_some_and(|list| list.body["pagination"]["total"] == 0)
         })
         .await;
     }
 
     /// Waits until something is so; notes what is wrong if it does not come to that.
-    async fn expect(&self, otherwise: &str, is_so: impl AsyncFn() -> bool) {
+    async fn expect(&self, otherwise: &str, seconds: u64, is_so: impl AsyncFn() -> bool) {
         let waiting = async {
             while !is_so().await {
                 pause(Duration::from_millis(200)).await;
             }
         };
-        if timeout(PATIENCE, waiting).await.is_err() {
+        if timeout(Duration::from_secs(seconds), waiting).await.is_err() {
             self.ledger().note_strange(otherwise.to_owned());
         }
     }

@@ -8,6 +8,7 @@
 mod client;
 mod faults;
 mod ledger;
+mod limits;
 mod plan;
 mod verdict;
 
@@ -23,7 +24,8 @@ use crate::bot_api::{BotApi, token};
 use crate::harness::{Client, eventually};
 use faults::World;
 use ledger::Ledger;
-use plan::{ACCOUNTS, CAPPED, FAST, Plan, Variant, limits_of};
+use limits::{ACCOUNTS, CAPPED, FAST, limits_of, zone};
+use plan::{Plan, Variant};
 
 /// How long the clients may take, whose requests are repeated until they are accepted.
 const STORM: Duration = Duration::from_secs(240);
@@ -45,7 +47,7 @@ impl Stage {
     /// Creates and connects the accounts.
     async fn set(seed: u64, api: BotApi, client: Client) -> Self {
         let (began, mut accounts) = (now(), Vec::new());
-        let zone = plan::zone(began);
+        let zone = zone(began);
         for (number, bot) in (0..ACCOUNTS).zip(0..) {
             let limits = limits_of(number);
             let account = json!({"name": format!("Bot {number}"), "provider": "telegram", "useLimits": limits.use_limits,

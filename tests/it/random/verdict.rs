@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::ledger::Asked;
-use super::plan::{ACCOUNTS, limits_of};
+use super::limits::{ACCOUNTS, limits_of};
 use super::{Stage, now, pause};
 use crate::bot_api::{Taken, token};
 
