@@ -29,6 +29,7 @@ mod pairing;
 mod people;
 mod queue;
 mod queue_model;
+mod random;
 mod sockets;
 mod stalls;
 mod store;

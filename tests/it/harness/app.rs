@@ -101,15 +101,21 @@ impl Binary {
 
     /// Runs it to its end: whether it succeeded, and what it said.
     pub fn run(settings: &[(&str, &str)], arguments: &[&str]) -> (bool, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_andante"));
-        let output = command.args(arguments).envs(settings.iter().copied()).output().unwrap();
+        let output = Self::command().args(arguments).envs(settings.iter().copied()).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8(said).unwrap())
     }
 
+    /// The program, without what the tests are told in their environment: it refuses names it does not know.
+    fn command() -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_andante"));
+        command.env_remove("ANDANTE_TEST_SEED");
+        command
+    }
+
     /// Starts it (again), and reads from what it prints where it listens.
     pub fn resume(&mut self) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_andante"));
+        let mut command = Self::command();
         command
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())

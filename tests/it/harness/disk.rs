@@ -1,57 +1,59 @@
-//! A small disk of its own, to be filled to the last byte. Mounting needs root, or `sudo` without a
-//! password.
+//! A small disk that can be filled: a tmpfs of the test's own. It is unmounted when the test
+//! process ends, however that ends: a shell holds a pipe to it, as with the services.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-/// A disk in memory; it is unmounted with the test.
+use super::services::is_root;
+
+/// The file that takes what is left.
+const BALLAST: &str = "ballast";
+
+/// The disk.
 pub struct Disk {
     folder: TempDir,
-}
-
-fn as_root(arguments: &[&str]) -> bool {
-    let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
-    let sudo: &[&str] = if is_root { &[] } else { &["sudo", "-n"] };
-    let words = [sudo, arguments].concat();
-    Command::new(words[0]).args(&words[1..]).status().is_ok_and(|status| status.success())
+    mounted: Option<Child>,
 }
 
 impl Disk {
     /// One of so many mebibytes.
     pub fn of(mebibytes: u32) -> Self {
         let folder = TempDir::new().unwrap();
-        let options = format!("size={mebibytes}m,mode=0777");
-        let path = folder.path().display().to_string();
-        assert!(as_root(&["mount", "-t", "tmpfs", "-o", &options, "tmpfs", &path]), "mounting needs root or sudo");
-        Self { folder }
+        let (path, sudo) = (folder.path().display(), if is_root() { "" } else { "sudo " });
+        let mount = format!("{sudo}mount -t tmpfs -o size={mebibytes}m,mode=1777 tmpfs {path}");
+        assert!(Command::new("sh").arg("-c").arg(&mount).status().unwrap().success(), "{mount}");
+        let unmount = format!("read -r _; {sudo}umount -l {path}");
+        let guard = Command::new("sh").arg("-c").arg(unmount).stdin(Stdio::piped()).spawn().expect("sh runs");
+        Self { folder, mounted: Some(guard) }
     }
 
-    /// Where it is mounted.
+    /// Where it is.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// Takes all the space that is left.
     pub fn fill(&self) {
-        let mut filler = File::options().append(true).create(true).open(self.path().join("filler")).unwrap();
-        for size in [1 << 16, 1 << 12, 1] {
-            while filler.write_all(&vec![0; size]).is_ok() {}
-        }
+        let mut ballast = File::options().append(true).create(true).open(self.path().join(BALLAST)).unwrap();
+        let full = io::copy(&mut io::repeat(0), &mut ballast).unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
     }
 
-    /// Gives back what [`Self::fill`] took.
+    /// Gives it back.
     pub fn free(&self) {
-        fs::remove_file(self.path().join("filler")).unwrap();
+        fs::remove_file(self.path().join(BALLAST)).unwrap();
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Lazily: who still has a file open there is about to go as well.
-        as_root(&["umount", "-l", &self.path().display().to_string()]);
+        if let Some(mut guard) = self.mounted.take() {
+            drop(guard.stdin.take());
+            guard.wait().unwrap();
+        }
     }
 }

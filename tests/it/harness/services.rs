@@ -5,8 +5,9 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -14,6 +15,11 @@ use super::eventually;
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Whether the tests run as root, who needs no sudo, and whom PostgreSQL does not serve.
+pub(super) fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n")
 }
 
 /// Runs `command` until the returned child's pipe closes.
@@ -65,6 +71,11 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Stops it; what it held is lost.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -106,56 +117,132 @@ impl Drop for Redis {
     }
 }
 
-/// The PostgreSQL server that all tests of a process share, each with a database of its own.
+/// A PostgreSQL server.
 pub struct Postgres {
     port: u16,
-    _child: Child,
-    _folder: TempDir,
+    connections: u32,
+    child: Option<Child>,
+    folder: TempDir,
 }
 
+/// The one that tests share, each with a database of its own.
 static SHARED: OnceCell<Postgres> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
+/// What the tester calls its own connections, to tell them from the server's.
+const OURS: &str = "tester";
 
 impl Postgres {
-    /// A new database: its URL.
+    /// A new database on the shared server: its URL.
     pub async fn database() -> String {
-        let server = SHARED.get_or_init(Self::start).await;
+        let server = SHARED.get_or_init(|| Self::with(300)).await;
         let name = format!("t{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-        let admin = Database::connect(server.url("postgres")).await.unwrap();
+        let admin = Database::connect(server.url_of("postgres")).await.unwrap();
         admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
-        server.url(&name)
+        server.url_of(&name)
     }
 
-    fn url(&self, database: &str) -> String {
+    /// A server of the test's own, to be stopped at will, with few connections.
+    pub async fn own() -> Self {
+        Self::with(20).await
+    }
+
+    /// The URL of its first database.
+    pub fn url(&self) -> String {
+        self.url_of("postgres")
+    }
+
+    fn url_of(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    async fn start() -> Self {
+    async fn with(connections: u32) -> Self {
         let folder = TempDir::new().unwrap();
-        let (bin, port) = (Self::programs(), free_port());
-        let data = folder.path().join("data");
         // PostgreSQL refuses to run as root; the package's own user stands in.
-        let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
-        let as_user = if is_root { "runuser -u postgres --" } else { "" };
-        if is_root {
+        if is_root() {
             let own = Command::new("chown").arg("postgres").arg(folder.path()).status().unwrap();
             assert!(own.success());
         }
-        let script = format!(
-            "{as_user} {bin}/initdb -D {data} -U postgres -A trust -E UTF8 --no-locale >/dev/null",
-            bin = bin.display(),
-            data = data.display()
-        );
-        assert!(Command::new("sh").arg("-c").arg(&script).current_dir("/").status().unwrap().success(), "{script}");
-        let command = format!(
-            "exec {as_user} {bin}/postgres -D {data} -p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=300",
-            bin = bin.display(),
-            data = data.display(),
-            folder = folder.path().display()
-        );
-        let server = Self { port, _child: run_while_piped(&command), _folder: folder };
-        eventually("PostgreSQL answers", 60, async || Database::connect(server.url("postgres")).await.ok()).await;
+        let mut server = Self { port: free_port(), connections, child: None, folder };
+        server.run("initdb", "-U postgres -A trust -E UTF8 --no-locale");
+        server.resume().await;
         server
+    }
+
+    /// Stops it, `fast` (it ends its clients and closes its files) or `immediate` (as a crash).
+    pub fn stop(&mut self, how: &str) {
+        self.run("pg_ctl", &format!("stop -w -m {how}"));
+        self.end();
+    }
+
+    /// Starts it again, with what it held.
+    pub async fn resume(&mut self) {
+        let settings = format!(
+            "-p {} -k {} -c listen_addresses=127.0.0.1 -c max_connections={}",
+            self.port,
+            self.folder.path().display(),
+            self.connections
+        );
+        self.child = Some(run_while_piped(&format!("exec {} {settings}", self.command("postgres"))));
+        eventually("PostgreSQL answers", 60, async || Database::connect(self.url()).await.ok()).await;
+    }
+
+    /// The back ends that serve others than the tester.
+    pub async fn back_ends(&self) -> Vec<i32> {
+        let query = format!(
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name <> '{OURS}'"
+        );
+        let admin = self.connect().await.unwrap();
+        let rows = admin.query_all_raw(Statement::from_string(admin.get_database_backend(), query)).await.unwrap();
+        rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+    }
+
+    /// Terminates a back end.
+    pub async fn terminate(&self, back_end: i32) {
+        let admin = self.connect().await.unwrap();
+        admin.execute_unprepared(&format!("SELECT pg_terminate_backend({back_end})")).await.unwrap();
+    }
+
+    /// Takes every connection that there is and that it can take from others, for as long as what it answers lives.
+    pub async fn use_up(&self) -> Vec<DatabaseConnection> {
+        let mut held = Vec::new();
+        let others = self.back_ends().await;
+        while let Some(connection) = self.connect().await {
+            held.push(connection);
+        }
+        for back_end in others {
+            held[0].execute_unprepared(&format!("SELECT pg_terminate_backend({back_end})")).await.unwrap();
+        }
+        while let Some(connection) = self.connect().await {
+            held.push(connection);
+        }
+        held
+    }
+
+    async fn connect(&self) -> Option<DatabaseConnection> {
+        let mut options = ConnectOptions::new(format!("{}?application_name={OURS}", self.url()));
+        options.max_connections(1).acquire_timeout(Duration::from_millis(500)).sqlx_logging(false);
+        Database::connect(options).await.ok()
+    }
+
+    fn end(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            drop(child.stdin.take());
+            child.wait().unwrap();
+        }
+    }
+
+    /// One of its programs, with where the data is.
+    fn command(&self, program: &str) -> String {
+        // It becomes the program itself, unlike `runuser`, which would be killed in its place.
+        let as_user = if is_root() { "setpriv --reuid postgres --regid postgres --init-groups " } else { "" };
+        let (bin, data) = (Self::programs(), self.folder.path().join("data"));
+        format!("{as_user}{}/{program} -D {}", bin.display(), data.display())
+    }
+
+    fn run(&self, program: &str, arguments: &str) {
+        let script = format!("{} {arguments} >/dev/null", self.command(program));
+        let status = Command::new("sh").arg("-c").arg(&script).current_dir("/").status().unwrap();
+        assert!(status.success(), "{script}");
     }
 
     /// Debian keeps the servers of each version apart.
@@ -163,5 +250,11 @@ impl Postgres {
         let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
         let programs = versions.map(|version| version.path().join("bin")).find(|bin| bin.join("initdb").exists());
         programs.expect("PostgreSQL is missing: apt-get install postgresql")
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.end();
     }
 }
