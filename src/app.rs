@@ -291,3 +291,28 @@ impl Running {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_before_the_stop_is_named() {
+        for is_stopped in [false, true] {
+            let vitals = Vitals { ended: watch::channel(None).0, quiet: CancellationToken::new() };
+            if is_stopped {
+                vitals.quiet.cancel();
+            }
+            let never = CancellationToken::new();
+            let named = [("one that returns", false), ("one that breaks", true)].map(async |(name, breaks)| {
+                let task = async move { assert!(!breaks, "it was told to break") };
+                vitals.spawn(name, &never, task).await.unwrap();
+                vitals.ended.send_replace(None)
+            });
+            let [returned, broke] = named;
+            let expected = |name| (!is_stopped).then_some(name);
+            assert_eq!(returned.await, expected("one that returns"));
+            assert_eq!(broke.await, expected("one that breaks"));
+        }
+    }
+}

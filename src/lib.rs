@@ -7,6 +7,8 @@
 //! commit, and only then does the caller get its 202; the message's id goes into the [`queue`] of
 //! its account, and the reply says its position and when it will leave.
 //!
+//! Whatever a person asks of it later, [`standing`] answers.
+//!
 //! The account's [`lane`] **claims** the message when its turn comes. [`pacing`] **plans** the
 //! instant: so many a minute, pauses, rests, a daily cap. The lane writes its intent into the row
 //! and hands the message to the account's [`gateway`], which **sends** it. What the gateway answers

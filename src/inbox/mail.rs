@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, ChatId, MessageId};
@@ -20,6 +21,8 @@ use crate::store::file::NewChat;
 use crate::store::message::Receipt;
 use crate::store::report::{Filed, Report};
 
+/// How long a messenger may take to be told that something was read.
+const TOLD: Duration = Duration::from_secs(10);
 /// Characters that are kept of an id, an address or a name …
 const NAME: usize = 100;
 /// … and of a text: more than any messenger takes.
@@ -177,7 +180,8 @@ pub async fn read_chat(app: &App, account: &Account, chat: ChatId) -> Result<boo
         return Ok(true);
     }
     if let Some(gateway) = app.sessions.gateway(account.id) {
-        gateway.mark_read(&chat.address, &messages).await;
+        // Told or not, it is read here.
+        let _ = app.clock.timeout(TOLD, gateway.mark_read(&chat.address, &messages)).await;
     }
     app.bus.publish(account.company_id, account.id, Event::ChatChanged { chat: chat.into() });
     Ok(true)

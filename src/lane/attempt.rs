@@ -161,7 +161,7 @@ fn judge(
         Err(SendError::AccountDown { reason }) => {
             let error = Some(("account_down", short(&reason)));
             let outcome = Outcome { status: Some(Status::Queued), error, ..Outcome::default() };
-            (outcome, Settlement::Later { at: now, pace: before.clone() })
+            (outcome, Settlement::Back { pace: before.clone() })
         }
     }
 }
@@ -229,8 +229,8 @@ async fn drop_claim(lane: &Lane, claim: Claim) -> Step {
 
 /// Gives a claim back unharmed.
 async fn put_back(lane: &Lane, claim: Claim) -> Step {
-    let (pace, at) = (claim.pace.clone(), lane.app.clock.now());
-    settle(lane, claim, Settlement::Later { at, pace }).await
+    let pace = claim.pace.clone();
+    settle(lane, claim, Settlement::Back { pace }).await
 }
 
 async fn settle(lane: &Lane, mut claim: Claim, settlement: Settlement) -> Step {

@@ -104,6 +104,11 @@ pub enum Settlement {
         /// As it was, but for the next instant.
         pace: Pace,
     },
+    /// It goes back to its place.
+    Back {
+        /// As it was.
+        pace: Pace,
+    },
 }
 
 /// What `settle` answers.

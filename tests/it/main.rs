@@ -14,6 +14,7 @@ mod access;
 mod bulk;
 mod chats;
 mod clients;
+mod connections;
 mod crash;
 mod faults;
 mod guard;

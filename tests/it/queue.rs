@@ -198,6 +198,13 @@ async fn what_goes_back_comes_again_when_it_is_due(mut case: Case<'_>) {
     assert_eq!(case.claim_at(1_999).await, Turn::NotBefore(case.at(2_000)));
     let claim = case.take(2_000).await;
     assert_eq!((claim.message, claim.rank), (entry.message, entry.rank));
+    // One that goes back unharmed is in its place at once.
+    let later = case.entry(5, 2);
+    assert_eq!(case.add(&[later]).await, [Some(1)]);
+    let how = Settlement::Back { pace: claim.pace.clone() };
+    assert_eq!(case.queue.settle(claim, how).await.unwrap(), Settled::Yes);
+    assert_eq!(case.queue.position(case.account, &entry).await.unwrap(), Some(1));
+    assert_eq!(case.queue.position(case.account, &later).await.unwrap(), Some(2));
 }
 
 async fn a_removed_message_is_never_claimed(mut case: Case<'_>) {

@@ -20,6 +20,7 @@ enum Operation {
     Claim,
     Done { next_in: i64 },
     Later { in_ms: i64 },
+    Back { next_in: i64 },
     Remove(prop::sample::Index),
     Advance(i64),
     TakeOver,
@@ -33,6 +34,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         6 => Just(Operation::Claim),
         4 => (0_i64..2_000).prop_map(|next_in| Operation::Done { next_in }),
         2 => (0_i64..2_000).prop_map(|in_ms| Operation::Later { in_ms }),
+        1 => (0_i64..2_000).prop_map(|next_in| Operation::Back { next_in }),
         2 => any::<prop::sample::Index>().prop_map(Operation::Remove),
         4 => (0_i64..1_500).prop_map(Operation::Advance),
         1 => Just(Operation::TakeOver),
@@ -120,14 +122,19 @@ async fn drive(queue: &dyn Queue, operations: &[Operation], seed: u64) -> Result
                     claim = Some(taken);
                 }
             }
-            Operation::Done { next_in } | Operation::Later { in_ms: next_in } => {
+            Operation::Done { next_in } | Operation::Later { in_ms: next_in } | Operation::Back { next_in } => {
                 let Some(held) = claim.take() else { continue };
                 let message = held.message;
                 let at = now + TimeDelta::milliseconds(*next_in);
                 let next_at = Some(at);
                 let pace = Pace { next_at, ..Pace::default() };
                 let is_done = matches!(operation, Operation::Done { .. });
-                let how = if is_done { Settlement::Done { pace } } else { Settlement::Later { at, pace } };
+                let is_back = matches!(operation, Operation::Back { .. });
+                let how = match operation {
+                    Operation::Done { .. } => Settlement::Done { pace },
+                    Operation::Back { .. } => Settlement::Back { pace },
+                    _ => Settlement::Later { at, pace },
+                };
                 let settled = queue.settle(held, how).await.unwrap();
                 if model.is_known && model.in_flight == Some(message) {
                     prop_assert_eq!(settled, Settled::Yes);
@@ -136,7 +143,7 @@ async fn drive(queue: &dyn Queue, operations: &[Operation], seed: u64) -> Result
                     if is_done {
                         model.entries.remove(&message);
                     } else if let Some(entry) = model.entries.get_mut(&message) {
-                        entry.due_at = next_at;
+                        entry.due_at = next_at.filter(|_| !is_back);
                     }
                 } else {
                     prop_assert_eq!(settled, Settled::Forgotten);

@@ -141,6 +141,7 @@ on_both_databases! {
     a_text_comes_back_as_it_was_written
     one_key_is_one_message_even_within_a_batch
     a_row_that_can_not_be_written_takes_no_other_along
+    an_outcome_that_is_refused_takes_no_other_along
     a_message_begins_once
     an_attempt_is_the_lane_s_that_has_the_account_and_a_paused_queue_begins_none
     what_was_counted_is_never_taken_back
@@ -195,6 +196,21 @@ async fn a_row_that_can_not_be_written_takes_no_other_along(case: Case) {
     let results = both.await;
     assert!(results[0].is_ok() && results[1].is_err() && results[2].is_ok(), "{results:?}");
     assert_eq!(case.store.count_queued(case.account).await.unwrap(), 2);
+}
+
+async fn an_outcome_that_is_refused_takes_no_other_along(case: Case) {
+    let ids = [case.accepted(1).await, case.accepted(2).await, case.accepted(3).await];
+    for id in ids {
+        case.begin(id).await;
+    }
+    let outcome = |status| Outcome { status: Some(status), is_attempt: true, ..Outcome::default() };
+    // No attempt ends so.
+    let ends = [Status::Failed, Status::Cancelled, Status::Uncertain];
+    let all = ids.iter().zip(ends).map(|(id, status)| case.store.finish(case.attempt(*id, 0), outcome(status)));
+    let results = futures_util::future::join_all(all).await;
+    assert!(results[0].is_ok() && results[1].is_err() && results[2].is_ok(), "{results:?}");
+    let statuses = [case.status(ids[0]).await, case.status(ids[1]).await, case.status(ids[2]).await];
+    assert_eq!(statuses, [Status::Failed, Status::Sending, Status::Uncertain]);
 }
 
 async fn a_message_begins_once(case: Case) {

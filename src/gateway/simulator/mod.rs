@@ -7,9 +7,10 @@
 pub mod config;
 mod pairing;
 mod person;
+mod stage;
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,17 +19,17 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, MessageId};
 use rand::RngExt;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::config::Fault;
 use self::pairing::{Paired, connected, pair};
 use self::person::Person;
-use super::{ConnectError, Gateway, GatewayEvent, Letter, Mail, Outgoing, Pairing, Reports, SendError, Taken};
+pub use self::stage::Stage;
+use super::{ConnectError, Gateway, Outgoing, Pairing, Reports, SendError, Taken};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::store::account::Account;
-use crate::store::message::Receipt;
 
 /// A message that arrived at the simulated messenger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,16 +48,6 @@ pub struct Simulator {
     stages: Mutex<HashMap<AccountId, Arc<Stage>>>,
     arrivals: Mutex<Option<mpsc::UnboundedSender<Arrival>>>,
     arrived: AtomicU64,
-}
-
-/// One simulated account, from the messenger's side.
-pub struct Stage {
-    faults: Mutex<VecDeque<Fault>>,
-    number: Mutex<String>,
-    scanned: Notify,
-    is_up: AtomicBool,
-    reports: Mutex<Option<Reports>>,
-    read: Mutex<Vec<String>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -89,82 +80,6 @@ impl Simulator {
     }
 }
 
-impl Stage {
-    /// Scans the code that is shown.
-    pub fn scan(&self) {
-        self.scanned.notify_one();
-    }
-
-    /// Lets the next sends end so, one each.
-    pub fn fail_next(&self, faults: impl IntoIterator<Item = Fault>) {
-        locked(&self.faults).extend(faults);
-    }
-
-    /// Which number pairs next.
-    pub fn pair_as(&self, number: &str) {
-        number.clone_into(&mut locked(&self.number));
-    }
-
-    /// Cuts the connection.
-    pub fn cut(&self) {
-        self.is_up.store(false, Ordering::Relaxed);
-        self.report(GatewayEvent::Dropped { reason: "the simulated connection was cut".to_owned() });
-    }
-
-    /// Stops answering without a word, as a half-open connection does.
-    pub fn go_silent(&self) {
-        self.is_up.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether the connection is up.
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        self.is_up.load(Ordering::Relaxed)
-    }
-
-    /// Logs the account out, as a person does on the phone.
-    pub fn log_out(&self) {
-        self.is_up.store(false, Ordering::Relaxed);
-        let reason = "the account was logged out on the phone".to_owned();
-        self.report(GatewayEvent::LoggedOut { code: "logged_out", reason });
-    }
-
-    /// Somebody writes to the account, or its owner does on the phone.
-    pub fn write(&self, letter: Letter) {
-        self.report(GatewayEvent::Messages(Mail { messages: vec![letter], position: None }));
-    }
-
-    /// The messenger says how far messages got.
-    pub fn receipts(&self, receipts: Vec<Receipt>) {
-        self.report(GatewayEvent::Receipts(receipts));
-    }
-
-    /// The messenger says what it calls its chats: id and name.
-    pub fn names(&self, names: &[(&str, &str)]) {
-        let names = names.iter().map(|(chat, name)| ((*chat).to_owned(), (*name).to_owned()));
-        self.report(GatewayEvent::Names(names.collect()));
-    }
-
-    /// Somebody types in a chat, or has stopped.
-    pub fn types(&self, chat: &str, is_typing: bool) {
-        let (chat, participant) = (chat.to_owned(), chat.to_owned());
-        self.report(GatewayEvent::Typing { chat, is_typing, participant });
-    }
-
-    /// The messages, by the messenger's ids, that the other side has seen to be read.
-    #[must_use]
-    pub fn seen_as_read(&self) -> Vec<String> {
-        locked(&self.read).clone()
-    }
-
-    fn report(&self, event: GatewayEvent) {
-        let reports = locked(&self.reports).clone();
-        if reports.is_some_and(|reports| !reports.try_send(event)) {
-            tracing::warn!("a simulated account says more than anybody can write down");
-        }
-    }
-}
-
 pub(super) async fn connect(
     app: &App,
     account: &Account,
@@ -180,7 +95,9 @@ pub(super) async fn connect(
     stage.is_up.store(true, Ordering::Relaxed);
     let paired = account.pairing.as_deref().and_then(|json| serde_json::from_str::<Paired>(json).ok());
     let stop = CancellationToken::new();
-    if let Some(paired) = paired {
+    if stage.is_mute.swap(false, Ordering::Relaxed) {
+        tracing::debug!("a simulated connection says nothing");
+    } else if let Some(paired) = paired {
         reports.send(connected(&paired.number, app.clock.now())).await;
     } else {
         let pair = pair(app.clock.clone(), config.clone(), stage.clone(), pairing, reports.clone());
@@ -196,21 +113,6 @@ pub(super) async fn connect(
         reports,
         _pairing: stop.drop_guard(),
     }))
-}
-
-impl Stage {
-    fn new(account: AccountId, faults: VecDeque<Fault>) -> Self {
-        // A number of its own for each account, in the range that Kyrgyzstan does not assign.
-        let digits: String = account.to_string().bytes().rev().take(7).map(|b| char::from(b'0' + b % 10)).collect();
-        Self {
-            faults: Mutex::new(faults),
-            number: Mutex::new(format!("99600{digits}")),
-            scanned: Notify::new(),
-            is_up: AtomicBool::new(false),
-            reports: Mutex::new(None),
-            read: Mutex::default(),
-        }
-    }
 }
 
 /// The connection of one simulated account.
@@ -294,6 +196,9 @@ impl Gateway for Simulated {
     }
 
     async fn close(&self, _log_out: bool) {
+        if self.stage.is_stuck.swap(false, Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         self.stage.is_up.store(false, Ordering::Relaxed);
     }
 }

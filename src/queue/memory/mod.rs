@@ -75,6 +75,10 @@ impl Queue for MemoryQueue {
                 state.pace = pace;
                 line.put(&Entry { message: claim.message, rank: claim.rank, due_at: Some(at) });
             }
+            Settlement::Back { pace } => {
+                state.pace = pace;
+                line.make_ready(claim.rank, claim.message);
+            }
         }
         Ok(Settled::Yes)
     }

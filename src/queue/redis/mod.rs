@@ -109,9 +109,10 @@ impl Queue for RedisQueue {
     }
 
     async fn settle(&self, claim: Claim, how: Settlement) -> Result<Settled, (Claim, Unavailable)> {
-        let (pace, due) = match &how {
-            Settlement::Done { pace } => (pace, None),
-            Settlement::Later { at, pace } => (pace, Some(*at)),
+        let (pace, back) = match &how {
+            Settlement::Done { pace } => (pace, "no".to_owned()),
+            Settlement::Later { at, pace } => (pace, at.timestamp_millis().to_string()),
+            Settlement::Back { pace } => (pace, String::new()),
         };
         let reply: Result<String, Unavailable> = self
             .run(&SETTLE, claim.account, |call| {
@@ -119,7 +120,7 @@ impl Queue for RedisQueue {
                     .arg(keys::member(claim.rank, claim.message))
                     .arg(write_pace(pace))
                     .arg(ms_or_empty(pace.next_at))
-                    .arg(ms_or_empty(due));
+                    .arg(back);
             })
             .await;
         match reply.as_deref() {
