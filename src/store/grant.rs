@@ -22,7 +22,10 @@ impl Store {
         let now = now.timestamp_millis();
         if let Some(key) = found.as_ref().filter(|key| key.last_used_at_ms.is_none_or(|at| now - at >= NOTED_MS)) {
             let sql = "UPDATE api_key SET last_used_at_ms = $2 WHERE id = $1";
-            self.write_all(vec![self.sql(sql, [key.id.into(), now.into()])]).await?;
+            if let Err(error) = self.write_all(vec![self.sql(sql, [key.id.into(), now.into()])]).await {
+                // It is good all the same.
+                tracing::debug!(%error, "that a key was used is noted another time");
+            }
         }
         Ok(found)
     }

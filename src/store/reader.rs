@@ -1,8 +1,13 @@
 //! The connections that read. What is only read can be asked again: a statement that finds its
 //! connection cut goes to another one, until there are none left that were open before the cut.
 
+use std::time::Duration;
+
 use sea_orm::sqlx;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+
+/// How long a statement may take, whatever the database says or does not.
+const SILENCE: Duration = Duration::from_secs(35);
 
 /// A pool of connections.
 pub(super) struct Reader {
@@ -17,13 +22,17 @@ impl Reader {
     }
 
     async fn ask<T, F: Future<Output = Result<T, DbErr>>>(&self, ask: impl Fn() -> F) -> Result<T, DbErr> {
-        for _ in 0..self.connections {
-            match ask().await {
-                Err(error) if is_cut(&error) => tracing::debug!(%error, "a connection was cut; another is asked"),
-                answer => return answer,
+        let asking = async {
+            for _ in 0..self.connections {
+                match ask().await {
+                    Err(error) if is_cut(&error) => tracing::debug!(%error, "a connection was cut; another is asked"),
+                    answer => return answer,
+                }
             }
-        }
-        ask().await
+            ask().await
+        };
+        let silent = |_| Err(DbErr::Custom("no answer in time".to_owned()));
+        tokio::time::timeout(SILENCE, asking).await.unwrap_or_else(silent)
     }
 
     /// Closes the connections.
