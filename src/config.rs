@@ -14,6 +14,7 @@ use config::{File, FileFormat, Map, Source, Value};
 use entity::account::Provider;
 use serde::Deserialize;
 
+use crate::host::is_loopback;
 use crate::pacing::{Limits, Presets};
 
 /// One setting, as the README's table shows it.
@@ -56,7 +57,7 @@ pub const SETTINGS: &[Setting] = &[
         "auth",
         "ANDANTE_AUTH",
         "",
-        "`open` (no credentials) or `required`. Empty: open on a loopback address, required on any other.",
+        "`open` (no credentials) or `required`. Empty: open on a loopback address, required on any other, behind a proxy, and with a public URL that is not this machine's.",
     ),
     setting(
         "allow_open",
@@ -93,7 +94,13 @@ pub const SETTINGS: &[Setting] = &[
         "cors_origins",
         "ANDANTE_CORS_ORIGINS",
         "*",
-        "Which web origins may call the API: `*`, or a list separated by commas.",
+        "Which web origins may call the API: `*`, or a list separated by commas. In open mode those of this machine and listed ones.",
+    ),
+    setting(
+        "hosts",
+        "ANDANTE_HOSTS",
+        "",
+        "Names, separated by commas, under which a server in open mode answers besides those of this machine.",
     ),
     setting(
         "http_rate",
@@ -228,6 +235,7 @@ struct Raw {
     login_rate: u32,
     company_accounts: u64,
     cors_origins: String,
+    hosts: String,
     http_rate: String,
     behind_proxy: bool,
     socket_connections: usize,
@@ -278,6 +286,8 @@ pub struct Config {
     pub company_accounts: Option<u64>,
     /// Origins that may call; none: all.
     pub cors_origins: Option<Vec<String>>,
+    /// Names that an open server answers under, besides this machine's.
+    pub hosts: Vec<String>,
     /// Requests a second per caller; none: no limit.
     pub http_rate: Option<u32>,
     /// Whether callers' addresses are those that a reverse proxy names.
@@ -355,6 +365,12 @@ impl Config {
     }
 }
 
+/// Whether a public URL, if there is one, names this machine only.
+fn is_here(public_url: &str) -> bool {
+    let host = public_url.split_once("://").map_or(public_url, |(_, rest)| rest);
+    host.is_empty() || is_loopback(host.split('/').next().unwrap_or_default())
+}
+
 /// Refuses a name that is not among `names`, with the nearest that is.
 fn known(name: &str, names: impl Iterator<Item = &'static str> + Clone) -> anyhow::Result<()> {
     if names.clone().any(|known| known == name) {
@@ -372,7 +388,7 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
         .and_then(|mut found| found.next())
         .ok_or_else(|| anyhow!("bind must be an address and a port such as 127.0.0.1:3000, not {:?}", raw.bind))?;
     let is_open = match raw.auth.as_str() {
-        "" => bind.ip().is_loopback() && raw.api_key.is_empty(),
+        "" => bind.ip().is_loopback() && raw.api_key.is_empty() && !raw.behind_proxy && is_here(&raw.public_url),
         "open" => true,
         "required" => false,
         other => bail!("auth must be open or required, not {other:?}"),
@@ -438,6 +454,7 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
         company_accounts: (raw.company_accounts > 0).then_some(raw.company_accounts),
         cors_origins: (raw.cors_origins != "*")
             .then(|| raw.cors_origins.split(',').map(|origin| origin.trim().to_owned()).collect()),
+        hosts: raw.hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::to_owned).collect(),
         http_rate: (http_rate > 0 && !is_open_rate).then_some(http_rate),
         behind_proxy: raw.behind_proxy,
         socket_connections: raw.socket_connections,
@@ -517,6 +534,10 @@ mod tests {
         assert_eq!(read("", &[everywhere, key]).unwrap().http_rate, Some(100));
         let asked_for = [everywhere, ("ANDANTE_AUTH", "open"), ("ANDANTE_ALLOW_OPEN", "true")];
         assert!(read("", &asked_for).unwrap().is_open);
+        // Whoever stands before it lets others in.
+        assert!(!read("", &[("ANDANTE_BEHIND_PROXY", "true")]).unwrap().is_open);
+        assert!(!read("", &[("ANDANTE_PUBLIC_URL", "https://send.example.org")]).unwrap().is_open);
+        assert!(read("", &[("ANDANTE_PUBLIC_URL", "http://localhost:8080")]).unwrap().is_open);
     }
 
     #[test]

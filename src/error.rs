@@ -94,8 +94,8 @@ pub enum ApiError {
         limit: usize,
     },
     /// 415.
-    #[error("the content type must be application/json")]
-    ContentType,
+    #[error("{0}")]
+    Unsupported(&'static str),
     /// 422: understood, and refused.
     #[error("{message}")]
     Refused {
@@ -140,7 +140,7 @@ impl ApiError {
             Self::NotFound(what) => format!("{}_not_found", what.replace(' ', "_")),
             Self::Method => "method_not_allowed".to_owned(),
             Self::TooLarge { .. } => "too_large".to_owned(),
-            Self::ContentType => "unsupported_media_type".to_owned(),
+            Self::Unsupported(_) => "unsupported_media_type".to_owned(),
             Self::TooMany { .. } => "too_many_requests".to_owned(),
             Self::Unavailable(_) => "unavailable".to_owned(),
             Self::Internal(_) => "internal".to_owned(),
@@ -171,7 +171,7 @@ impl ResponseError for ApiError {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -29,6 +29,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod gateway;
+pub mod host;
 pub mod inbox;
 pub mod intake;
 pub mod lane;

@@ -90,8 +90,9 @@ pub async fn bulk(
     if messages.is_empty() || messages.len() > BULK {
         return Err(ApiError::field("messages", "must be 1 to 10000"));
     }
-    let whole = header_key(request.headers())?
-        .map(|key| (key, first_bytes(&serde_json::to_vec(&messages).unwrap_or_default())));
+    let asked = (account.id, &messages);
+    let whole =
+        header_key(request.headers())?.map(|key| (key, first_bytes(&serde_json::to_vec(&asked).unwrap_or_default())));
     if let Some((key, hash)) = &whole {
         refuse_if_taken(&app, &caller, key, *hash, messages.len()).await?;
     }

@@ -42,7 +42,7 @@ fn body_limit(limit: usize) -> JsonConfig {
 #[must_use]
 pub fn read_error(error: JsonPayloadError) -> ApiError {
     match error {
-        JsonPayloadError::ContentType => ApiError::ContentType,
+        JsonPayloadError::ContentType => ApiError::Unsupported("the content type must be application/json"),
         JsonPayloadError::OverflowKnownLength { limit, .. } | JsonPayloadError::Overflow { limit } => {
             ApiError::TooLarge { limit }
         }

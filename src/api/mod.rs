@@ -9,6 +9,7 @@ pub mod chats;
 pub mod connection;
 pub mod docs;
 pub mod draft;
+mod gate;
 pub mod health;
 pub mod json;
 pub mod keys;
@@ -22,31 +23,24 @@ pub mod socketio;
 pub mod whatsapp;
 
 use std::any::Any;
-use std::net::{IpAddr, TcpListener};
-use std::num::NonZeroU32;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_cors::Cors;
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::middleware::{Next, from_fn};
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpMessage, HttpResponse, HttpServer, Resource, ResponseError};
+use actix_web::{HttpMessage, HttpResponse, HttpServer, Resource};
 use anyhow::Context;
-use entity::ids::{ApiKeyId, UserId};
-use governor::Quota;
-use tracing::{Instrument, Span};
+use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder, TracingLogger};
 
 use self::socketio::Bridge;
 use self::whatsapp::{access, chats as talks, sessions, stats};
 use crate::app::App;
-use crate::auth::identity::recall;
-use crate::auth::limiter::Limiter;
-use crate::auth::{Who, address, credential};
-use crate::config::Config;
+use crate::auth::origin::is_known_origin;
 use crate::error::ApiError;
 use crate::realtime::socketio::Service;
 
@@ -146,7 +140,7 @@ pub(crate) fn serve(app: Arc<App>, service: Service, listener: TcpListener) -> a
     let data = web::Data::from(app.clone());
     let bridge = web::Data::new(Bridge::new(service, &app.config));
     let stall = app.config.stall;
-    let callers = web::Data::new(Callers::new(&app.config));
+    let callers = web::Data::new(gate::Callers::new(&app.config));
     let server = HttpServer::new(move || {
         actix_web::App::new()
             .app_data(data.clone())
@@ -154,9 +148,9 @@ pub(crate) fn serve(app: Arc<App>, service: Service, listener: TcpListener) -> a
             .app_data(bridge.clone())
             .configure(json::limits)
             .configure(routes)
-            .wrap(from_fn(run_to_the_end))
+            .wrap(from_fn(gate::gate))
             .wrap(cors(&data))
-            .wrap(from_fn(answer))
+            .wrap(from_fn(gate::answer))
             .wrap(TracingLogger::<RequestSpan>::new())
     });
     let server = server
@@ -184,7 +178,11 @@ fn cors(app: &App) -> Cors {
         .allow_any_header()
         .expose_headers(["X-Request-Id", "Retry-After", "Idempotent-Replayed"])
         .max_age(3600);
+    let config = app.config.clone();
     match &app.config.cors_origins {
+        // An open server trusts whoever reaches it, and a page of the web is not to.
+        _ if config.is_open => cors
+            .allowed_origin_fn(move |origin, _| origin.to_str().is_ok_and(|origin| is_known_origin(&config, origin))),
         None => cors.allow_any_origin(),
         Some(origins) => origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin)),
     }
@@ -208,79 +206,4 @@ impl RootSpanBuilder for RequestSpan {
     }
 
     fn on_request_end<B: MessageBody>(_: Span, _: &Result<ServiceResponse<B>, actix_web::Error>) {}
-}
-
-/// What changes something runs to its end, whoever still listens: a caller that hangs up leaves
-/// nothing half-done.
-async fn run_to_the_end(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let app = request.app_data::<web::Data<App>>().cloned();
-    match app.filter(|_| !request.method().is_safe() && request.path().starts_with("/api/")) {
-        Some(app) => {
-            let work = app.tasks.track_future(next.call(request)).in_current_span();
-            let broken = |error| ApiError::Internal(anyhow::Error::new(error).context("a handler broke"));
-            actix_web::rt::spawn(work).await.map_err(broken)?
-        }
-        None => next.call(request).await,
-    }
-}
-
-/// Refuses callers that are too many, gives every answer its request id, and counts it.
-async fn answer(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let id = request.extensions().get::<RequestId>().map(|id| id.simple().to_string());
-    let app = request.app_data::<web::Data<App>>().cloned();
-    let callers = request.app_data::<web::Data<Callers>>().cloned();
-    let mut response = match callers.and_then(|callers| callers.too_many(&request)) {
-        Some(refused) => request.into_response(refused.error_response()),
-        None => next.call(request).await?.map_into_boxed_body(),
-    };
-    if let Some(id) = id.and_then(|id| HeaderValue::from_str(&id).ok()) {
-        response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
-    }
-    if let Some(app) = app {
-        let class = ["1xx", "2xx", "3xx", "4xx", "5xx"][usize::from(response.status().as_u16() / 100).clamp(1, 5) - 1];
-        app.telemetry.http.with_label_values(&[class]).inc();
-    }
-    Ok(response)
-}
-
-/// How many requests each caller made lately. Who showed a credential of ours lately is known by
-/// it; the others go by their address, so that a made-up key earns nothing.
-struct Callers(Limiter<Bucket>);
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Bucket {
-    Address(IpAddr),
-    Operator,
-    Program(ApiKeyId),
-    Person(UserId),
-}
-
-impl Callers {
-    fn new(config: &Config) -> Self {
-        let rate = config.http_rate.and_then(NonZeroU32::new);
-        Self(Limiter::new(rate.map(Quota::per_second)))
-    }
-
-    fn too_many(&self, request: &ServiceRequest) -> Option<ApiError> {
-        // Polling clients ask often; their handshakes have a limit of their own.
-        if !self.0.is_on() || request.path().starts_with("/socket.io") {
-            return None;
-        }
-        let app = request.app_data::<web::Data<App>>()?;
-        let shown = credential(app, request.request()).ok().flatten();
-        let known = shown.and_then(|credential| recall(app, &credential));
-        let bucket = match known.map(|identity| identity.who) {
-            Some(Who::Operator) => Bucket::Operator,
-            Some(Who::Program(key, _)) => Bucket::Program(key),
-            Some(Who::Person(person)) => Bucket::Person(person.user.id),
-            Some(Who::Anyone) | None => Bucket::Address(address(app, request.request())?),
-        };
-        self.0.count(&bucket).err().map(|after| ApiError::TooMany { after })
-    }
 }

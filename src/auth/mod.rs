@@ -9,6 +9,7 @@ pub mod attempts;
 pub mod identity;
 pub mod limiter;
 pub mod login;
+pub mod origin;
 pub mod password;
 pub mod token;
 
@@ -19,7 +20,7 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::HeaderMap;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use entity::ids::AccountId;
 
 use self::access::Need;
@@ -61,11 +62,18 @@ impl FromRequest for Caller {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move { call(&request).await })
+        Box::pin(async move {
+            let known = request.extensions().get::<Self>().cloned();
+            match known {
+                Some(caller) => Ok(caller),
+                None => call(&request).await,
+            }
+        })
     }
 }
 
-async fn call(request: &HttpRequest) -> Result<Caller, ApiError> {
+/// Decides who makes the request, and whether they may.
+pub async fn call(request: &HttpRequest) -> Result<Caller, ApiError> {
     let forbidden = || ApiError::Forbidden { code: "forbidden", message: "your role or key does not allow that" };
     let need = request.match_pattern().and_then(|pattern| access::need(request.method().as_str(), &pattern));
     let need = need.ok_or_else(forbidden)?;
@@ -99,12 +107,15 @@ pub fn credential(app: &App, request: &HttpRequest) -> Result<Option<String>, Ap
 /// Where the request comes from: the peer, or whom the proxy before us names.
 #[must_use]
 pub fn address(app: &App, request: &HttpRequest) -> Option<IpAddr> {
-    let named = header(request.headers(), "x-forwarded-for").filter(|_| app.config.behind_proxy);
+    // The last value of the last line is the proxy's own; the others anybody may have written.
+    let lines = request.headers().get_all("x-forwarded-for").filter(|_| app.config.behind_proxy);
+    let named = lines.last().and_then(|line| line.to_str().ok());
     let last = named.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
     last.or_else(|| request.peer_addr().map(|peer| peer.ip()))
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// A header's value, if it is text.
+pub fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 

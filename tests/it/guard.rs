@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{Binary, TestApp};
+use crate::harness::{Binary, TestApp, guarded};
 
 const KEY: &str = "a-key-of-the-administrator";
 
@@ -53,7 +53,7 @@ async fn browsers_may_call_from_anywhere_or_from_the_listed_origins() {
         let request = request.header("Origin", origin).header("Access-Control-Request-Method", "POST");
         app.client.run(request.header("Access-Control-Request-Headers", "content-type,idempotency-key")).await
     };
-    let anywhere = TestApp::start().await;
+    let anywhere = guarded(&[]).await;
     let answer = preflight(&anywhere, "https://clinic.example").await;
     assert_eq!(answer.headers["Access-Control-Allow-Origin"], "https://clinic.example");
     assert_eq!(answer.headers["Access-Control-Allow-Credentials"], "true");

@@ -17,6 +17,7 @@ mod clients;
 mod connections;
 mod crash;
 mod faults;
+mod gate;
 mod guard;
 mod house_rules;
 mod inbox;

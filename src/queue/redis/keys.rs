@@ -19,7 +19,7 @@ pub struct AccountKeys {
     /// Sorted set: members whose time has not come, scored by that time in milliseconds.
     pub delayed: String,
     /// Hash: `epoch`, `pace` (JSON), `next_at` (milliseconds), `claim` (a member), `ranks` (of all
-    /// members added up, modulo a prime).
+    /// members, each modulo a prime, added up).
     pub state: String,
     /// Hash, while the line is being rebuilt: `token` (which rebuild counts), `ranks`.
     pub rebuild: String,

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long what was sent may stay unacknowledged before the system gives the connection up.
 const UNHEARD: Duration = Duration::from_secs(10);
 /// Connections, each for any number of commands.
-const LINKS: usize = 4;
+const LINKS: usize = 2;
 /// Commands in a row that may wait in vain.
 const IN_VAIN: u32 = 2;
 

@@ -15,7 +15,7 @@ use redis::{FromRedisValue, Script, ScriptInvocation};
 
 use self::keys::Keys;
 use self::links::Links;
-use super::{Builder, Claim, Entry, Overview, Placed, Queue, Rebuild, Settled, Settlement, Turn, Unavailable};
+use super::{Builder, Claim, Entry, Overview, Placed, Queue, RANKS, Rebuild, Settled, Settlement, Turn, Unavailable};
 use crate::pacing::Pace;
 
 /// Messages per call of a script: a few milliseconds of Redis at most.
@@ -147,7 +147,7 @@ impl Queue for RedisQueue {
         let reply: Vec<String> = self.run(&OVERVIEW, account, |_| {}).await?;
         let [ready, delayed, ranks, pace, claim] = &reply[..] else { return Ok(None) };
         let count = |text: &String| text.parse().map_err(|_| garbled("overview"));
-        let ranks = ranks.parse().map_err(|_| garbled("overview"))?;
+        let ranks = ranks.parse::<i64>().map_err(|_| garbled("overview"))?.rem_euclid(RANKS);
         let in_flight = if claim.is_empty() {
             None
         } else {

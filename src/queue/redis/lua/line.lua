@@ -9,15 +9,15 @@ end
 
 -- Adds a member to a line's two sets, unless it is there; `due` in ms or ''. Answers its weight, or 0.
 local function add(ready, delayed, member, due)
-  if redis.call('ZSCORE', ready, member) or redis.call('ZSCORE', delayed, member) then
-    return 0
-  end
+  local is_new
   if due == '' then
-    redis.call('ZADD', ready, string.sub(member, 1, 16), member)
+    -- Mostly nothing is delayed, and Redis answers that at once.
+    is_new = not redis.call('ZSCORE', delayed, member)
+      and redis.call('ZADD', ready, 'NX', string.sub(member, 1, 16), member) == 1
   else
-    redis.call('ZADD', delayed, due, member)
+    is_new = not redis.call('ZSCORE', ready, member) and redis.call('ZADD', delayed, 'NX', due, member) == 1
   end
-  return weight(member)
+  return is_new and weight(member) or 0
 end
 
 -- Takes a member out of a line's two sets. Answers its weight, or 0.
@@ -26,10 +26,9 @@ local function take(ready, delayed, member)
   return was_there and weight(member) or 0
 end
 
--- Adds to the sum of ranks that the hash at `key` keeps.
-local function count(key, ranks)
-  if ranks ~= 0 then
-    local sum = tonumber(redis.call('HGET', key, 'ranks') or '0')
-    redis.call('HSET', key, 'ranks', string.format('%.0f', (sum + ranks) % RANKS))
+-- Adds to the sum of weights that the hash at `key` keeps.
+local function count(key, weights)
+  if weights ~= 0 then
+    redis.call('HINCRBY', key, 'ranks', string.format('%.0f', weights))
   end
 end
