@@ -13,8 +13,17 @@ use tokio::sync::OnceCell;
 
 use super::eventually;
 
+/// A port that nobody uses, nor the one that a Redis Cluster adds to it. From below those that the
+/// system gives to whoever connects somewhere: one of these may be taken before the service is up.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let next = || {
+        let number = std::process::id().wrapping_mul(97).wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
+        12_000 + u16::try_from(number % 10_000).unwrap()
+    };
+    let mut ports = std::iter::repeat_with(next).take(10_000);
+    ports.find(|port| is_free(port) && is_free(&(port + 10_000))).expect("a port is free")
 }
 
 /// Whether the tests run as root, who needs no sudo, and whom PostgreSQL does not serve.
