@@ -3,13 +3,12 @@
 //! `schemathesis`, which holds the server to what it publishes.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::harness::{Company, TestApp, guarded, ready_account};
+use crate::harness::{Company, TestApp, free_port, guarded, ready_account};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
@@ -65,7 +64,7 @@ async fn the_stock_client_hears_the_whole_story_in_its_three_modes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stock_client_comes_back_after_a_restart() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let mut app = guarded(&[("ANDANTE_BIND", &format!("127.0.0.1:{port}"))]).await;
     let company = Company::register(&app.client, "clinic").await;
     let account = ready_account(&company.admin, json!({})).await;

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Binary, Client, Redis, TestApp, eventually, never, ready_account};
+use crate::harness::{Binary, Client, Redis, TestApp, eventually, free_port, never, ready_account};
 
 fn id_of(answer: &Value) -> String {
     answer["messageId"].as_str().unwrap().to_owned()
@@ -85,7 +85,7 @@ async fn accounts_that_are_disconnected_while_the_server_starts_stay_so() {
     let start: DateTime<Utc> = "2026-03-02T09:00:00Z".parse().unwrap();
     let (clock, later) = (Clock::manual(start), start + TimeDelta::seconds(20));
     // A place that is known before the server says where it listens.
-    let bind = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let bind = format!("127.0.0.1:{}", free_port());
     let mut app = TestApp::on(&[("ANDANTE_BIND", &bind)], clock.clone()).await;
     let mut accounts = Vec::new();
     while accounts.len() < ACCOUNTS {

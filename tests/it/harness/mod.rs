@@ -15,7 +15,7 @@ pub use disk::Disk;
 pub use people::{Company, Manager, PASSWORD, guarded, login};
 pub use process::{Unheard, refusal};
 pub use proxy::Proxy;
-pub use services::{Postgres, Redis};
+pub use services::{Postgres, Redis, free_port};
 pub use socket::{Entrance, Socket, mark};
 
 use std::time::Duration;

@@ -15,7 +15,7 @@ use super::eventually;
 
 /// A port that nobody uses, nor the one that a Redis Cluster adds to it. From below those that the
 /// system gives to whoever connects somewhere: one of these may be taken before the service is up.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static TRIED: AtomicU32 = AtomicU32::new(0);
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     let next = || {
