@@ -112,7 +112,7 @@ pub enum ApiError {
         /// How long to wait.
         after: Duration,
     },
-    /// 503: nothing was changed; try again.
+    /// 503: try again.
     #[error("{0}")]
     Unavailable(&'static str),
     /// 500.
@@ -124,6 +124,12 @@ impl ApiError {
     /// The error about one field.
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Fields(vec![Detail { field: field.into(), message: message.into() }])
+    }
+
+    /// The database can't be written now. What was asked for may be in it, if it left in the middle.
+    #[must_use]
+    pub fn unwritable() -> Self {
+        Self::Unavailable("the database can't be reached; try again, and send under the same Idempotency-Key")
     }
 
     /// The stable word.
@@ -199,7 +205,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Down(cause) => {
                 tracing::error!(%cause, "the database does not answer");
-                Self::Unavailable("the database can't be reached; nothing was changed, try again")
+                Self::unwritable()
             }
             StoreError::Broken(_) => Self::Internal(error.into()),
         }

@@ -59,6 +59,8 @@ pub enum Accepted {
     },
     /// Its key was used for another request.
     KeyTaken,
+    /// Those before it were accepted; then the database could not be written any more.
+    NotNow,
 }
 
 impl Accepted {
@@ -73,7 +75,17 @@ pub async fn accept(app: &App, account: &Arc<Account>, drafts: Vec<Draft>) -> Re
     let mut drafts = drafts.into_iter().peekable();
     while drafts.peek().is_some() {
         let chunk: Vec<Draft> = drafts.by_ref().take(CHUNK).collect();
-        accepted.extend(accept_chunk(app, account, chunk).await?);
+        let count = chunk.len();
+        match accept_chunk(app, account, chunk).await {
+            Ok(some) => accepted.extend(some),
+            // What was accepted is, whatever becomes of the rest.
+            Err(error) if !accepted.is_empty() => {
+                tracing::warn!(account.id = %account.id, %error, "a part of many was not accepted");
+                accepted.extend(std::iter::repeat_n(Accepted::NotNow, count + drafts.len()));
+                break;
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(accepted)
 }

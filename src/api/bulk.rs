@@ -7,8 +7,10 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use entity::ids::AccountId;
 use futures_util::future::LocalBoxFuture;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use super::accounts::find;
 use super::draft::{NewMessage, first_bytes};
@@ -22,6 +24,8 @@ use crate::store::account::Account;
 
 /// Messages of one bulk request.
 const BULK: usize = 10_000;
+/// Bytes of one of them: as much as a request for one message may have.
+const ENTRY: usize = 256 * 1024;
 
 /// Up to 10,000 messages to send from one account.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -31,7 +35,34 @@ pub struct Bulk {
     account_id: String,
     /// Read one by one, so that a bad one spoils no other.
     #[schema(value_type = Vec<NewMessage>, max_items = 10000)]
-    messages: Vec<Value>,
+    #[serde(deserialize_with = "some")]
+    messages: Vec<Box<RawValue>>,
+}
+
+/// Keeps the entries as they were written, and of too many no more than tell that they are: what a
+/// request takes is in proportion to its size, whatever is in it.
+fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Box<RawValue>>, D::Error> {
+    struct Some;
+    impl<'de> Visitor<'de> for Some {
+        type Value = Vec<Box<RawValue>>;
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("messages")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut some = Vec::new();
+            while some.len() <= BULK {
+                match entries.next_element()? {
+                    Option::Some(entry) => some.push(entry),
+                    None => return Ok(some),
+                }
+            }
+            while entries.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(some)
+        }
+    }
+    deserializer.deserialize_seq(Some)
 }
 
 /// A bulk request's body, which may be larger than others.
@@ -90,9 +121,7 @@ pub async fn bulk(
     if messages.is_empty() || messages.len() > BULK {
         return Err(ApiError::field("messages", "must be 1 to 10000"));
     }
-    let asked = (account.id, &messages);
-    let whole =
-        header_key(request.headers())?.map(|key| (key, first_bytes(&serde_json::to_vec(&asked).unwrap_or_default())));
+    let whole = header_key(request.headers())?.map(|key| (key, hash_of_all(account.id, &messages)));
     if let Some((key, hash)) = &whole {
         refuse_if_taken(&app, &caller, key, *hash, messages.len()).await?;
     }
@@ -102,7 +131,7 @@ pub async fn bulk(
         .into_iter()
         .enumerate()
         .map(|(index, value)| {
-            let mut draft = read_entry(value, &account, now).map_err(|error| error.body())?;
+            let mut draft = read_entry(&value, &account, now).map_err(|error| error.body())?;
             draft.user = caller.user().map(|user| user.id);
             if let Some((key, hash)) = &whole {
                 draft.key = Some((key_of(key, index), *hash));
@@ -120,6 +149,7 @@ pub async fn bulk(
                 is_repeat &= again;
                 BulkResult::Accepted(view_of(&app, account.id, id, standing))
             }
+            Ok(Some(Accepted::NotNow)) => BulkResult::Refused(ApiError::unwritable().body()),
             Ok(_) => BulkResult::Refused(key_taken().body()),
             Err(error) => BulkResult::Refused(error),
         })
@@ -143,8 +173,21 @@ async fn refuse_if_taken(app: &Arc<App>, caller: &Caller, key: &str, hash: i64, 
     if found.iter().any(|(_, _, other)| *other != hash) { Err(key_taken()) } else { Ok(()) }
 }
 
-fn read_entry(value: Value, account: &Account, now: DateTime<Utc>) -> Result<Draft, ApiError> {
-    let message: NewMessage = serde_json::from_value(value)
+/// The first eight bytes of the SHA-256 of what is asked for as a whole.
+fn hash_of_all(account: AccountId, messages: &[Box<RawValue>]) -> i64 {
+    let mut digest = Sha256::new_with_prefix(account.to_string());
+    for message in messages {
+        digest.update(message.get());
+        digest.update([0]);
+    }
+    first_bytes(&digest.finalize())
+}
+
+fn read_entry(value: &RawValue, account: &Account, now: DateTime<Utc>) -> Result<Draft, ApiError> {
+    if value.get().len() > ENTRY {
+        return Err(ApiError::TooLarge { limit: ENTRY });
+    }
+    let message: NewMessage = serde_json::from_str(value.get())
         .map_err(|why| ApiError::Fields(vec![Detail { field: "messages".to_owned(), message: why.to_string() }]))?;
     message.draft(account, now)
 }

@@ -134,10 +134,9 @@ fn fill(template: &str, variables: &HashMap<String, Value>) -> Result<String, Ap
 pub(super) fn hash_of(account: AccountId, draft: &Draft) -> i64 {
     let asked =
         (account, draft.to.as_str(), &draft.text, draft.priority, draft.send_at, draft.expires_at, &draft.reference);
-    first_bytes(&serde_json::to_vec(&asked).unwrap_or_default())
+    first_bytes(&Sha256::digest(serde_json::to_vec(&asked).unwrap_or_default()))
 }
 
-pub(super) fn first_bytes(bytes: &[u8]) -> i64 {
-    let digest = Sha256::digest(bytes);
+pub(super) fn first_bytes(digest: &[u8]) -> i64 {
     digest.iter().take(8).fold(0, |hash, byte| hash << 8 | i64::from(*byte))
 }

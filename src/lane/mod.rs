@@ -26,6 +26,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use entity::ids::AccountId;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -57,6 +58,8 @@ pub struct Lanes {
     stop: CancellationToken,
     places: Places,
     one_by_one: OneByOne,
+    /// A lane broke: the watchdog looks at once.
+    broken: Notify,
     /// Looks after the queues of accounts without a lane.
     pub strangers: Strangers,
 }
@@ -79,6 +82,7 @@ impl Lanes {
             stop,
             places: Places::new(),
             one_by_one: OneByOne::default(),
+            broken: Notify::new(),
             strangers: Strangers::default(),
         }
     }

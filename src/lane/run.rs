@@ -48,6 +48,21 @@ pub(super) struct Lane {
     is_in_doubt: bool,
 }
 
+/// A lane that breaks is overdue at once.
+struct Broken {
+    app: Arc<App>,
+    signals: Arc<Signals>,
+}
+
+impl Drop for Broken {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.signals.promise(self.app.clock.now());
+            self.app.lanes.broken.notify_one();
+        }
+    }
+}
+
 /// What a step of the loop came to.
 pub(super) enum Step {
     /// Go on at once.
@@ -64,6 +79,7 @@ pub(super) enum Step {
 pub(super) async fn run(app: Arc<App>, account: Arc<Account>, signals: Arc<Signals>) {
     let probed_at = app.clock.now();
     let _done = signals.done.clone().drop_guard();
+    let _broken = Broken { app: app.clone(), signals: signals.clone() };
     let (id, epoch) = (account.id, account.epoch);
     let (failures, planned, is_in_doubt) = (0, None, false);
     let mut lane = Lane { app, id, account, epoch, signals, failures, planned, probed_at, is_in_doubt };

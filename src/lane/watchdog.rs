@@ -1,5 +1,6 @@
 //! Notices a lane that is not heard of by the instant it promised, whatever the reason (a panic, a
-//! call that never returns), restarts it and counts it. What was in flight ends as uncertain.
+//! call that never returns), restarts it and counts it; one that broke, at once. What was in flight
+//! ends as uncertain.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,9 @@ pub async fn run(app: &Arc<App>) {
             app.lanes.restart(app, account);
         }
         let soonest = now + BREATH;
-        app.clock.sleep_until(next.unwrap_or(now + PATIENCE).clamp(soonest, now + PATIENCE)).await;
+        tokio::select! {
+            () = app.clock.sleep_until(next.unwrap_or(now + PATIENCE).clamp(soonest, now + PATIENCE)) => {}
+            () = app.lanes.broken.notified() => {}
+        }
     }
 }

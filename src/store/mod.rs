@@ -245,7 +245,7 @@ async fn sqlite(path: &Path) -> anyhow::Result<Opened> {
         options
     };
     let cannot = || format!("can't open {}", path.display());
-    let writer = Writer::open(options(1, "OFF")).await.with_context(cannot)?;
+    let writer = Writer::open_file(options(1, "OFF"), path).await.with_context(cannot)?;
     let reader = Database::connect(options(SQLITE_READERS, "ON")).await.with_context(cannot)?;
     Ok((writer, Reader::new(reader, SQLITE_READERS), Some(lock)))
 }

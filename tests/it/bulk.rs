@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, TestApp};
+use crate::harness::{Answer, Binary, TestApp};
 
 async fn bulk(app: &TestApp, key: Option<&str>, account: &str, messages: Value) -> Answer {
     let mut request = app.client.request(Method::POST, "/api/messages/bulk");
@@ -93,4 +93,33 @@ async fn a_template_is_filled_and_what_it_lacks_is_named() {
     assert!(refused["details"][0]["message"].as_str().unwrap().contains("{{name}}"), "{refused}");
     post("Dear {{name", json!({"name": "x"})).await.refused(400, "invalid_request");
     post("{{x}}", json!({"x": "y".repeat(5_000)})).await.refused(400, "invalid_request");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_request_takes_is_in_proportion_to_its_size() {
+    let server = Binary::start(&[]);
+    let account = server.client.create(json!({"name": "A"})).await;
+    let memory = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
+    };
+    let before = memory();
+    for entry in ["1", "{\"a\":0}", "[[],[],[],[],[],[],[],[]]"] {
+        let body = format!(
+            "{{\"accountId\":\"{account}\",\"messages\":[{}]}}",
+            vec![entry; 30_000_000 / (entry.len() + 1)].join(",")
+        );
+        let request = server.client.request(Method::POST, "/api/messages/bulk");
+        let request = request.header("Content-Type", "application/json").body(body);
+        server.client.run(request).await.refused(400, "invalid_request");
+    }
+    let took = memory() - before;
+    assert!(took < 200, "30 MB took {took} MB");
+    // Nor is one entry among few any larger than a request of its own may be.
+    let large = json!({"to": "77777777777", "message": "m", "variables": {"a": vec![json!([]); 200_000]}});
+    let messages = json!([large, {"to": "77777777777", "message": "m"}]);
+    let answer = server.client.post("/api/messages/bulk", json!({"accountId": account, "messages": messages})).await;
+    let answer = answer.expect(202);
+    assert_eq!((&answer["results"][0]["code"], &answer["accepted"]), (&json!("too_large"), &json!(1)));
 }

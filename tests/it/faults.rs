@@ -141,3 +141,26 @@ async fn while_the_database_is_away_nobody_new_is_let_in_and_nobody_is_told_that
     .await;
     app.client.with_key(&other).get("/api/auth/me").await.expect(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_wrote_into_redis_is_taken_for_lost() {
+    let redis = Redis::start().await;
+    let app = TestApp::with(&[("REDIS_URL", &redis.url())]).await;
+    let account = ready_account(&app.client, json!({"limits": {"delayMs": [0, 0]}})).await;
+    let client = redis::Client::open(redis.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let key = |what: &str| format!("andante:{{{account}}}:{what}");
+    let mut spoil = async |spoiled: redis::Pipeline| spoiled.query_async::<()>(&mut connection).await.unwrap();
+    let mut wrong_type = redis::pipe();
+    wrong_type.del(key("ready")).set(key("ready"), "x");
+    let mut bad_pace = redis::pipe();
+    bad_pace.hset(key("state"), "pace", "{bad");
+    let mut bad_claim = redis::pipe();
+    bad_claim.hset(key("state"), "claim", "zzz");
+    for spoiled in [wrong_type, bad_pace, bad_claim] {
+        spoil(spoiled).await;
+        let sent = app.client.send(&account, "77777777777", "m").await;
+        app.client.reaches(sent["messageId"].as_str().unwrap(), &["sent"]).await;
+    }
+    assert_eq!(app.client.account(&account).await["queueLength"], 0);
+}

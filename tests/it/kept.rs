@@ -129,3 +129,49 @@ async fn what_comes_in_while_a_right_is_missing_is_written_later() {
     let refuse = "REVOKE INSERT, UPDATE ON ALL TABLES IN SCHEMA public FROM $USER";
     nothing_that_comes_in_is_lost(refuse, "GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO $USER").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_file_that_was_removed_or_replaced_takes_nothing_more() {
+    for is_replaced in [false, true] {
+        let folder = tempfile::TempDir::new().unwrap();
+        let data = folder.path().display().to_string();
+        let app = TestApp::with(&[("ANDANTE_DATA_DIR", &data)]).await;
+        let account = app.client.create(json!({"name": "A"})).await;
+        app.client.send(&account, "77777777777", "kept").await;
+        std::fs::rename(folder.path().join("andante.db"), folder.path().join("elsewhere.db")).unwrap();
+        if is_replaced {
+            std::fs::write(folder.path().join("andante.db"), "").unwrap();
+        }
+        let body = json!({"accountId": account, "to": "77777777777", "message": "into nothing"});
+        app.client.post("/api/messages/send", body).await.refused(503, "unavailable");
+        assert_eq!(app.client.get("/health").await.expect(503)["checks"]["database"], "down");
+        if is_replaced {
+            std::fs::remove_file(folder.path().join("andante.db")).unwrap();
+        }
+        std::fs::rename(folder.path().join("elsewhere.db"), folder.path().join("andante.db")).unwrap();
+        app.client.send(&account, "77777777777", "kept as well").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_that_breaks_off_says_which_messages_were_accepted() {
+    let url = Postgres::database().await;
+    let app = TestApp::with(&[("DATABASE_URL", &url)]).await;
+    let account = app.client.create(json!({"name": "A"})).await;
+    let admin = Database::connect(url.as_str()).await.unwrap();
+    // The database breaks at one message of the third part, and would again.
+    for statement in [
+        "CREATE FUNCTION give_up() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN RAISE EXCEPTION 'no more' USING ERRCODE = 'disk_full'; END $$",
+        "CREATE TRIGGER full_up BEFORE INSERT ON message FOR EACH ROW WHEN (NEW.text = 'm2500') EXECUTE FUNCTION give_up()",
+    ] {
+        admin.execute_unprepared(statement).await.unwrap();
+    }
+    let messages: Vec<_> = (0..4_000).map(|i| json!({"to": "77777777777", "message": format!("m{i}")})).collect();
+    let answer = app.client.post("/api/messages/bulk", json!({"accountId": account, "messages": messages})).await;
+    let answer = answer.expect(202);
+    assert_eq!((&answer["accepted"], &answer["refused"]), (&json!(2_000), &json!(2_000)));
+    assert_eq!(answer["results"][1_999]["queued"], true);
+    assert_eq!(answer["results"][2_000]["code"], "unavailable");
+    assert_eq!(app.client.count(&account, "queued").await, 2_000);
+}

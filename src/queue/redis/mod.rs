@@ -62,7 +62,22 @@ impl RedisQueue {
             call.key(key);
         }
         fill(&mut call);
-        self.links.with(async |connection| call.invoke_async(connection).await).await
+        let reply = self.links.with(async |connection| call.invoke_async(connection).await).await;
+        let is_foreign = |Unavailable(error): &Unavailable| {
+            error.downcast_ref::<redis::RedisError>().is_some_and(|error| error.code() == Some("WRONGTYPE"))
+        };
+        if reply.as_ref().is_err_and(is_foreign) {
+            self.forget(account).await?;
+        }
+        reply
+    }
+
+    /// What was read, if it can be. What can't is nobody's word: it is forgotten, and so restored.
+    async fn legible<T>(&self, account: AccountId, read: Result<T, Unavailable>) -> Result<T, Unavailable> {
+        if read.is_err() {
+            self.forget(account).await?;
+        }
+        read
     }
 }
 
@@ -95,17 +110,8 @@ impl Queue for RedisQueue {
                 call.arg(epoch).arg(now.timestamp_millis()).arg(provisional_next_at.timestamp_millis());
             })
             .await?;
-        match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["take", member, pace] => {
-                let (rank, message) = read_member(member)?;
-                Ok(Turn::Take(Claim { account, message, rank, epoch, pace: read_pace(pace)? }))
-            }
-            ["not_before", at] => Ok(Turn::NotBefore(read_ms(at)?)),
-            ["empty"] => Ok(Turn::Empty),
-            ["forgotten"] => Ok(Turn::Forgotten),
-            ["lost"] => Ok(Turn::Lost),
-            _ => Err(garbled("claim")),
-        }
+        let turn = read_turn(account, epoch, &reply);
+        self.legible(account, turn).await
     }
 
     async fn settle(&self, claim: Claim, how: Settlement) -> Result<Settled, (Claim, Unavailable)> {
@@ -145,17 +151,8 @@ impl Queue for RedisQueue {
 
     async fn overview(&self, account: AccountId) -> Result<Option<Overview>, Unavailable> {
         let reply: Vec<String> = self.run(&OVERVIEW, account, |_| {}).await?;
-        let [ready, delayed, ranks, pace, claim] = &reply[..] else { return Ok(None) };
-        let count = |text: &String| text.parse().map_err(|_| garbled("overview"));
-        let ranks = ranks.parse::<i64>().map_err(|_| garbled("overview"))?.rem_euclid(RANKS);
-        let in_flight = if claim.is_empty() {
-            None
-        } else {
-            let (rank, message) = read_member(claim)?;
-            Some(Entry { message, rank, due_at: None })
-        };
-        let (ready, delayed) = (count(ready)?, count(delayed)?);
-        Ok(Some(Overview { ready, delayed, in_flight, ranks, pace: read_pace(pace)? }))
+        let overview = read_overview(&reply);
+        self.legible(account, overview).await
     }
 
     async fn list(&self, account: AccountId, limit: usize) -> Result<Vec<MessageId>, Unavailable> {
@@ -226,6 +223,34 @@ impl Queue for RedisQueue {
         let ask = redis::cmd("PING");
         self.links.with(async |connection| ask.query_async::<String>(connection).await).await.map(drop)
     }
+}
+
+fn read_turn(account: AccountId, epoch: i64, reply: &[String]) -> Result<Turn, Unavailable> {
+    match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["take", member, pace] => {
+            let (rank, message) = read_member(member)?;
+            Ok(Turn::Take(Claim { account, message, rank, epoch, pace: read_pace(pace)? }))
+        }
+        ["not_before", at] => Ok(Turn::NotBefore(read_ms(at)?)),
+        ["empty"] => Ok(Turn::Empty),
+        ["forgotten"] => Ok(Turn::Forgotten),
+        ["lost"] => Ok(Turn::Lost),
+        _ => Err(garbled("claim")),
+    }
+}
+
+fn read_overview(reply: &[String]) -> Result<Option<Overview>, Unavailable> {
+    let [ready, delayed, ranks, pace, claim] = reply else { return Ok(None) };
+    let number = |text: &String| text.parse::<i64>().map_err(|_| garbled("overview"));
+    let in_flight = if claim.is_empty() {
+        None
+    } else {
+        let (rank, message) = read_member(claim)?;
+        Some(Entry { message, rank, due_at: None })
+    };
+    let (ready, delayed) = (number(ready)?.unsigned_abs(), number(delayed)?.unsigned_abs());
+    let ranks = number(ranks)?.rem_euclid(RANKS);
+    Ok(Some(Overview { ready, delayed, in_flight, ranks, pace: read_pace(pace)? }))
 }
 
 fn put(call: &mut ScriptInvocation<'_>, entries: &[Entry]) {
