@@ -117,6 +117,11 @@ impl Stage {
                 Some(answer) if answer.status.is_success() => {
                     let id = |result: &Value| result["messageId"].as_str().map(str::to_owned);
                     let results = answer.body["results"].as_array().cloned().unwrap_or_else(|| vec![answer.body]);
+                    // One that broke off is asked for again, until all of it is accepted.
+                    if results.iter().any(|result| result["code"] == "unavailable") {
+                        pause(Duration::from_millis(200)).await;
+                        continue;
+                    }
                     self.ledger().accept(order, &results.iter().map(id).collect::<Vec<_>>());
                     times -= 1;
                 }
