@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use entity::ids::{AccountId, CompanyId};
+use entity::ids::{AccountId, CompanyId, LoginId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -116,14 +116,14 @@ impl App {
 
     /// People, keys or grants changed: every node looks again who somebody is.
     pub fn people_changed(&self, company: CompanyId) {
-        self.identities.forget();
+        self.identities.forget(company);
         self.bus.tell(company, None, Event::PeopleChanged);
     }
 
-    /// A user or a key may not call any more, and its sockets are cut.
-    pub fn shut_out(&self, company: CompanyId, whom: impl ToString) {
+    /// A user or a key may not call any more, and its sockets are cut, but for those of one login.
+    pub fn shut_out(&self, company: CompanyId, whom: impl ToString, but: Option<LoginId>) {
         self.people_changed(company);
-        self.bus.tell(company, None, Event::ShutOut { whom: whom.to_string() });
+        self.bus.tell(company, None, Event::ShutOut { whom: whom.to_string(), but });
     }
 
     /// The link that pairs the account.

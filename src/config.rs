@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use crate::host::is_loopback;
 use crate::pacing::{Limits, Presets};
+use crate::phone::Region;
 
 /// One setting, as the README's table shows it.
 #[derive(Debug)]
@@ -139,6 +140,12 @@ pub const SETTINGS: &[Setting] = &[
         "What an account is when the request does not say: `simulator` or `telegram`.",
     ),
     setting(
+        "phone_region",
+        "ANDANTE_PHONE_REGION",
+        "",
+        "The country, such as `KZ`, `KG` or `RU`, whose phone numbers are taken without its code, as people dial them there. Empty: none.",
+    ),
+    setting(
         "telegram_api_url",
         "ANDANTE_TELEGRAM_API_URL",
         "https://api.telegram.org",
@@ -242,6 +249,7 @@ struct Raw {
     socket_handshakes: u32,
     stall_seconds: u64,
     default_provider: String,
+    phone_region: String,
     telegram_api_url: String,
     send_deadline_seconds: u64,
     connect_deadline_seconds: u64,
@@ -300,6 +308,8 @@ pub struct Config {
     pub stall: Duration,
     /// What an account is when the request does not say.
     pub default_provider: Provider,
+    /// The country whose numbers are taken without its code.
+    pub phone_region: Option<Region>,
     /// Where the Telegram Bot API is, without a slash at the end.
     pub telegram_api_url: String,
     /// How long a gateway may take for one message.
@@ -464,6 +474,10 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
             .default_provider
             .parse()
             .map_err(|_| anyhow!("default_provider must be simulator or telegram, not {:?}", raw.default_provider))?,
+        phone_region: (!raw.phone_region.is_empty())
+            .then(|| raw.phone_region.to_ascii_uppercase().parse())
+            .transpose()
+            .map_err(|_| anyhow!("phone_region must be a country such as KZ, KG or RU, not {:?}", raw.phone_region))?,
         telegram_api_url: web_url("telegram_api_url", &raw.telegram_api_url)?.unwrap_or_default(),
         send_deadline: Duration::from_secs(raw.send_deadline_seconds),
         connect_deadline: Duration::from_secs(raw.connect_deadline_seconds),
@@ -552,6 +566,7 @@ mod tests {
             ("ANDANTE_HTTP_RATE", "many", "whole number"),
             ("ANDANTE_SHUTDOWN_SECONDS", "soon", "wrong type"),
             ("ANDANTE_LOGIN_HOURS", "0", "login_hours"),
+            ("ANDANTE_PHONE_REGION", "Kazakhstan", "phone_region"),
         ] {
             let error = read("", &[(name, value)]).err().unwrap();
             assert!(error.contains(said), "{name}={value}: {error}");

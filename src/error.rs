@@ -6,8 +6,10 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ContentType, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
+use entity::ids::AccountId;
 use serde::Serialize;
 
+use crate::lane::change::NotConnected;
 use crate::lane::restore::RestoreError;
 use crate::pacing::policy::BadLimit;
 use crate::queue::Unavailable;
@@ -24,9 +26,19 @@ pub struct ErrorBody {
     /// A stable word for a program.
     #[schema(example = "account_not_found")]
     pub code: String,
-    /// Which fields, if it is about fields.
+    /// Which fields, if it is about fields; or what there is to choose from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub details: Option<Vec<Detail>>,
+    pub details: Option<Details>,
+}
+
+/// What an error is about.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum Details {
+    /// Fields.
+    Fields(Vec<Detail>),
+    /// Accounts to choose from.
+    Accounts(Vec<Choice>),
 }
 
 /// What is wrong with one field.
@@ -38,20 +50,27 @@ pub struct Detail {
     pub message: String,
 }
 
+/// An account that the caller may choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Choice {
+    /// Its id.
+    pub account_id: AccountId,
+    /// What people call it.
+    pub name: String,
+}
+
 /// Why a request is not answered with a success.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// 400: the request can't be read, or a parameter can't be.
-    #[error("{message}")]
+    /// 400: the request can't be read, or fields of it can't be.
+    #[error("{}", .details.iter().map(|d| format!("{} {}", d.field, d.message)).collect::<Vec<_>>().join("; "))]
     Bad {
         /// A stable word.
         code: &'static str,
-        /// A sentence.
-        message: String,
+        /// What is wrong, field by field.
+        details: Vec<Detail>,
     },
-    /// 400: fields that can't be.
-    #[error("{}", .0.iter().map(|d| format!("{} {}", d.field, d.message)).collect::<Vec<_>>().join("; "))]
-    Fields(Vec<Detail>),
     /// 400: the caller has to choose.
     #[error("{message}")]
     Choice {
@@ -60,7 +79,7 @@ pub enum ApiError {
         /// A sentence.
         message: &'static str,
         /// What there is to choose from.
-        choices: Vec<Detail>,
+        choices: Vec<Choice>,
     },
     /// 401.
     #[error("{0}")]
@@ -121,9 +140,14 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// A request that can't be read, and the part of it that can't.
+    pub fn bad(code: &'static str, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Bad { code, details: vec![Detail { field: field.into(), message: message.into() }] }
+    }
+
     /// The error about one field.
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Fields(vec![Detail { field: field.into(), message: message.into() }])
+        Self::bad("invalid_request", field, message)
     }
 
     /// The database can't be written now. What was asked for may be in it, if it left in the middle.
@@ -141,7 +165,6 @@ impl ApiError {
             | Self::Forbidden { code, .. }
             | Self::Conflict { code, .. }
             | Self::Refused { code, .. } => (*code).to_owned(),
-            Self::Fields(_) => "invalid_request".to_owned(),
             Self::Unauthorized(_) => "unauthorized".to_owned(),
             Self::NotFound(what) => format!("{}_not_found", what.replace(' ', "_")),
             Self::Method => "method_not_allowed".to_owned(),
@@ -157,9 +180,10 @@ impl ApiError {
     #[must_use]
     pub fn body(&self) -> ErrorBody {
         let details = match self {
-            Self::Fields(details) | Self::Choice { choices: details, .. } => Some(details.clone()),
+            Self::Bad { details, .. } => Some(Details::Fields(details.clone())),
+            Self::Choice { choices, .. } => Some(Details::Accounts(choices.clone())),
             Self::Refused { field, message, .. } => {
-                Some(vec![Detail { field: (*field).to_owned(), message: message.clone() }])
+                Some(Details::Fields(vec![Detail { field: (*field).to_owned(), message: message.clone() }]))
             }
             _ => None,
         };
@@ -170,7 +194,7 @@ impl ApiError {
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::Bad { .. } | Self::Choice { .. } | Self::Fields(_) => StatusCode::BAD_REQUEST,
+            Self::Bad { .. } | Self::Choice { .. } => StatusCode::BAD_REQUEST,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
@@ -216,6 +240,16 @@ impl From<Unavailable> for ApiError {
     fn from(error: Unavailable) -> Self {
         tracing::error!(%error, "the queue does not answer");
         Self::Unavailable("the queue can't be reached; try again")
+    }
+}
+
+impl From<NotConnected> for ApiError {
+    fn from(error: NotConnected) -> Self {
+        match error {
+            NotConnected::Gone => Self::NotFound("account"),
+            NotConnected::TooMany(_) => Self::Conflict { code: "too_many_accounts", message: error.to_string() },
+            NotConnected::Store(error) => error.into(),
+        }
     }
 }
 

@@ -4,8 +4,10 @@
 
 use chrono::{DateTime, Utc};
 use entity::message::{Model, Status};
+use serde::Serialize;
 
 use crate::app::App;
+use crate::gateway;
 use crate::lane::restore;
 use crate::pacing::{Pace, estimate};
 use crate::queue::{Entry, Overview, rank};
@@ -51,13 +53,45 @@ async fn pace(app: &App, account: &Account) -> Result<Pace, StoreError> {
     restore::pace(app, account, &account.policy(&app.config.presets)).await
 }
 
+/// Why nothing leaves an account, whatever its pace: nobody can say when it will.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Hold {
+    /// Its queue is paused.
+    Paused,
+    /// It is not connected, and should not be.
+    Disconnected,
+    /// It can't connect until a person changes something.
+    Failed,
+    /// Its code waits to be scanned.
+    Unpaired,
+}
+
+impl Hold {
+    /// What holds the account now, if anything does.
+    #[must_use]
+    pub fn of(app: &App, account: &Account) -> Option<Self> {
+        if account.is_paused {
+            return Some(Self::Paused);
+        }
+        match app.sessions.status(account.id) {
+            gateway::sessions::Status::Disconnected => Some(Self::Disconnected),
+            gateway::sessions::Status::Failed => Some(Self::Failed),
+            gateway::sessions::Status::QrReady => Some(Self::Unpaired),
+            _ => None,
+        }
+    }
+}
+
 /// Where a message stands in its queue.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Standing {
     /// 1 goes next.
     pub position: Option<u64>,
-    /// When it will leave, on average.
+    /// When it will leave, on average; nobody knows of an account that is held.
     pub estimated_at: Option<DateTime<Utc>>,
+    /// What holds the account.
+    pub hold: Option<Hold>,
 }
 
 impl Standing {
@@ -66,7 +100,9 @@ impl Standing {
     pub fn at(app: &App, account: &Account, entry: &Entry, position: Option<u64>, pace: &Pace) -> Self {
         let now = app.clock.now();
         let at = estimate(&account.policy(&app.config.presets), pace, position.unwrap_or(1), now);
-        Self { position, estimated_at: Some(entry.due_at.map_or(at, |due| at.max(due))) }
+        let hold = Hold::of(app, account);
+        let at = entry.due_at.map_or(at, |due| at.max(due));
+        Self { position, estimated_at: hold.is_none().then_some(at), hold }
     }
 
     /// As the rows have it.

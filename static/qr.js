@@ -14,11 +14,13 @@ let codeSeenAt = 0;
 let polling = null;
 
 /** Which of the page's views the state calls for. */
-function view({ status, codeVersion, isPaired, errorCode }) {
+function view({ status, codeVersion, isPaired, mayPair, errorCode }) {
   if (status === "CONNECTED") return "connected";
   if (status === "QR_READY" && codeVersion) return "scan";
   if (status === "FAILED") return "failed";
-  if (status === "DISCONNECTED") return isPaired ? "off" : errorCode === "pairing_expired" ? "expired" : "idle";
+  if (status === "DISCONNECTED" && isPaired) return "off";
+  if (status === "DISCONNECTED" && !mayPair) return "closed";
+  if (status === "DISCONNECTED") return errorCode === "pairing_expired" ? "expired" : "idle";
   return status === "AUTHENTICATING" ? "authenticating" : "connecting";
 }
 
@@ -31,7 +33,7 @@ function draw() {
   show("scan", now === "scan");
   show("busy", now === "connecting" || now === "authenticating");
   show("connected", now === "connected");
-  show("stopped", ["failed", "off", "expired", "idle"].includes(now));
+  show("stopped", ["failed", "off", "closed", "expired", "idle"].includes(now));
   if (now === "scan") drawCode();
   if (now === "connected") {
     element("number").textContent = state.phoneNumber ?? state.displayName ?? "";
@@ -39,7 +41,8 @@ function draw() {
   }
   element("reason").textContent = now === "failed" ? state.error ?? "" : t(`reason.${now}`);
   element("again").textContent = t(now === "failed" ? "again.failed" : "again.code");
-  show("again", now !== "off");
+  // Only where whoever has the link can do something about it.
+  show("again", !state.isPaired && state.mayPair);
   element("offline").textContent = t("offline");
 }
 

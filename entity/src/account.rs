@@ -26,6 +26,15 @@ pub enum Provider {
 impl Provider {
     /// Every provider this server offers.
     pub const ALL: [Self; 2] = [Self::Simulator, Self::Telegram];
+
+    /// Whether its chats are found by phone numbers.
+    #[must_use]
+    pub fn takes_phone_numbers(self) -> bool {
+        match self {
+            Self::Simulator => true,
+            Self::Telegram => false,
+        }
+    }
 }
 
 impl fmt::Display for Provider {
@@ -76,6 +85,9 @@ pub struct Model {
     pub display_name: Option<String>,
     /// Whether it should be connected; the lane works towards that.
     pub should_connect: bool,
+    /// Whether who has the link to its page may pair it: since its creation or a wish to connect,
+    /// and until somebody here logs it out.
+    pub may_pair: bool,
     /// Whether its queue is paused.
     pub is_paused: bool,
     /// Why the queue was paused by the service itself, for people.

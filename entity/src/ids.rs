@@ -162,6 +162,11 @@ id!(
     UserId,
     "usr"
 );
+impl UserId {
+    /// The built-in operator, to whom belongs what no person made.
+    pub const OPERATOR: Self = Self(0);
+}
+
 id!(
     /// A manager's rights on an account.
     GrantId,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sea_orm::entity::prelude::*;
 
-use crate::ids::{CompanyId, UserId};
+use crate::ids::{CompanyId, LoginId, UserId};
 
 crate::words! {
     /// What a user is in the company.
@@ -26,7 +26,7 @@ pub struct Model {
     pub id: UserId,
     /// Whose it is.
     pub company_id: CompanyId,
-    /// What the person signs in with, in lower case; one user an address.
+    /// What the person signs in with, in lower case; one user of a company an address.
     pub email: String,
     /// The password as argon2 hashed it. Secret.
     pub password_hash: String,
@@ -36,8 +36,10 @@ pub struct Model {
     pub last_name: Option<String>,
     /// Admin or manager.
     pub role: Role,
-    /// Raised to end every login: a token of a smaller one is refused.
+    /// Raised to end every login: a token of a smaller one is refused …
     pub token_epoch: i32,
+    /// … unless it is of this login: the one that ended the others.
+    pub kept_login: Option<LoginId>,
     /// When the row was made.
     pub created_at_ms: i64,
     /// When it was last changed.

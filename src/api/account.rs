@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::json::Timestamp;
 use crate::app::App;
+use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::gateway::sessions::Status;
 use crate::pacing::Limits;
@@ -29,10 +30,10 @@ pub struct AccountView {
     use_limits: bool,
     /// The numbers that differ from the preset.
     limits: Limits,
-    /// The code to scan as a `data:image/png` URL, while there is one.
+    /// The code to scan as a `data:image/png` URL, while there is one; null for who may not pair the account.
     qr_code: Option<String>,
-    /// The public page that pairs the account.
-    qr_url: String,
+    /// The public page that pairs the account; null for who may not pair it.
+    qr_url: Option<String>,
     /// `+` and digits, once paired.
     #[schema(example = "+996700123456")]
     phone_number: Option<String>,
@@ -47,6 +48,7 @@ pub struct AccountView {
     /// Messages waiting, in flight or scheduled.
     queue_length: u64,
     created_at: Timestamp,
+    /// When it, or its status, last changed.
     updated_at: Timestamp,
     /// The latest connection.
     connected_at: Option<Timestamp>,
@@ -64,14 +66,16 @@ pub struct AccountError {
 
 impl AccountView {
     /// The account as it is now.
-    pub(super) async fn of(app: &App, account: &Account) -> Result<Self, ApiError> {
+    pub(super) async fn of(app: &App, caller: &Caller, account: &Account) -> Result<Self, ApiError> {
         let session = app.sessions.snapshot(account.id);
         let now = app.clock.now();
         let queue_length = standing::queue_length(app, account).await?;
-        let qr_code = match session.code.filter(|code| code.expires_at > now) {
+        let may_pair = caller.may_pair();
+        let qr_code = match session.code.filter(|code| may_pair && code.expires_at > now) {
             Some(code) => code.data_url().await,
             None => None,
         };
+        let changed_at = instant(account.updated_at_ms);
         let error = account.error_code.clone().zip(account.error_message.clone()).zip(account.error_at_ms);
         Ok(Self {
             id: account.id,
@@ -82,7 +86,7 @@ impl AccountView {
             use_limits: account.use_limits,
             limits: account.own_limits().clone(),
             qr_code: qr_code.as_deref().map(str::to_owned),
-            qr_url: app.qr_url(account.id),
+            qr_url: may_pair.then(|| app.qr_url(account.id)),
             phone_number: account.phone_number.as_ref().map(|digits| format!("+{digits}")),
             display_name: account.display_name.clone(),
             last_error: error.map(|((code, message), at)| AccountError { code, message, at: Timestamp::ms(at) }),
@@ -90,7 +94,7 @@ impl AccountView {
             last_alive_at: session.last_alive_at.map(Timestamp),
             queue_length,
             created_at: Timestamp::ms(account.created_at_ms),
-            updated_at: Timestamp::ms(account.updated_at_ms),
+            updated_at: Timestamp(session.since.map_or(changed_at, |since| since.max(changed_at))),
             connected_at: account.connected_at_ms.map(Timestamp::ms),
         })
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, Responder};
+use entity::account::Provider;
 use entity::ids::AccountId;
 use futures_util::future::try_join_all;
 use garde::Validate;
@@ -12,12 +13,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::account::AccountView;
-use super::json::{check, id, no_nul, present};
+use super::json::{id, present};
 use super::list::{Listed, PageQuery};
+use super::read::{Body, Query, check, text};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::gateway::check_config;
+use crate::lane::change::NotConnected;
 use crate::pacing::{Limits, Policy};
 use crate::realtime::Event;
 use crate::store::account::Account;
@@ -36,7 +39,7 @@ pub(super) async fn find(app: &App, caller: &Caller, text: &str) -> Result<Arc<A
 #[serde(rename_all = "camelCase")]
 pub struct NewAccount {
     /// What people call it.
-    #[garde(length(chars, min = 1, max = 200), custom(no_nul))]
+    #[garde(custom(text(1..=200)))]
     #[schema(min_length = 1, max_length = 200, example = "My WhatsApp Account")]
     pub(super) name: String,
     /// True for new accounts, false for warmed-up ones; true unless said.
@@ -49,7 +52,7 @@ pub struct NewAccount {
     #[garde(skip)]
     pub(super) limits: Option<Limits>,
     /// An `http`, `https` or `socks5` proxy for its connection.
-    #[garde(inner(length(chars, max = 500), custom(no_nul)))]
+    #[garde(inner(custom(text(0..=500))))]
     pub(super) proxy: Option<String>,
     /// What its messenger needs: `{"token": "…"}` for a Telegram bot.
     #[garde(skip)]
@@ -57,12 +60,21 @@ pub struct NewAccount {
     pub(super) config: Option<Value>,
 }
 
+/// Checks what an account of this provider is to have.
+fn check_settings(provider: Provider, config: Option<&Value>, proxy: Option<&str>) -> Result<(), ApiError> {
+    check_config(provider, config).map_err(|why| ApiError::field("config", why))?;
+    if config.is_some_and(|config| config.to_string().contains("\\u0000")) {
+        return Err(ApiError::field("config", "must not contain a NUL character"));
+    }
+    check_proxy(proxy)
+}
+
 /// Creates an account. It is not connected by that.
 #[utoipa::path(post, path = "/api/accounts", tag = "accounts", request_body = NewAccount,
     responses((status = 201, body = AccountView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
-pub async fn create(caller: Caller, app: Data<App>, body: Json<NewAccount>) -> Result<impl Responder, ApiError> {
-    let account = open(&app, &caller, body.into_inner()).await?;
-    Ok(HttpResponse::Created().json(AccountView::of(&app, &account).await?))
+pub async fn create(caller: Caller, app: Data<App>, body: Body<NewAccount>) -> Result<impl Responder, ApiError> {
+    let account = open(&app, &caller, body.0).await?;
+    Ok(HttpResponse::Created().json(AccountView::of(&app, &caller, &account).await?))
 }
 
 /// Creates an account, if the company may have one more.
@@ -72,18 +84,13 @@ pub(super) async fn open(app: &App, caller: &Caller, asked: NewAccount) -> Resul
         None => app.config.default_provider,
         Some(name) => name.parse().map_err(|_| ApiError::field("provider", "must be simulator or telegram"))?,
     };
-    check_config(provider, asked.config.as_ref()).map_err(|why| ApiError::field("config", why))?;
-    if asked.config.as_ref().is_some_and(|config| config.to_string().contains("\\u0000")) {
-        return Err(ApiError::field("config", "must not contain a NUL character"));
-    }
-    check_proxy(asked.proxy.as_deref())?;
+    check_settings(provider, asked.config.as_ref(), asked.proxy.as_deref())?;
     let limits = asked.limits.unwrap_or_default();
     Policy::new(&app.config.presets, asked.use_limits.unwrap_or(true), &limits, None)?;
     if let Some(most) = app.config.company_accounts
-        && app.store.count_accounts(caller.company).await? >= most
+        && app.store.count_accounts_in_use(caller.company).await? >= most
     {
-        let message = format!("the company has {most} accounts, and may not have more");
-        return Err(ApiError::Conflict { code: "too_many_accounts", message });
+        return Err(NotConnected::TooMany(most).into());
     }
     let now = app.clock.now();
     let account = app.store.create_account(entity::account::Model {
@@ -100,6 +107,7 @@ pub(super) async fn open(app: &App, caller: &Caller, asked: NewAccount) -> Resul
         phone_number: None,
         display_name: None,
         should_connect: false,
+        may_pair: true,
         is_paused: false,
         pause_reason: None,
         epoch: 0,
@@ -134,9 +142,11 @@ fn write_limits(limits: &Limits) -> Option<String> {
 #[utoipa::path(get, path = "/api/accounts", tag = "accounts", params(PageQuery),
     responses((status = 200, body = Listed<AccountView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
-    let part = page.read()?;
+    let part = page.0.read()?;
     let (accounts, total) = app.store.list_accounts(caller.company, caller.visible(), part.offset, part.limit).await?;
-    Ok(Json(part.list(try_join_all(accounts.iter().map(|account| AccountView::of(&app, account))).await?, total)))
+    Ok(Json(
+        part.list(try_join_all(accounts.iter().map(|account| AccountView::of(&app, &caller, account))).await?, total),
+    ))
 }
 
 /// One account.
@@ -144,7 +154,7 @@ pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Res
     responses((status = 200, body = AccountView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    Ok(Json(AccountView::of(&app, &account).await?))
+    Ok(Json(AccountView::of(&app, &caller, &account).await?))
 }
 
 /// What may be changed of an account; what is absent stays.
@@ -152,7 +162,7 @@ pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<im
 #[serde(rename_all = "camelCase")]
 pub struct AccountChange {
     /// What people call it.
-    #[garde(inner(length(chars, min = 1, max = 200), custom(no_nul)))]
+    #[garde(inner(custom(text(1..=200))))]
     name: Option<String>,
     /// Which preset holds.
     #[garde(skip)]
@@ -162,6 +172,16 @@ pub struct AccountChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Limits>)]
     limits: Option<Option<Limits>>,
+    /// A proxy for its connection; null: none. An account that should be connected connects anew.
+    #[garde(inner(inner(custom(text(0..=500)))))]
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    proxy: Option<Option<String>>,
+    /// What its messenger needs, as a whole: another token for a bot. An account that should be
+    /// connected connects anew.
+    #[garde(skip)]
+    #[schema(value_type = Option<Object>)]
+    config: Option<Value>,
 }
 
 /// Changes an account, at once and for what is already queued.
@@ -171,15 +191,22 @@ pub async fn change(
     caller: Caller,
     app: Data<App>,
     id: Path<String>,
-    body: Json<AccountChange>,
+    body: Body<AccountChange>,
 ) -> Result<impl Responder, ApiError> {
-    let asked = body.into_inner();
+    let asked = body.0;
     check(&asked)?;
     let account = find(&app, &caller, &id).await?;
     let limits = asked.limits.map(Option::unwrap_or_default);
     let use_limits = asked.use_limits.unwrap_or(account.use_limits);
     let own = limits.clone().unwrap_or_else(|| account.own_limits().clone());
     Policy::new(&app.config.presets, use_limits, &own, None)?;
+    let reconnects = asked.config.is_some() || asked.proxy.is_some();
+    let proxy = asked.proxy.unwrap_or_else(|| account.proxy.clone());
+    if asked.config.is_some() {
+        check_settings(account.provider, asked.config.as_ref(), proxy.as_deref())?;
+    } else if reconnects {
+        check_proxy(proxy.as_deref())?;
+    }
     let now = app.clock.now().timestamp_millis();
     let changed = app.store.change_account(account.id, |row| {
         row.use_limits = Set(use_limits);
@@ -188,12 +215,22 @@ pub async fn change(
         if let Some(name) = asked.name {
             row.name = Set(name);
         }
+        if let Some(config) = asked.config {
+            row.config = Set(Some(config.to_string()));
+        }
+        if reconnects {
+            row.proxy = Set(proxy);
+        }
     });
-    let account = changed.await?.ok_or(ApiError::NotFound("account"))?;
+    let mut account = changed.await?.ok_or(ApiError::NotFound("account"))?;
+    let app = app.into_inner();
+    if reconnects {
+        account = app.lanes.reconnect(&app, account.id).await?;
+    }
     // Its pace follows the new limits, also for what is queued.
     app.lanes.refresh(account.id);
     app.bus.publish(account.company_id, account.id, Event::AccountChanged);
-    Ok(Json(AccountView::of(&app, &account).await?))
+    Ok(Json(AccountView::of(&app, &caller, &account).await?))
 }
 
 /// That something was done.

@@ -7,10 +7,12 @@ use entity::api_key::Scope;
 use entity::ids::{ApiKeyId, CompanyId, UserId};
 use entity::user::{Model, Role};
 use garde::Validate;
+use sea_orm::ActiveValue::Set;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Done;
-use super::json::{Timestamp, check, no_nul};
+use super::json::Timestamp;
+use super::read::{Body, OptionalBody, check, text};
 use crate::app::App;
 use crate::auth::login::{self, NewUser, normal_email};
 use crate::auth::{COOKIE, Caller, Who, address, password};
@@ -70,7 +72,7 @@ pub(super) fn is_password(text: &str, (): &()) -> garde::Result {
 #[serde(rename_all = "camelCase")]
 pub struct Registration {
     /// What people call the company.
-    #[garde(length(chars, min = 1, max = 200), custom(no_nul))]
+    #[garde(custom(text(1..=200)))]
     #[schema(min_length = 1, max_length = 200, example = "Clinic")]
     company_name: String,
     /// What the admin signs in with.
@@ -81,10 +83,10 @@ pub struct Registration {
     #[garde(custom(is_password))]
     #[schema(min_length = 8, max_length = 200)]
     password: String,
-    #[garde(inner(length(chars, min = 1, max = 100), custom(no_nul)))]
+    #[garde(inner(custom(text(1..=100))))]
     #[schema(min_length = 1, max_length = 100)]
     first_name: Option<String>,
-    #[garde(inner(length(chars, min = 1, max = 100), custom(no_nul)))]
+    #[garde(inner(custom(text(1..=100))))]
     #[schema(min_length = 1, max_length = 100)]
     last_name: Option<String>,
 }
@@ -107,8 +109,14 @@ pub struct CompanyView {
     name: String,
 }
 
-fn count_attempt(app: &App, request: &HttpRequest, email: &str) -> Result<(), ApiError> {
+/// Counts an attempt of whoever makes the request to be, or to make, this user.
+pub(super) fn count_attempt(app: &App, request: &HttpRequest, email: &str) -> Result<(), ApiError> {
     app.attempts.count(address(app, request), &normal_email(email)).map_err(|after| ApiError::TooMany { after })
+}
+
+/// Counts a password that is about to be hashed for a company.
+pub(super) fn count_hash(app: &App, company: CompanyId) -> Result<(), ApiError> {
+    app.attempts.count_hash(company).map_err(|after| ApiError::TooMany { after })
 }
 
 async fn company(app: &App, id: CompanyId) -> Result<CompanyView, ApiError> {
@@ -137,13 +145,13 @@ fn cookie(app: &App, token: String) -> actix_web::cookie::CookieBuilder<'static>
 pub async fn register(
     app: Data<App>,
     request: HttpRequest,
-    body: Json<Registration>,
+    body: Body<Registration>,
 ) -> Result<HttpResponse, ApiError> {
     if !app.config.registration {
         let message = "companies are not registered here; ask the operator";
         return Err(ApiError::Forbidden { code: "registration_closed", message });
     }
-    let asked = body.into_inner();
+    let asked = body.0;
     check(&asked)?;
     count_attempt(&app, &request, &asked.email)?;
     let now = app.clock.now();
@@ -161,38 +169,58 @@ pub async fn register(
 
 /// What somebody signs in with.
 #[derive(Deserialize, Validate, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Credentials {
-    #[garde(length(chars, max = 254))]
+    #[garde(custom(text(0..=254)))]
     #[schema(max_length = 254, example = "admin@clinic.example")]
     email: String,
-    #[garde(length(chars, max = 200))]
+    #[garde(custom(text(0..=200)))]
     #[schema(max_length = 200)]
     password: String,
+    /// In which company, for who has users with the same address and password in several.
+    #[garde(skip)]
+    company_id: Option<CompanyId>,
 }
 
 /// Signs in: a token, and the same as a cookie.
 #[utoipa::path(post, path = "/api/auth/login", tag = "people", request_body = Credentials, security(()),
     responses((status = 200, body = LoginView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
-pub async fn login(app: Data<App>, request: HttpRequest, body: Json<Credentials>) -> Result<HttpResponse, ApiError> {
-    let asked = body.into_inner();
+pub async fn login(app: Data<App>, request: HttpRequest, body: Body<Credentials>) -> Result<HttpResponse, ApiError> {
+    let asked = body.0;
     check(&asked)?;
-    if asked.email.contains('\0') {
-        return Err(ApiError::field("email", "must not contain a NUL character"));
-    }
     count_attempt(&app, &request, &asked.email)?;
     let wrong = "no user has this e-mail address and this password";
-    let user = login::check(&app, &asked.email, asked.password).await?.ok_or(ApiError::Unauthorized(wrong))?;
-    signed_in(&app, user, HttpResponse::Ok()).await
+    let user = login::check(&app, &asked.email, &asked.password, asked.company_id).await?;
+    signed_in(&app, user.ok_or(ApiError::Unauthorized(wrong))?, HttpResponse::Ok()).await
+}
+
+/// Which logins end.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+pub struct Logout {
+    /// All of the person's, on every device; this one alone unless said.
+    everywhere: bool,
 }
 
 /// Signs out: the token is worth nothing from here on, and its sockets are cut.
-#[utoipa::path(post, path = "/api/auth/logout", tag = "people",
+#[utoipa::path(post, path = "/api/auth/logout", tag = "people", request_body = Option<Logout>,
     responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
-pub async fn logout(caller: Caller, app: Data<App>) -> Result<impl Responder, ApiError> {
-    if let Who::Person(person) = &caller.who {
-        app.store.end_login(person.login, person.expires_at, app.clock.now()).await?;
-        app.identities.forget();
-        app.bus.tell(caller.company, None, Event::LoginEnded { login: person.login });
+pub async fn logout(caller: Caller, app: Data<App>, body: OptionalBody<Logout>) -> Result<impl Responder, ApiError> {
+    match &caller.who {
+        Who::Person(person) if body.0.everywhere => {
+            let end_all = app.store.change_user(person.user.id, |row| {
+                row.token_epoch = Set(person.user.token_epoch + 1);
+                row.kept_login = Set(None);
+            });
+            end_all.await?;
+            app.shut_out(caller.company, person.user.id, None);
+        }
+        Who::Person(person) => {
+            app.store.end_login(person.login, person.expires_at, app.clock.now()).await?;
+            app.identities.forget(caller.company);
+            app.bus.tell(caller.company, None, Event::LoginEnded { login: person.login });
+        }
+        Who::Anyone | Who::Operator | Who::Program(..) => {}
     }
     let mut response = HttpResponse::Ok();
     let mut empty = cookie(&app, String::new()).finish();
@@ -230,4 +258,76 @@ pub async fn me(caller: Caller, app: Data<App>) -> Result<impl Responder, ApiErr
     };
     let user = caller.user().cloned().map(UserView::from);
     Ok(Json(MeView { success: true, user, company: company(&app, caller.company).await?, api_key }))
+}
+
+/// What a person may change of themselves; what is absent stays.
+#[derive(Deserialize, Validate, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MeChange {
+    /// The present password, whatever is changed.
+    #[garde(custom(text(0..=200)))]
+    #[schema(max_length = 200)]
+    current_password: String,
+    /// A new password ends all logins but this one.
+    #[garde(inner(custom(is_password)))]
+    #[schema(min_length = 8, max_length = 200)]
+    password: Option<String>,
+    #[garde(inner(custom(text(1..=100))))]
+    #[schema(min_length = 1, max_length = 100)]
+    first_name: Option<String>,
+    #[garde(inner(custom(text(1..=100))))]
+    #[schema(min_length = 1, max_length = 100)]
+    last_name: Option<String>,
+}
+
+/// Changes who is calling: a person's own name and password.
+#[utoipa::path(put, path = "/api/auth/me", tag = "people", request_body = MeChange,
+    responses((status = 200, body = MeView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn change_me(
+    caller: Caller,
+    app: Data<App>,
+    request: HttpRequest,
+    body: Body<MeChange>,
+) -> Result<impl Responder, ApiError> {
+    let asked = body.0;
+    check(&asked)?;
+    let Who::Person(person) = &caller.who else {
+        let message = "only a person who has signed in has a name and a password";
+        return Err(ApiError::Forbidden { code: "not_a_person", message });
+    };
+    count_attempt(&app, &request, &person.user.email)?;
+    if !password::verify(&asked.current_password, Some(&person.user.password_hash)).await? {
+        return Err(ApiError::Forbidden { code: "wrong_password", message: "this is not your present password" });
+    }
+    let password_hash = match asked.password {
+        Some(password) => {
+            count_hash(&app, caller.company)?;
+            Some(password::hash(password).await?)
+        }
+        None => None,
+    };
+    let ends_others = password_hash.is_some();
+    let now = app.clock.now().timestamp_millis();
+    let changed = app.store.change_user(person.user.id, |row| {
+        row.updated_at_ms = Set(now);
+        if let Some(hash) = password_hash {
+            row.password_hash = Set(hash);
+            row.token_epoch = Set(person.user.token_epoch + 1);
+            row.kept_login = Set(Some(person.login));
+        }
+        if asked.first_name.is_some() {
+            row.first_name = Set(asked.first_name);
+        }
+        if asked.last_name.is_some() {
+            row.last_name = Set(asked.last_name);
+        }
+    });
+    let user = changed.await?.ok_or(ApiError::NotFound("user"))?;
+    if ends_others {
+        app.shut_out(caller.company, user.id, Some(person.login));
+    } else {
+        app.people_changed(caller.company);
+    }
+    let company = company(&app, caller.company).await?;
+    Ok(Json(MeView { success: true, user: Some(user.into()), company, api_key: None }))
 }

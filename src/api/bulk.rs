@@ -14,16 +14,19 @@ use sha2::{Digest, Sha256};
 
 use super::accounts::find;
 use super::draft::{NewMessage, first_bytes};
-use super::json::{BULK_BODY, read_error};
+use super::read::{bytes, read, read_apart};
 use super::send::{SendView, header_key, key_taken, view_of};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::{ApiError, Detail, ErrorBody};
+use crate::error::{ApiError, ErrorBody};
 use crate::intake::{self, Accepted, Draft};
+use crate::phone::Region;
 use crate::store::account::Account;
 
 /// Messages of one bulk request.
 const BULK: usize = 10_000;
+/// Bytes of the body.
+const BODY: usize = 32 * 1024 * 1024;
 /// Bytes of one of them: as much as a request for one message may have.
 const ENTRY: usize = 256 * 1024;
 
@@ -70,16 +73,12 @@ fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Box<RawValue>>
 pub struct BulkJson(Bulk);
 
 impl FromRequest for BulkJson {
-    type Error = actix_web::Error;
-    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
-        let mut payload = payload.take();
-        let request = request.clone();
-        Box::pin(async move {
-            let body = actix_web::dev::JsonBody::<Bulk>::new(&request, &mut payload, None, true).limit(BULK_BODY);
-            body.await.map(Self).map_err(|error| read_error(error).into())
-        })
+        let bytes = bytes(request, payload, BODY);
+        Box::pin(async { Ok(Self(read_apart(bytes.await?, read).await?)) })
     }
 }
 
@@ -131,7 +130,7 @@ pub async fn bulk(
         .into_iter()
         .enumerate()
         .map(|(index, value)| {
-            let mut draft = read_entry(&value, &account, now).map_err(|error| error.body())?;
+            let mut draft = read_entry(&value, &account, app.config.phone_region, now).map_err(|error| error.body())?;
             draft.user = caller.user().map(|user| user.id);
             if let Some((key, hash)) = &whole {
                 draft.key = Some((key_of(key, index), *hash));
@@ -183,11 +182,14 @@ fn hash_of_all(account: AccountId, messages: &[Box<RawValue>]) -> i64 {
     first_bytes(&digest.finalize())
 }
 
-fn read_entry(value: &RawValue, account: &Account, now: DateTime<Utc>) -> Result<Draft, ApiError> {
+fn read_entry(
+    value: &RawValue,
+    account: &Account,
+    region: Option<Region>,
+    now: DateTime<Utc>,
+) -> Result<Draft, ApiError> {
     if value.get().len() > ENTRY {
         return Err(ApiError::TooLarge { limit: ENTRY });
     }
-    let message: NewMessage = serde_json::from_str(value.get())
-        .map_err(|why| ApiError::Fields(vec![Detail { field: "messages".to_owned(), message: why.to_string() }]))?;
-    message.draft(account, now)
+    read::<NewMessage>(value.get().as_bytes())?.draft(account, region, now)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use entity::chat::{Kind, Model};
 use entity::ids::{AccountId, ChatId};
@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use super::accounts::find;
 use super::draft::hash_of;
-use super::json::{check, no_nul};
 use super::list::{Listed, PageQuery, read_cursor};
+use super::read::{Body, Query, check, text};
 use super::send::{SendView, Sent, accept, header_key};
 use crate::app::App;
 use crate::auth::Caller;
@@ -108,7 +108,7 @@ pub async fn list(
     query: Query<ChatQuery>,
 ) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    Ok(Json(page_of_chats(&app, account.id, &query, true).await?))
+    Ok(Json(page_of_chats(&app, account.id, &query.0, true).await?))
 }
 
 /// Which messages of a chat.
@@ -146,14 +146,14 @@ pub(super) async fn page_of_messages(
 pub(super) async fn find_chat(app: &App, account: &Account, text: &str) -> Result<Model, ApiError> {
     let found = match text.parse() {
         Ok(id) => app.store.find_chat(account.id, id).await?,
-        Err(_) => app.store.find_chat_at(account.id, &address_of(account, text)).await?,
+        Err(_) => app.store.find_chat_at(account.id, &address_of(app, account, text)).await?,
     };
     found.ok_or(ApiError::NotFound("chat"))
 }
 
 /// A number as people write it leads to the chat with it; other addresses are the messenger's own.
-fn address_of(account: &Account, text: &str) -> String {
-    let recipient = Recipient::parse(account.provider, text);
+fn address_of(app: &App, account: &Account, text: &str) -> String {
+    let recipient = Recipient::parse(account.provider, text, app.config.phone_region);
     recipient.map_or_else(|_| text.replace('\0', ""), |recipient| recipient.chat(account.provider))
 }
 
@@ -169,7 +169,7 @@ pub async fn messages(
 ) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &path.0).await?;
     let chat = find_chat(&app, &account, &path.1).await?;
-    Ok(Json(page_of_messages(&app, &chat, &query).await?))
+    Ok(Json(page_of_messages(&app, &chat, &query.0).await?))
 }
 
 /// A text for a chat.
@@ -177,7 +177,7 @@ pub async fn messages(
 #[serde(rename_all = "camelCase")]
 pub struct ChatText {
     /// The text.
-    #[garde(length(chars, min = 1, max = 4_096), custom(no_nul))]
+    #[garde(custom(text(1..=4_096)))]
     #[schema(min_length = 1, max_length = 4096, example = "Hello! How are you?")]
     message: String,
     /// `text`, which is also what it is unless said.
@@ -241,7 +241,7 @@ async fn chat_to(app: &App, account: &Account, to: To<'_>) -> Result<(Model, Rec
         To::Phone(text) => (text, "phone"),
     };
     let read = |text: &str| {
-        Recipient::parse(account.provider, text).map_err(|why| ApiError::Refused {
+        Recipient::parse(account.provider, text, app.config.phone_region).map_err(|why| ApiError::Refused {
             code: "invalid_number",
             field,
             message: why.to_string(),
@@ -274,10 +274,10 @@ pub async fn send(
     app: Data<App>,
     path: Path<(String, String)>,
     request: HttpRequest,
-    body: Json<ChatText>,
+    body: Body<ChatText>,
 ) -> Result<HttpResponse, ApiError> {
     let app = app.into_inner();
     let account = find(&app, &caller, &path.0).await?;
-    let sent = send_in(&app, &caller, &account, To::Chat(&path.1), body.into_inner(), &request).await?;
+    let sent = send_in(&app, &caller, &account, To::Chat(&path.1), body.0, &request).await?;
     Ok(sent.response().json(sent.view))
 }

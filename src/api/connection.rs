@@ -1,20 +1,23 @@
 //! `/api/accounts/{id}/connect`, `/disconnect` and `/qr`: an account's connection.
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, Responder};
 use entity::ids::AccountId;
 use serde::{Deserialize, Serialize};
 
 use super::account::AccountView;
 use super::accounts::find;
-use super::json::{OptionalJson, Timestamp};
+use super::json::Timestamp;
+use super::read::{OptionalBody, Query, maybe_text_or_number};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
+use crate::gateway::sessions::Status;
 use crate::gateway::{Code, Pairing};
 use crate::phone::Recipient;
 use crate::qr;
+use crate::store::account::Account;
 
 /// How to pair.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -23,6 +26,7 @@ pub struct Connect {
     /// `qr` to scan, `code` to type a code into the phone; `qr` unless said.
     method: Method,
     /// The number that will be paired, for `code`.
+    #[serde(deserialize_with = "maybe_text_or_number")]
     phone_number: Option<String>,
 }
 
@@ -44,20 +48,20 @@ pub async fn connect(
     caller: Caller,
     app: Data<App>,
     id: Path<String>,
-    body: OptionalJson<Connect>,
+    body: OptionalBody<Connect>,
 ) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     let pairing = match (body.0.method, &body.0.phone_number) {
         (Method::Qr, _) => Pairing::Qr,
         (Method::Code, None) => return Err(ApiError::field("phoneNumber", "is needed to pair by a code")),
         (Method::Code, Some(number)) => {
-            let number = Recipient::parse(account.provider, number);
+            let number = Recipient::parse(account.provider, number, app.config.phone_region);
             Pairing::Code(number.map_err(|why| ApiError::field("phoneNumber", why.to_string()))?.as_str().to_owned())
         }
     };
     let app = app.into_inner();
-    let account = app.lanes.connect(&app, account.id, pairing).await?.ok_or(ApiError::NotFound("account"))?;
-    Ok(Json(AccountView::of(&app, &account).await?))
+    let account = app.lanes.connect(&app, account.id, pairing).await?;
+    Ok(Json(AccountView::of(&app, &caller, &account).await?))
 }
 
 /// How to disconnect.
@@ -75,11 +79,11 @@ pub async fn disconnect(
     caller: Caller,
     app: Data<App>,
     id: Path<String>,
-    body: OptionalJson<Disconnect>,
+    body: OptionalBody<Disconnect>,
 ) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     let account = app.lanes.disconnect(&app, account.id, body.0.logout).await?.ok_or(ApiError::NotFound("account"))?;
-    Ok(Json(AccountView::of(&app, &account).await?))
+    Ok(Json(AccountView::of(&app, &caller, &account).await?))
 }
 
 /// How the code is wanted.
@@ -125,10 +129,16 @@ pub async fn qr(
     query: Query<QrQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    let code = present_code(&app, account.id)?;
+    let code = match present_code(&app, account.id) {
+        Ok(code) => code,
+        Err(none) => {
+            renew(&app, &account).await?;
+            return Err(none);
+        }
+    };
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
-    Ok(match query.format {
+    Ok(match query.0.format {
         Some(Format::Png) => response.content_type("image/png").body(drawn(code.text, qr::png).await?),
         Some(Format::Svg) => response.content_type("image/svg+xml").body(drawn(code.text, qr::svg).await?),
         Some(Format::Txt) => response.content_type("text/plain; charset=utf-8").body(code.text),
@@ -138,6 +148,22 @@ pub async fn qr(
             expires_at: Timestamp(code.expires_at),
         }),
     })
+}
+
+/// Starts to pair an account again whose codes ran out, or that was disconnected before it was
+/// paired: who asks for its code wants one. One that was never connected, or that somebody logged
+/// out, waits to be connected.
+pub(super) async fn renew(app: &Data<App>, account: &Account) -> Result<(), ApiError> {
+    let is_idle = app.sessions.status(account.id) == Status::Disconnected;
+    if !is_idle || account.pairing.is_some() || !account.may_pair || account.epoch == 0 {
+        return Ok(());
+    }
+    let (app, id) = (app.clone().into_inner(), account.id);
+    let tasks = app.tasks.clone();
+    // To its end, whoever still listens.
+    let connect = tasks.track_future(async move { app.lanes.connect(&app, id, Pairing::Qr).await });
+    actix_web::rt::spawn(connect).await.map_err(|error| ApiError::Internal(error.into()))??;
+    Ok(())
 }
 
 /// A picture of the code, drawn where nobody else waits for it.

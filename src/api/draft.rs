@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::json::{check, no_nul};
+use super::read::{at_most, check, text, text_or_number};
 use crate::error::ApiError;
 use crate::intake::Draft;
-use crate::phone::Recipient;
+use crate::phone::{Recipient, Region};
 use crate::store::account::Account;
 
 /// Characters of a text: what Telegram and WhatsApp both take.
@@ -22,15 +22,16 @@ const TEXT: usize = 4_096;
 #[serde(rename_all = "camelCase")]
 pub struct NewMessage {
     /// To whom: a phone number as people write it, or what the messenger addresses chats by.
-    #[garde(length(chars, min = 1, max = 100), custom(no_nul))]
+    #[garde(custom(text(1..=100)))]
     #[schema(min_length = 1, max_length = 100, example = "77777777777")]
+    #[serde(deserialize_with = "text_or_number")]
     to: String,
     /// The text; or a `template`.
-    #[garde(inner(length(chars, min = 1, max = TEXT), custom(no_nul)))]
+    #[garde(inner(custom(text(1..=TEXT))))]
     #[schema(min_length = 1, max_length = 4096)]
     message: Option<String>,
     /// A text with `{{name}}` in it, filled from `variables`.
-    #[garde(inner(length(chars, min = 1, max = TEXT), custom(no_nul)))]
+    #[garde(inner(custom(text(1..=TEXT))))]
     #[schema(min_length = 1, max_length = 4096)]
     template: Option<String>,
     /// What stands for each `{{name}}`: texts or numbers.
@@ -42,7 +43,7 @@ pub struct NewMessage {
     #[schema(value_type = Option<Object>)]
     media: Option<Value>,
     /// 0 goes first, 9 last; 5 unless said.
-    #[garde(range(max = 9))]
+    #[garde(custom(at_most(9)))]
     #[schema(maximum = 9)]
     priority: Option<u8>,
     /// Not before this instant.
@@ -52,23 +53,28 @@ pub struct NewMessage {
     #[garde(skip)]
     expires_at: Option<DateTime<Utc>>,
     /// Under the same key the same request is accepted once; or the header `Idempotency-Key`.
-    #[garde(inner(length(chars, min = 1, max = 200), custom(no_nul)))]
+    #[garde(inner(custom(text(1..=200))))]
     #[schema(min_length = 1, max_length = 200)]
     pub(super) idempotency_key: Option<String>,
     /// The caller's own id, to find the message by.
-    #[garde(inner(length(chars, min = 1, max = 200), custom(no_nul)))]
+    #[garde(inner(custom(text(1..=200))))]
     #[schema(min_length = 1, max_length = 200)]
     reference: Option<String>,
 }
 
 impl NewMessage {
-    pub(super) fn draft(self, account: &Account, now: DateTime<Utc>) -> Result<Draft, ApiError> {
+    pub(super) fn draft(
+        self,
+        account: &Account,
+        region: Option<Region>,
+        now: DateTime<Utc>,
+    ) -> Result<Draft, ApiError> {
         check(&self)?;
         if self.media.as_ref().is_some_and(|media| !media.is_null()) {
             let message = format!("media can't be sent by {} accounts here", account.provider);
             return Err(ApiError::Refused { code: "media_not_supported", field: "media", message });
         }
-        let to = Recipient::parse(account.provider, &self.to).map_err(|why| ApiError::Refused {
+        let to = Recipient::parse(account.provider, &self.to, region).map_err(|why| ApiError::Refused {
             code: "invalid_number",
             field: "to",
             message: why.to_string(),

@@ -44,7 +44,7 @@ pub(super) async fn gate(
     }
     let payload = request.take_payload();
     request.set_payload(in_time(&app, payload));
-    if request.method().is_safe() || !request.path().starts_with("/api/") {
+    if request.method().is_safe() || !["/api/", "/qr/"].iter().any(|start| request.path().starts_with(start)) {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     // What changes something runs to its end, whoever still listens: a caller that hangs up leaves

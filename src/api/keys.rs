@@ -1,6 +1,6 @@
 //! `/api/api-keys`: what a company's programs show.
 
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, Responder};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,8 +10,9 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Done;
-use super::json::{Timestamp, check, id, no_nul};
+use super::json::{Timestamp, id};
 use super::list::{Listed, PageQuery};
+use super::read::{Body, Query, check, text};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::identity::{KEY_PREFIX, digest, hex};
@@ -50,7 +51,7 @@ impl From<Model> for KeyView {
 #[utoipa::path(get, path = "/api/api-keys", tag = "people", params(PageQuery),
     responses((status = 200, body = Listed<KeyView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
-    let part = page.read()?;
+    let part = page.0.read()?;
     let (keys, total) = app.store.list_api_keys(caller.company, part.offset, part.limit).await?;
     Ok(Json(part.list(keys.into_iter().map(KeyView::from).collect(), total)))
 }
@@ -59,7 +60,7 @@ pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Res
 #[derive(Debug, Deserialize, Validate, utoipa::ToSchema)]
 pub struct NewKey {
     /// What people call it.
-    #[garde(length(chars, min = 1, max = 200), custom(no_nul))]
+    #[garde(custom(text(1..=200)))]
     #[schema(min_length = 1, max_length = 200, example = "Appointment system")]
     name: String,
     /// `all`, `send` (which reads, too) or `read`; `all` unless said.
@@ -70,8 +71,8 @@ pub struct NewKey {
 /// Makes a key. This answer is the only one that shows it.
 #[utoipa::path(post, path = "/api/api-keys", tag = "people", request_body = NewKey,
     responses((status = 201, body = KeyView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
-pub async fn create(caller: Caller, app: Data<App>, body: Json<NewKey>) -> Result<impl Responder, ApiError> {
-    let asked = body.into_inner();
+pub async fn create(caller: Caller, app: Data<App>, body: Body<NewKey>) -> Result<impl Responder, ApiError> {
+    let asked = body.0;
     check(&asked)?;
     let now = app.clock.now();
     let key = format!("{KEY_PREFIX}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
@@ -95,6 +96,6 @@ pub async fn remove(caller: Caller, app: Data<App>, path: Path<String>) -> Resul
     if !app.store.delete_api_key(caller.company, key).await? {
         return Err(ApiError::NotFound("api key"));
     }
-    app.shut_out(caller.company, key);
+    app.shut_out(caller.company, key, None);
     Ok(Json(Done::new("the key is removed")))
 }

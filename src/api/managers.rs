@@ -1,7 +1,7 @@
 //! `/api/managers`: an admin's staff.
 
-use actix_web::web::{Data, Json, Path, Query};
-use actix_web::{HttpResponse, Responder};
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use entity::ids::UserId;
 use entity::user::{Model, Role};
 use garde::Validate;
@@ -9,9 +9,10 @@ use sea_orm::ActiveValue::Set;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Done;
-use super::auth::{UserView, is_email, is_password};
-use super::json::{check, id, no_nul};
+use super::auth::{UserView, count_attempt, count_hash, is_email, is_password};
+use super::json::id;
 use super::list::{Listed, PageQuery};
+use super::read::{Body, Query, check, text};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::login::{self, NewUser, normal_email};
@@ -41,7 +42,7 @@ async fn find(app: &App, caller: &Caller, text: &str) -> Result<Model, ApiError>
 #[utoipa::path(get, path = "/api/managers", tag = "people", params(PageQuery),
     responses((status = 200, body = Listed<UserView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
-    let part = page.read()?;
+    let part = page.0.read()?;
     let (managers, total) = app.store.list_managers(caller.company, part.offset, part.limit).await?;
     Ok(Json(part.list(managers.into_iter().map(UserView::from).collect(), total)))
 }
@@ -58,10 +59,10 @@ pub struct NewManager {
     #[garde(custom(is_password))]
     #[schema(min_length = 8, max_length = 200)]
     password: String,
-    #[garde(inner(length(chars, min = 1, max = 100), custom(no_nul)))]
+    #[garde(inner(custom(text(1..=100))))]
     #[schema(min_length = 1, max_length = 100)]
     first_name: Option<String>,
-    #[garde(inner(length(chars, min = 1, max = 100), custom(no_nul)))]
+    #[garde(inner(custom(text(1..=100))))]
     #[schema(min_length = 1, max_length = 100)]
     last_name: Option<String>,
 }
@@ -69,9 +70,16 @@ pub struct NewManager {
 /// Makes a manager. What the manager may do is granted account by account.
 #[utoipa::path(post, path = "/api/managers", tag = "people", request_body = NewManager,
     responses((status = 201, body = ManagerView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
-pub async fn create(caller: Caller, app: Data<App>, body: Json<NewManager>) -> Result<impl Responder, ApiError> {
-    let asked = body.into_inner();
+pub async fn create(
+    caller: Caller,
+    app: Data<App>,
+    request: HttpRequest,
+    body: Body<NewManager>,
+) -> Result<impl Responder, ApiError> {
+    let asked = body.0;
     check(&asked)?;
+    count_attempt(&app, &request, &asked.email)?;
+    count_hash(&app, caller.company)?;
     let new = NewUser {
         email: asked.email,
         password: asked.password,
@@ -102,10 +110,10 @@ pub struct ManagerChange {
     #[garde(inner(custom(is_password)))]
     #[schema(min_length = 8, max_length = 200)]
     password: Option<String>,
-    #[garde(inner(length(chars, min = 1, max = 100), custom(no_nul)))]
+    #[garde(inner(custom(text(1..=100))))]
     #[schema(min_length = 1, max_length = 100)]
     first_name: Option<String>,
-    #[garde(inner(length(chars, min = 1, max = 100), custom(no_nul)))]
+    #[garde(inner(custom(text(1..=100))))]
     #[schema(min_length = 1, max_length = 100)]
     last_name: Option<String>,
 }
@@ -117,14 +125,19 @@ pub async fn change(
     caller: Caller,
     app: Data<App>,
     path: Path<String>,
-    body: Json<ManagerChange>,
+    request: HttpRequest,
+    body: Body<ManagerChange>,
 ) -> Result<impl Responder, ApiError> {
-    let asked = body.into_inner();
+    let asked = body.0;
     check(&asked)?;
     let manager = find(&app, &caller, &path).await?;
     let has_new_password = asked.password.is_some();
     let password_hash = match asked.password {
-        Some(password) => Some(password::hash(password).await.map_err(ApiError::Internal)?),
+        Some(password) => {
+            count_attempt(&app, &request, &manager.email)?;
+            count_hash(&app, caller.company)?;
+            Some(password::hash(password).await?)
+        }
         None => None,
     };
     let now = app.clock.now().timestamp_millis();
@@ -136,6 +149,7 @@ pub async fn change(
         if let Some(hash) = password_hash {
             row.password_hash = Set(hash);
             row.token_epoch = Set(manager.token_epoch + 1);
+            row.kept_login = Set(None);
         }
         if asked.first_name.is_some() {
             row.first_name = Set(asked.first_name);
@@ -146,7 +160,7 @@ pub async fn change(
     });
     let changed = changed.await?.ok_or(ApiError::NotFound("manager"))?;
     if has_new_password {
-        app.shut_out(caller.company, changed.id);
+        app.shut_out(caller.company, changed.id, None);
     } else {
         app.people_changed(caller.company);
     }
@@ -159,6 +173,6 @@ pub async fn change(
 pub async fn remove(caller: Caller, app: Data<App>, path: Path<String>) -> Result<impl Responder, ApiError> {
     let manager = find(&app, &caller, &path).await?;
     app.store.delete_user(manager.id).await?;
-    app.shut_out(caller.company, manager.id);
+    app.shut_out(caller.company, manager.id, None);
     Ok(Json(Done::new("the manager is removed")))
 }

@@ -1,7 +1,7 @@
 //! `/api/messages`: look at messages, take one back, try one again.
 
 use actix_web::Responder;
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, MessageId};
 use entity::message::Model;
@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::accounts::Done;
 use super::json::{Timestamp, id};
 use super::list::{Listed, PageQuery, read_cursor};
+use super::read::Query;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::intake;
-use crate::standing::{self, Standing};
+use crate::standing::{self, Hold, Standing};
 use crate::store::list::{Filter, Page, Shown};
 
 /// A message as the API shows it.
@@ -36,6 +37,9 @@ pub struct MessageView {
     queue_position: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     estimated_send_at: Option<Timestamp>,
+    /// What holds its account, so that nobody can say when it leaves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold_reason: Option<Hold>,
     /// How often it was handed to the messenger.
     attempts: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,6 +84,7 @@ impl MessageView {
             priority: row.priority,
             queue_position: None,
             estimated_send_at: None,
+            hold_reason: None,
             attempts: row.attempts,
             last_error: row.error_code.zip(row.error_message).map(|(code, message)| MessageError { code, message }),
             provider_message_id: row.provider_message_id,
@@ -94,9 +99,10 @@ impl MessageView {
     }
 
     /// With its place in the queue.
-    pub(super) fn standing(mut self, position: Option<u64>, at: Option<DateTime<Utc>>) -> Self {
-        self.queue_position = position;
-        self.estimated_send_at = at.map(Timestamp);
+    pub(super) fn standing(mut self, standing: Standing) -> Self {
+        self.queue_position = standing.position;
+        self.estimated_send_at = standing.estimated_at.map(Timestamp);
+        self.hold_reason = standing.hold;
         self
     }
 }
@@ -106,7 +112,7 @@ async fn view(app: &App, row: Model) -> Result<MessageView, ApiError> {
         Some(account) => standing::of(app, &account, &row).await?,
         None => Standing::default(),
     };
-    Ok(MessageView::of(row, app.clock.now()).standing(standing.position, standing.estimated_at))
+    Ok(MessageView::of(row, app.clock.now()).standing(standing))
 }
 
 async fn find(app: &App, caller: &Caller, text: &str) -> Result<Model, ApiError> {
@@ -154,7 +160,7 @@ pub struct MessageQuery {
 #[utoipa::path(get, path = "/api/messages", tag = "messages", params(MessageQuery),
     responses((status = 200, body = Listed<MessageView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn list(caller: Caller, app: Data<App>, query: Query<MessageQuery>) -> Result<impl Responder, ApiError> {
-    let query = query.into_inner();
+    let query = query.0;
     let part = PageQuery { page: query.page, limit: query.limit }.read()?;
     let accounts = match &query.account_id {
         Some(text) => Some(vec![super::accounts::find(&app, &caller, text).await?.id]),

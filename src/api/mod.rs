@@ -18,6 +18,7 @@ pub mod managers;
 pub mod messages;
 pub mod page;
 pub mod queue;
+mod read;
 pub mod send;
 pub mod socketio;
 pub mod whatsapp;
@@ -72,7 +73,7 @@ fn routes(table: &mut ServiceConfig) {
         .service(at("/api/auth/register").post(auth::register))
         .service(at("/api/auth/login").post(auth::login))
         .service(at("/api/auth/logout").post(auth::logout))
-        .service(at("/api/auth/me").get(auth::me))
+        .service(at("/api/auth/me").get(auth::me).put(auth::change_me))
         .service(at("/api/api-keys").get(keys::list).post(keys::create))
         .service(at("/api/api-keys/{id}").delete(keys::remove))
         .service(at("/api/managers").get(managers::list).post(managers::create))
@@ -81,6 +82,7 @@ fn routes(table: &mut ServiceConfig) {
         .service(at("/api/whatsapp/sessions").get(sessions::list).post(sessions::create))
         .service(at("/api/whatsapp/sessions/{id}").delete(sessions::remove))
         .service(at("/api/whatsapp/sessions/{id}/qr").get(sessions::qr))
+        .service(at("/api/whatsapp/sessions/{id}/connect").post(sessions::connect))
         .service(at("/api/whatsapp/sessions/{id}/disconnect").post(sessions::disconnect))
         .service(at("/api/whatsapp/sessions/{id}/chats").get(talks::list))
         .service(at("/api/whatsapp/sessions/{id}/chats/{chatId}").get(talks::show).put(talks::change))
@@ -146,7 +148,7 @@ pub(crate) fn serve(app: Arc<App>, service: Service, listener: TcpListener) -> a
             .app_data(data.clone())
             .app_data(callers.clone())
             .app_data(bridge.clone())
-            .configure(json::limits)
+            .app_data(web::PathConfig::default().error_handler(|_, _| ApiError::NotFound("address").into()))
             .configure(routes)
             .wrap(from_fn(gate::gate))
             .wrap(cors(&data))

@@ -96,6 +96,9 @@ struct State {
     status: Status,
     /// Whether the account is known to its messenger, connected or not.
     is_paired: bool,
+    /// Whether whoever has the link may start to pair it.
+    may_pair: bool,
+    /// Of the paired number, the last two digits: who has the link need not know the rest.
     phone_number: Option<String>,
     display_name: Option<String>,
     /// The code as text if it is typed; a scanned one is the picture at `code.svg`.
@@ -107,6 +110,12 @@ struct State {
     now: Timestamp,
     error: Option<String>,
     error_code: Option<String>,
+}
+
+/// The last two digits.
+fn ending(digits: &str) -> String {
+    let before = digits.chars().count().saturating_sub(2);
+    digits.chars().skip(before).fold("…".to_owned(), |ending, digit| format!("{ending}{digit}"))
 }
 
 async fn state_of(app: &App, id: AccountId) -> Result<State, ApiError> {
@@ -121,7 +130,8 @@ async fn state_of(app: &App, id: AccountId) -> Result<State, ApiError> {
         provider: account.provider,
         status: session.status,
         is_paired: account.pairing.is_some(),
-        phone_number: account.phone_number.as_ref().map(|digits| format!("+{digits}")),
+        may_pair: account.may_pair,
+        phone_number: account.phone_number.as_deref().map(ending),
         display_name: account.display_name.clone(),
         typed_code: code.as_ref().filter(|code| code.is_typed).map(|code| code.text.clone()),
         code_version: code.as_ref().map(|code| code.expires_at.timestamp_millis()),
@@ -188,12 +198,12 @@ pub async fn code(app: Data<App>, id: Path<String>) -> Result<HttpResponse, ApiE
 }
 
 /// Starts pairing, if nobody has and the account is not paired: opening the page does this. One
-/// that was disconnected on purpose stays so.
+/// that is paired and switched off, or that somebody here logged out, stays so.
 pub async fn start(app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &id).await?;
     let app = app.into_inner();
     let is_idle = matches!(app.sessions.status(account.id), Status::Disconnected | Status::Failed);
-    if is_idle && account.pairing.is_none() {
+    if is_idle && account.pairing.is_none() && account.may_pair {
         app.lanes.connect(&app, account.id, Pairing::Qr).await?;
     }
     Ok(Json(state_of(&app, account.id).await?))

@@ -15,6 +15,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::gateway::sessions::Status;
 use crate::pacing::estimate;
 use crate::realtime::Event;
+use crate::standing::{Hold, Standing};
 use crate::{intake, standing};
 
 /// Messages shown of a queue.
@@ -30,7 +31,7 @@ pub struct QueueView {
     messages: Vec<MessageView>,
     status: QueueStatus,
     limits: QueueLimits,
-    /// When the last one will have left, on average.
+    /// When the last one will have left, on average; null while the account is held.
     estimated_drain_at: Option<Timestamp>,
 }
 
@@ -47,6 +48,8 @@ pub struct QueueStatus {
     /// Why, if the service itself paused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pause_reason: Option<String>,
+    /// What holds the account, so that nobody can say when it sends: `paused`, `disconnected`, `failed` or `unpaired`.
+    hold_reason: Option<Hold>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_send_at: Option<Timestamp>,
 }
@@ -71,6 +74,7 @@ pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<im
     let account = find(&app, &caller, &id).await?;
     let (overview, rows) = standing::queue(&app, &account, SHOWN).await?;
     let (now, policy, pace) = (app.clock.now(), account.policy(&app.config.presets), &overview.pace);
+    let hold = Hold::of(&app, &account);
     let mut position = 0;
     let messages = rows
         .into_iter()
@@ -81,7 +85,9 @@ pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<im
             let at = estimate(&policy, pace, position.max(1), now);
             let at = row.due_at_ms.map_or(at, |due| at.max(crate::store::instant(due)));
             let is_waiting = row.status == entity::message::Status::Queued;
-            MessageView::of(row, now).standing(is_ready.then_some(position), is_waiting.then_some(at))
+            let estimated_at = (is_waiting && hold.is_none()).then_some(at);
+            let hold = hold.filter(|_| is_waiting);
+            MessageView::of(row, now).standing(Standing { position: is_ready.then_some(position), estimated_at, hold })
         })
         .collect();
     let rest_until = pace.resting_until(&policy, now);
@@ -97,7 +103,8 @@ pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<im
             messages_since_rest: if is_rested { 0 } else { pace.since_rest },
             is_paused: account.is_paused,
             pause_reason: account.pause_reason.clone(),
-            next_send_at: (waiting > 0 && !account.is_paused).then(|| Timestamp(estimate(&policy, pace, 1, now))),
+            hold_reason: hold,
+            next_send_at: (waiting > 0 && hold.is_none()).then(|| Timestamp(estimate(&policy, pace, 1, now))),
         },
         limits: QueueLimits {
             use_limits: account.use_limits,
@@ -106,7 +113,7 @@ pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<im
             per_minute: policy.per_minute,
             sent_last_minute: app.store.sent_last_minute(account.id, now).await?,
         },
-        estimated_drain_at: (waiting > 0).then(|| Timestamp(estimate(&policy, pace, waiting, now))),
+        estimated_drain_at: (waiting > 0 && hold.is_none()).then(|| Timestamp(estimate(&policy, pace, waiting, now))),
     }))
 }
 
@@ -129,7 +136,9 @@ pub async fn resume(caller: Caller, app: Data<App>, id: Path<String>) -> Result<
 }
 
 async fn set_paused(app: &App, id: AccountId, is_paused: bool) -> Result<(), ApiError> {
+    let now = app.clock.now().timestamp_millis();
     let change = |row: &mut entity::account::ActiveModel| {
+        row.updated_at_ms = Set(now);
         row.is_paused = Set(is_paused);
         row.pause_reason = Set(None);
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
-use actix_web::web::{Data, Json};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use entity::ids::{AccountId, MessageId};
 use entity::message::Status;
@@ -16,25 +16,41 @@ use tokio::sync::broadcast::error::RecvError;
 use super::accounts::find;
 use super::draft::NewMessage;
 use super::json::Timestamp;
+use super::read::{Unread, read};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::intake::{self, Accepted, Draft};
 use crate::realtime::Event;
-use crate::standing::Standing;
+use crate::standing::{Hold, Standing};
 use crate::store::account::Account;
 
 /// The longest a caller may wait for the outcome.
 const WAIT: Duration = Duration::from_secs(30);
 
 /// One message to send, and from which account.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Send {
-    #[schema(value_type = AccountId)]
-    account_id: String,
+    #[serde(flatten)]
+    from: From,
     #[serde(flatten)]
     message: NewMessage,
+}
+
+/// From which account.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct From {
+    #[schema(value_type = AccountId)]
+    account_id: String,
+}
+
+impl Send {
+    /// Each of the two reads its own fields, and so can tell which of them is wrong.
+    fn read(body: &[u8]) -> Result<Self, ApiError> {
+        Ok(Self { from: read(body)?, message: read(body)? })
+    }
 }
 
 /// A message was accepted.
@@ -44,7 +60,7 @@ pub struct Send {
 pub struct SendView {
     #[schema(example = true)]
     success: bool,
-    /// Whether it is on its way: false only if the caller waited and it ended otherwise.
+    /// Whether it waits: false only for a caller who waited and saw it leave, or end otherwise.
     queued: bool,
     pub(super) message_id: MessageId,
     /// 1 goes next; null while its time has not come.
@@ -52,8 +68,10 @@ pub struct SendView {
     /// The account's status; `sent` for a caller who waited and saw it go.
     #[schema(example = "CONNECTED")]
     status: &'static str,
-    /// When it will leave, on average; null while the queue can't be asked.
+    /// When it will leave, on average; null while the account is held.
     estimated_send_at: Option<Timestamp>,
+    /// What holds the account, so that nobody can say when: `paused`, `disconnected`, `failed` or `unpaired`.
+    hold_reason: Option<Hold>,
     /// The messenger's own id, for a caller who waited.
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_message_id: Option<String>,
@@ -86,9 +104,9 @@ pub async fn send(
     caller: Caller,
     app: Data<App>,
     request: HttpRequest,
-    body: Json<Send>,
+    body: Unread,
 ) -> Result<HttpResponse, ApiError> {
-    let Send { account_id, mut message } = body.into_inner();
+    let Send { from: From { account_id }, mut message } = Send::read(&body.0)?;
     let account = find(&app, &caller, &account_id).await?;
     match header_key(request.headers())? {
         Some(key) if message.idempotency_key.as_ref().is_some_and(|other| *other != key) => {
@@ -97,7 +115,7 @@ pub async fn send(
         Some(key) => message.idempotency_key = Some(key),
         None => {}
     }
-    let mut draft = message.draft(&account, app.clock.now())?;
+    let mut draft = message.draft(&account, app.config.phone_region, app.clock.now())?;
     draft.user = caller.user().map(|user| user.id);
     let sent = accept(&app, &account, draft, &request).await?;
     let mut response = sent.response();
@@ -157,6 +175,7 @@ pub(super) fn view_of(app: &App, account: AccountId, message_id: MessageId, stan
         queue_position: standing.position,
         status: app.sessions.status(account).as_str(),
         estimated_send_at: standing.estimated_at.map(Timestamp),
+        hold_reason: standing.hold,
         provider_message_id: None,
     }
 }
@@ -196,12 +215,13 @@ async fn wait(
         let view = &mut sent.view;
         view.queue_position = None;
         view.estimated_send_at = None;
+        view.hold_reason = None;
+        view.queued = false;
         if matches!(status, Status::Sent | Status::Delivered | Status::Read) {
             view.status = Status::Sent.as_str();
             view.provider_message_id = provider_message_id;
             sent.status = StatusCode::OK;
         } else {
-            view.queued = false;
             view.status = app.sessions.status(account.id).as_str();
         }
     }

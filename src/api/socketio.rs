@@ -73,10 +73,11 @@ pub async fn handle(
     match (is_upgrade, parameters().any(|parameter| parameter == "transport=websocket")) {
         (true, true) => websocket(request, payload, &bridge).await,
         (false, false) => polling(request, payload, &bridge).await,
-        _ => Err(ApiError::Bad {
-            code: "invalid_transport",
-            message: "a WebSocket has transport=websocket and an Upgrade header, both or neither".to_owned(),
-        }),
+        _ => Err(ApiError::bad(
+            "invalid_transport",
+            "transport",
+            "must be websocket where there is an Upgrade header, and not where there is none",
+        )),
     }
 }
 
@@ -86,7 +87,7 @@ fn broken(error: impl Into<anyhow::Error>) -> ApiError {
 
 async fn polling(request: HttpRequest, payload: Payload, bridge: &Bridge) -> Result<HttpResponse, ApiError> {
     let body = if request.method() == Method::POST {
-        let unread = |_| ApiError::Bad { code: "invalid_request", message: "the request could not be read".to_owned() };
+        let unread = |_| ApiError::field("body", "did not arrive whole and in time");
         let too_large = |_| ApiError::TooLarge { limit: PAYLOAD };
         payload.to_bytes_limited(PAYLOAD).await.map_err(too_large)?.map_err(unread)?
     } else {
@@ -105,9 +106,8 @@ async fn polling(request: HttpRequest, payload: Payload, bridge: &Bridge) -> Res
 }
 
 async fn websocket(request: HttpRequest, payload: Payload, bridge: &Bridge) -> Result<HttpResponse, ApiError> {
-    let not_one = |why: actix_http::ws::HandshakeError| ApiError::Bad {
-        code: "invalid_handshake",
-        message: format!("this is not the handshake of a WebSocket: {why}"),
+    let not_one = |_| {
+        ApiError::bad("invalid_handshake", "Upgrade", "must come with a WebSocket's Sec-WebSocket-Key and version 13")
     };
     let mut head = actix_http::ws::handshake(request.head()).map_err(not_one)?;
     let (near, far) = tokio::io::duplex(PIPE);

@@ -28,6 +28,7 @@ pub type Line = (&'static str, &'static str, Need);
 pub const TABLE: &[Line] = &[
     ("POST", "/api/auth/logout", Need::SignedIn),
     ("GET", "/api/auth/me", Need::SignedIn),
+    ("PUT", "/api/auth/me", Need::SignedIn),
     ("GET", "/api/api-keys", Need::Admin),
     ("POST", "/api/api-keys", Need::Admin),
     ("DELETE", "/api/api-keys/{id}", Need::Admin),
@@ -63,6 +64,7 @@ pub const TABLE: &[Line] = &[
     ("POST", "/api/whatsapp/sessions", Need::Admin),
     ("DELETE", "/api/whatsapp/sessions/{id}", Need::Admin),
     ("GET", "/api/whatsapp/sessions/{id}/qr", Need::Admin),
+    ("POST", "/api/whatsapp/sessions/{id}/connect", Need::Admin),
     ("POST", "/api/whatsapp/sessions/{id}/disconnect", Need::Admin),
     ("GET", "/api/whatsapp/sessions/{id}/chats", Need::Read),
     ("GET", "/api/whatsapp/sessions/{id}/chats/{chatId}", Need::Read),

@@ -2,6 +2,7 @@
 //! shows the same key a thousand times a second costs the database nothing.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -107,6 +108,12 @@ impl Identity {
         }
     }
 
+    /// Whether it may pair its company's accounts, and so see what pairs them.
+    #[must_use]
+    pub fn may_pair(&self) -> bool {
+        self.meets(Need::Admin)
+    }
+
     /// Whether it may with this account of its company.
     #[must_use]
     pub fn may(&self, need: Need, account: AccountId) -> bool {
@@ -140,29 +147,42 @@ impl Rights {
 
 /// What is known of the credentials shown lately, by their digests.
 pub struct Identities {
-    known: Cache<[u8; 32], Identity>,
-    /// Raised when people change; what was read before that is not kept after it.
-    version: AtomicU64,
+    known: Cache<[u8; 32], (Identity, u64)>,
+    /// How often people changed, in any company.
+    changes: AtomicU64,
+    /// The number of the last change in each company; some companies share a place.
+    changed: Box<[AtomicU64]>,
 }
+
+/// Places for the companies' last changes.
+const PLACES: usize = 1_024;
 
 impl Default for Identities {
     fn default() -> Self {
         let known = Cache::builder().max_capacity(KEPT).time_to_live(BELIEVED).build();
-        Self { known, version: AtomicU64::new(0) }
+        let changed = std::iter::repeat_with(AtomicU64::default).take(PLACES).collect();
+        Self { known, changes: AtomicU64::new(0), changed }
     }
 }
 
 impl Identities {
-    /// Forgets everybody: people, keys or grants have changed.
-    pub fn forget(&self) {
-        self.version.fetch_add(1, Ordering::AcqRel);
-        self.known.invalidate_all();
+    fn changed(&self, company: CompanyId) -> &AtomicU64 {
+        let mut hasher = DefaultHasher::new();
+        company.hash(&mut hasher);
+        &self.changed[usize::try_from(hasher.finish() % PLACES as u64).unwrap_or(0)]
     }
 
-    fn keep(&self, credential: &str, identity: &Identity, version: u64) {
-        if self.version.load(Ordering::Acquire) == version {
-            self.known.insert(digest(credential), identity.clone());
-        }
+    /// Forgets a company's: its people, keys or grants have changed. Who is being looked up
+    /// meanwhile is not believed later.
+    pub fn forget(&self, company: CompanyId) {
+        let change = self.changes.fetch_add(1, Ordering::AcqRel) + 1;
+        self.changed(company).fetch_max(change, Ordering::AcqRel);
+    }
+
+    /// Who that was, if nothing has changed in the company since it was looked up.
+    fn find(&self, credential: &str) -> Option<Identity> {
+        let (identity, looked_up) = self.known.get(&digest(credential))?;
+        (self.changed(identity.company).load(Ordering::Acquire) <= looked_up).then_some(identity)
     }
 }
 
@@ -193,7 +213,7 @@ pub fn recall(app: &App, credential: &str) -> Option<Identity> {
     if app.config.api_key.as_ref().is_some_and(|key| key.as_bytes().ct_eq(credential.as_bytes()).into()) {
         return Some(Identity { company: CompanyId::DEFAULT, who: Who::Operator });
     }
-    app.identities.known.get(&digest(credential)).filter(|identity| identity.is_valid(app.clock.now()))
+    app.identities.find(credential).filter(|identity| identity.is_valid(app.clock.now()))
 }
 
 /// Whose credential this is, if anybody's.
@@ -201,10 +221,10 @@ pub async fn identify(app: &App, credential: &str) -> Result<Option<Identity>, S
     if let Some(identity) = recall(app, credential) {
         return Ok(Some(identity));
     }
-    let version = app.identities.version.load(Ordering::Acquire);
+    let changes = app.identities.changes.load(Ordering::Acquire);
     let found = look_up(app, credential).await?;
     if let Some(identity) = &found {
-        app.identities.keep(credential, identity, version);
+        app.identities.known.insert(digest(credential), (identity.clone(), changes));
     }
     Ok(found)
 }
@@ -216,7 +236,7 @@ async fn look_up(app: &App, credential: &str) -> Result<Option<Identity>, StoreE
     }
     let Some(claims) = token::read(app, credential).await? else { return Ok(None) };
     let Some(user) = app.store.user_of_login(claims.sub, claims.jti).await? else { return Ok(None) };
-    if user.token_epoch != claims.epoch {
+    if user.token_epoch != claims.epoch && user.kept_login != Some(claims.jti) {
         return Ok(None);
     }
     let grants = match user.role {

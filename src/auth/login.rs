@@ -34,7 +34,8 @@ pub fn normal_email(typed: &str) -> String {
     typed.trim().to_lowercase()
 }
 
-/// Creates a user of `company`, which is created too if it has a name here.
+/// Creates a user of `company`, which is created too if it has a name here. An address has one user
+/// of a company, and who registers a new company has an address that nobody has.
 pub async fn create(
     store: &Store,
     now: DateTime<Utc>,
@@ -42,17 +43,24 @@ pub async fn create(
     company_name: Option<String>,
     new: NewUser,
 ) -> Result<Model, ApiError> {
-    let password_hash = password::hash(new.password).await.map_err(ApiError::Internal)?;
+    let email = normal_email(&new.email);
+    let within = company_name.is_none().then_some(company);
+    // Before a password is hashed, which takes much longer.
+    if store.is_email_taken(&email, within).await? {
+        return Err(UserError::EmailTaken.into());
+    }
+    let password_hash = password::hash(new.password).await?;
     let now_ms = now.timestamp_millis();
     let user = Model {
         id: UserId::new(now, &mut rand::rng()),
         company_id: company,
-        email: normal_email(&new.email),
+        email,
         password_hash,
         first_name: new.first_name,
         last_name: new.last_name,
         role: new.role,
         token_epoch: 0,
+        kept_login: None,
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
     };
@@ -60,12 +68,24 @@ pub async fn create(
     Ok(store.create_user(company, user).await?)
 }
 
-/// The user of that address and password. Takes as long for an address that nobody has.
-pub async fn check(app: &App, email: &str, password: String) -> Result<Option<Model>, ApiError> {
-    let user = app.store.user_by_email(&normal_email(email)).await?;
-    let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let is_right = password::verify(password, hash).await.map_err(ApiError::Internal)?;
-    Ok(user.filter(|_| is_right))
+/// The user of that address and password, in any company or in one. Takes as long for an address
+/// that nobody has.
+pub async fn check(
+    app: &App,
+    email: &str,
+    password: &str,
+    company: Option<CompanyId>,
+) -> Result<Option<Model>, ApiError> {
+    let users = app.store.users_by_email(&normal_email(email), company).await?;
+    if users.is_empty() {
+        password::verify(password, None).await?;
+    }
+    for user in users {
+        if password::verify(password, Some(&user.password_hash)).await? {
+            return Ok(Some(user));
+        }
+    }
+    Ok(None)
 }
 
 /// Signs a user in: a token, and how long it lasts.

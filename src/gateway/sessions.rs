@@ -66,13 +66,13 @@ pub struct Snapshot {
     pub code: Option<Code>,
     /// When the messenger last answered.
     pub last_alive_at: Option<DateTime<Utc>>,
+    /// Since when its status is what it is.
+    pub since: Option<DateTime<Utc>>,
 }
 
 #[derive(Default)]
 struct Session {
     snapshot: Snapshot,
-    /// Since when its status is what it is.
-    since: DateTime<Utc>,
     connection: u64,
     gateway: Option<Arc<dyn Gateway>>,
     pairing: Pairing,
@@ -140,7 +140,7 @@ impl Sessions {
     /// Since when the account has this status.
     #[must_use]
     pub fn since(&self, account: AccountId) -> Option<DateTime<Utc>> {
-        self.all().get(&account).map(|session| session.since)
+        self.all().get(&account)?.snapshot.since
     }
 
     /// How many sessions have each status.
@@ -160,7 +160,7 @@ impl Sessions {
         session.pairing = pairing;
         if matches!(session.snapshot.status, Status::Disconnected | Status::Failed) {
             session.snapshot.status = Status::Connecting;
-            session.since = self.clock.now();
+            session.snapshot.since = Some(self.clock.now());
         }
     }
 
@@ -173,7 +173,7 @@ impl Sessions {
             session.connection = connection;
             session.snapshot.status = Status::Connecting;
             session.snapshot.code = None;
-            session.since = self.clock.now();
+            session.snapshot.since = Some(self.clock.now());
             (session.pairing.clone(), session.closing.take(), session.places.0.clone())
         };
         if let Some(closing) = closing {
@@ -246,7 +246,7 @@ impl Sessions {
         };
         session.snapshot.status = status;
         session.snapshot.code = code;
-        session.since = self.clock.now();
+        session.snapshot.since = Some(self.clock.now());
         true
     }
 
@@ -255,8 +255,8 @@ impl Sessions {
         let mut all = self.all();
         let Some(session) = all.get_mut(&account) else { return };
         session.connection = 0;
-        session.since = self.clock.now();
-        session.snapshot = Snapshot { status, code: None, last_alive_at: session.snapshot.last_alive_at };
+        let last_alive_at = session.snapshot.last_alive_at;
+        session.snapshot = Snapshot { status, code: None, last_alive_at, since: Some(self.clock.now()) };
         if let Some(gateway) = session.gateway.take() {
             session.closing = Some(self.hang_up(gateway, log_out));
         }

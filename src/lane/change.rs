@@ -15,32 +15,56 @@ use crate::realtime::Event;
 use crate::store::StoreError;
 use crate::store::account::Account;
 
+/// Why an account is not connected.
+#[derive(Debug, thiserror::Error)]
+pub enum NotConnected {
+    /// It was removed.
+    #[error("the account is gone")]
+    Gone,
+    /// Its company has so many that are, and may not have more.
+    #[error("the company's limit of connected accounts is reached: {0}")]
+    TooMany(u64),
+    /// See there.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Lanes {
     /// Connects an account: from now on it should be, and has a lane. Answers the account as it is
-    /// then, or none if it is gone.
-    pub async fn connect(
-        &self,
-        app: &Arc<App>,
-        id: AccountId,
-        pairing: Pairing,
-    ) -> Result<Option<Arc<Account>>, StoreError> {
+    /// then.
+    pub async fn connect(&self, app: &Arc<App>, id: AccountId, pairing: Pairing) -> Result<Arc<Account>, NotConnected> {
         let _turn = self.one_by_one.take(id).await;
         if self.is_running(id) && !matches!(app.sessions.status(id), Status::Disconnected | Status::Failed) {
-            return app.store.account(id).await;
+            return app.store.account(id).await?.ok_or(NotConnected::Gone);
         }
         // One that is about to end by itself would not look again.
         self.end(app, id).await;
-        let wish = |row: &mut ActiveModel| row.should_connect = Set(true);
-        if app.store.change_account(id, wish).await?.is_none() {
-            return Ok(None);
+        let most = app.config.company_accounts;
+        if app.store.switch_on(id, most, app.clock.now()).await?.is_none() {
+            let is_there = app.store.account(id).await?.is_some();
+            return Err(most.filter(|_| is_there).map_or(NotConnected::Gone, NotConnected::TooMany));
         }
-        let raised = app.store.raise_epochs(&[id]).await?;
-        if let Some(account) = raised.first() {
-            app.sessions.prepare(id, pairing);
-            self.start(app, account);
-            app.bus.publish(account.company_id, id, Event::AccountChanged);
+        self.begin(app, id, pairing).await
+    }
+
+    /// Connects an account anew, by what its row says now. One that should not be connected is not.
+    pub async fn reconnect(&self, app: &Arc<App>, id: AccountId) -> Result<Arc<Account>, NotConnected> {
+        let _turn = self.one_by_one.take(id).await;
+        let account = app.store.account(id).await?.ok_or(NotConnected::Gone)?;
+        if !account.should_connect {
+            return Ok(account);
         }
-        Ok(raised.into_iter().next())
+        self.end(app, id).await;
+        app.sessions.close(id, Status::Connecting, false);
+        self.begin(app, id, Pairing::Qr).await
+    }
+
+    async fn begin(&self, app: &Arc<App>, id: AccountId, pairing: Pairing) -> Result<Arc<Account>, NotConnected> {
+        let account = app.store.raise_epochs(&[id]).await?.pop().ok_or(NotConnected::Gone)?;
+        app.sessions.prepare(id, pairing);
+        self.start(app, &account);
+        app.bus.publish(account.company_id, id, Event::AccountChanged);
+        Ok(account)
     }
 
     /// Disconnects an account: from now on it should not be connected, and has no lane. What is in
@@ -52,10 +76,13 @@ impl Lanes {
         log_out: bool,
     ) -> Result<Option<Arc<Account>>, StoreError> {
         let _turn = self.one_by_one.take(id).await;
+        let now = app.clock.now().timestamp_millis();
         let change = move |row: &mut ActiveModel| {
             row.should_connect = Set(false);
+            row.updated_at_ms = Set(now);
             if log_out {
                 row.pairing = Set(None);
+                row.may_pair = Set(false);
             }
         };
         let account = app.store.change_account(id, change).await?;
@@ -85,6 +112,7 @@ impl Lanes {
         app.bus.publish(company, id, Event::Disconnected { reason: "removed".to_owned() });
         app.bus.publish(company, id, Event::AccountChanged);
         app.people_changed(company);
+        app.bus.forget(company, id);
         if let Err(error) = app.store.clear_up(id).await {
             tracing::warn!(account.id = %id, %error, "what a removed account left is cleared up later");
             self.clear_up(app, vec![id]);

@@ -7,7 +7,7 @@
 //! comes to its end, whoever started it.
 
 pub mod attempt;
-mod change;
+pub mod change;
 mod one_by_one;
 mod places;
 pub mod restore;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// Single numbers of a preset, as written in the API and in the settings. Absent ones are the preset's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Limits {
     /// At most this many messages in any 60 s.
     #[serde(skip_serializing_if = "Option::is_none")]

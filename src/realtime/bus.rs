@@ -63,7 +63,12 @@ impl Bus {
 
     /// The account's events from now on. Subscribe before looking, and nothing falls between.
     pub fn watch(&self, account: AccountId) -> Receiver<Event> {
-        self.watched().entry(account).or_insert_with(|| broadcast::channel(BACKLOG).0).subscribe()
+        let mut watched = self.watched();
+        // Now and then, so that those nobody watches any more don't pile up.
+        if watched.len() == watched.capacity() {
+            watched.retain(|_, channel| channel.receiver_count() > 0);
+        }
+        watched.entry(account).or_insert_with(|| broadcast::channel(BACKLOG).0).subscribe()
     }
 
     /// Tells what happened to an account.
@@ -89,6 +94,11 @@ impl Bus {
             self.dropped.inc();
         }
         self.deliver(news);
+    }
+
+    /// Forgets how much was told of an account that was removed.
+    pub fn forget(&self, company: CompanyId, account: AccountId) {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).remove(&(company, Some(account)));
     }
 
     /// Brings news to who watches or is connected here.

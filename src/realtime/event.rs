@@ -105,6 +105,8 @@ pub enum Event {
     ShutOut {
         /// Whom, by id.
         whom: String,
+        /// … except for this login.
+        but: Option<LoginId>,
     },
 }
 

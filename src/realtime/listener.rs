@@ -41,6 +41,11 @@ pub(super) fn company_room(company: CompanyId) -> String {
     format!("company:{company}")
 }
 
+/// Who may pair the company's accounts.
+pub(super) fn pairing_room(company: CompanyId) -> String {
+    format!("pairing:{company}")
+}
+
 pub(super) fn account_room(account: AccountId) -> String {
     format!("account:{account}")
 }
@@ -86,7 +91,7 @@ fn forget(socket: &SocketRef) {
 
 fn rooms_of(identity: &Identity) -> Vec<String> {
     let company = company_room(identity.company);
-    match &identity.who {
+    let mut rooms = match &identity.who {
         Who::Anyone | Who::Operator => vec![company],
         Who::Program(key, _) => vec![company, room_of(key)],
         Who::Person(person) => {
@@ -97,7 +102,11 @@ fn rooms_of(identity: &Identity) -> Vec<String> {
             }
             rooms
         }
+    };
+    if identity.may_pair() {
+        rooms.push(pairing_room(identity.company));
     }
+    rooms
 }
 
 /// What a client shows: `auth: {token}`, a header, or the cookie of a page of ours.

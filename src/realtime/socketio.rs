@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use super::due::Due;
 use super::emission::emissions;
 use super::event::{Access, Event, News};
-use super::listener::{account_room, admit, company_room, room_of, seat, shut};
+use super::listener::{account_room, admit, company_room, pairing_room, room_of, seat, shut};
 use super::seats::Seats;
 use crate::app::App;
 use crate::store::StoreError;
@@ -87,7 +87,7 @@ impl Clients {
             };
             let Some(news) = next else { return };
             if matches!(news.event, Event::PeopleChanged | Event::LoginEnded { .. }) {
-                app.identities.forget();
+                app.identities.forget(news.company);
             }
             self.tell(app, &news).await;
             if counts(&news.event) && self.seats.are_taken(news.company) {
@@ -107,8 +107,10 @@ impl Clients {
                 self.follow(news, access).await;
                 rooms = vec![company_room(news.company), room_of(access.manager)];
             }
-            Event::LoginEnded { login } => self.shut_all(room_of(login)),
-            Event::ShutOut { whom } => self.shut_all(room_of(whom)),
+            // A code is a key to the account.
+            Event::CodeShown { .. } => rooms = vec![pairing_room(news.company)],
+            Event::LoginEnded { login } => self.shut_all(room_of(login), None),
+            Event::ShutOut { whom, but } => self.shut_all(room_of(whom), but.map(room_of)),
             _ => {}
         }
         for (name, payload) in emissions(news) {
@@ -129,8 +131,13 @@ impl Clients {
         };
     }
 
-    fn shut_all(&self, room: String) {
-        self.io.within(room).sockets().iter().for_each(shut);
+    fn shut_all(&self, room: String, but: Option<String>) {
+        let whom = self.io.within(room);
+        let whom = match but {
+            Some(room) => whom.except(room),
+            None => whom,
+        };
+        whom.sockets().iter().for_each(shut);
     }
 
     async fn emit(&self, app: &App, rooms: Vec<String>, name: &'static str, payload: &Value) {

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::account::{self, Entity, Model};
+use entity::account::{self, Entity, Model, Provider};
 use entity::ids::{AccountId, CompanyId};
 use futures_util::future::BoxFuture;
 use sea_orm::ActiveValue::Set;
@@ -90,8 +90,14 @@ impl Store {
         if let Some(account) = self.accounts.get(id) {
             return Ok(Some(account));
         }
+        if self.accounts.is_unknown(id) {
+            return Ok(None);
+        }
         let version = self.accounts.version();
         let found = Entity::find_by_id(id).one(&self.reader).await?;
+        if found.is_none() {
+            self.accounts.keep_unknown(version, id);
+        }
         Ok(self.accounts.keep(version, found.into_iter().collect()).pop())
     }
 
@@ -137,8 +143,8 @@ impl Store {
         Ok((page.into_iter().map(Account::from).collect(), total))
     }
 
-    /// The company's accounts that should be connected, of all of them or of those `granted`; so
-    /// many at most.
+    /// The company's accounts that should be connected and have phone numbers for recipients, of all
+    /// of them or of those `granted`; so many at most.
     pub async fn accounts_in_use(
         &self,
         company: CompanyId,
@@ -147,7 +153,8 @@ impl Store {
     ) -> Result<Vec<Account>, StoreError> {
         let mut in_use = Entity::find()
             .filter(account::COLUMN.company_id.eq(company))
-            .filter(account::COLUMN.should_connect.eq(true));
+            .filter(account::COLUMN.should_connect.eq(true))
+            .filter(account::COLUMN.provider.is_in(Provider::ALL.into_iter().filter(|p| p.takes_phone_numbers())));
         if let Some(granted) = granted {
             in_use = in_use.filter(account::COLUMN.id.is_in(granted));
         }
@@ -181,6 +188,40 @@ impl Store {
         change: impl FnOnce(&mut account::ActiveModel),
     ) -> Result<Option<Arc<Account>>, StoreError> {
         self.change_row(id, Some(epoch), change).await
+    }
+
+    /// Notes that an account should be connected, from now on and by whoever has the link to its
+    /// page, unless its company has `most` others that should. `None` if it has, or the account is gone.
+    pub async fn switch_on(
+        &self,
+        id: AccountId,
+        most: Option<u64>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Arc<Account>>, StoreError> {
+        use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
+        let row = account::ActiveModel {
+            should_connect: Set(true),
+            may_pair: Set(true),
+            updated_at_ms: Set(now.timestamp_millis()),
+            ..Default::default()
+        };
+        let mut switch = Entity::update_many().set(row).filter(account::COLUMN.id.eq(id));
+        if let Some(most) = most {
+            let other = Alias::new("other");
+            let others = Query::select()
+                .expr(Expr::col((other.clone(), account::Column::Id)).count())
+                .from_as(Entity, other.clone())
+                .and_where(
+                    Expr::col((other.clone(), account::Column::CompanyId))
+                        .eq(Expr::col((Entity, account::Column::CompanyId))),
+                )
+                .and_where(Expr::col((other.clone(), account::Column::ShouldConnect)).eq(true))
+                .and_where(Expr::col((other, account::Column::Id)).ne(id))
+                .take();
+            switch = switch.filter(Expr::val(i64::try_from(most).unwrap_or(i64::MAX)).gt(Expr::from(others)));
+        }
+        let switched = self.keep_changed(move |tx| Box::pin(switch.clone().exec_with_returning(tx)));
+        Ok(switched.await?.pop())
     }
 
     async fn change_row(

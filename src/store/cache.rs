@@ -3,15 +3,30 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::Duration;
 
 use entity::account::Model;
 use entity::ids::AccountId;
 
 use super::account::Account;
 
+/// Ids of no account that are kept in mind, and how long: whoever asks for one again and again
+/// costs no read each time.
+const UNKNOWN: u64 = 10_000;
+const UNKNOWN_FOR: Duration = Duration::from_secs(10);
+
 /// The accounts in use, as their rows are.
-#[derive(Default)]
-pub(super) struct Cache(RwLock<Cached>);
+pub(super) struct Cache {
+    cached: RwLock<Cached>,
+    unknown: moka::sync::Cache<AccountId, ()>,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        let unknown = moka::sync::Cache::builder().max_capacity(UNKNOWN).time_to_live(UNKNOWN_FOR).build();
+        Self { cached: RwLock::default(), unknown }
+    }
+}
 
 #[derive(Default)]
 struct Cached {
@@ -22,15 +37,28 @@ struct Cached {
 
 impl Cache {
     pub(super) fn get(&self, id: AccountId) -> Option<Arc<Account>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).accounts.get(&id).cloned()
+        self.cached.read().unwrap_or_else(PoisonError::into_inner).accounts.get(&id).cloned()
+    }
+
+    /// Whether there was no such account a moment ago.
+    pub(super) fn is_unknown(&self, id: AccountId) -> bool {
+        self.unknown.contains_key(&id)
+    }
+
+    /// Keeps in mind that there was no such account while the cache had that version.
+    pub(super) fn keep_unknown(&self, version: u64, id: AccountId) {
+        let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner);
+        if cached.version == version {
+            self.unknown.insert(id, ());
+        }
     }
 
     pub(super) fn version(&self) -> u64 {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).version
+        self.cached.read().unwrap_or_else(PoisonError::into_inner).version
     }
 
     fn change(&self) -> RwLockWriteGuard<'_, Cached> {
-        let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
         cached.version += 1;
         cached
     }
@@ -38,14 +66,16 @@ impl Cache {
     /// Keeps a row that was just written.
     pub(super) fn put(&self, model: Model) -> Arc<Account> {
         let account = Arc::new(Account::from(model));
-        self.change().accounts.insert(account.id, account.clone());
+        let mut cached = self.change();
+        cached.accounts.insert(account.id, account.clone());
+        self.unknown.invalidate(&account.id);
         account
     }
 
     /// Keeps rows that were read while the cache had that version, if none has changed since.
     pub(super) fn keep(&self, version: u64, models: Vec<Model>) -> Vec<Arc<Account>> {
         let read: Vec<Arc<Account>> = models.into_iter().map(|model| Arc::new(Account::from(model))).collect();
-        let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
         if cached.version == version {
             cached.accounts.extend(read.iter().map(|account| (account.id, account.clone())));
         }
@@ -53,11 +83,15 @@ impl Cache {
     }
 
     pub(super) fn remove(&self, id: AccountId) {
-        self.change().accounts.remove(&id);
+        let mut cached = self.change();
+        cached.accounts.remove(&id);
+        self.unknown.invalidate(&id);
     }
 
     /// Keeps none.
     pub(super) fn clear(&self) {
-        self.change().accounts.clear();
+        let mut cached = self.change();
+        cached.accounts.clear();
+        self.unknown.invalidate_all();
     }
 }

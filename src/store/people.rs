@@ -13,6 +13,9 @@ use sea_orm::{
 
 use super::{Store, StoreError, instant};
 
+/// Users of one address who are told apart by their passwords.
+const SAME_ADDRESS: u64 = 8;
+
 /// What logins are signed with.
 #[derive(Clone)]
 pub struct SigningKey {
@@ -55,13 +58,18 @@ impl From<StoreError> for UserError {
 }
 
 impl Store {
-    /// Creates a company, if it is new, and a user of it.
+    /// Creates a company, if it is new, and a user of it: with an address that no user of the company
+    /// has, or, in a new one, nobody at all.
     pub async fn create_user(&self, new_company: Option<company::Model>, user: Model) -> Result<Model, UserError> {
         let create = self.change(move |tx| {
             let (company, user) = (new_company.clone(), user.clone());
             Box::pin(async move {
                 // Looked for first: a refusal by the index would take others' writes along.
-                if Entity::find().filter(Column::Email.eq(&user.email)).one(tx).await?.is_some() {
+                let mut same = Entity::find().filter(Column::Email.eq(&user.email));
+                if company.is_none() {
+                    same = same.filter(Column::CompanyId.eq(user.company_id));
+                }
+                if same.one(tx).await?.is_some() {
                     return Ok(None);
                 }
                 if let Some(company) = company {
@@ -84,9 +92,25 @@ impl Store {
         Ok(named.all(&self.reader).await?)
     }
 
-    /// The user with that address, in lower case.
-    pub async fn user_by_email(&self, email: &str) -> Result<Option<Model>, StoreError> {
-        Ok(Entity::find().filter(Column::Email.eq(email)).one(&self.reader).await?)
+    /// Whether a user has that address, in lower case: any, or one of the company.
+    pub async fn is_email_taken(&self, email: &str, company: Option<CompanyId>) -> Result<bool, StoreError> {
+        Ok(!self.users_by_email(email, company).await?.is_empty())
+    }
+
+    /// The users with that address, in lower case, of all companies or of one: eight at most, those
+    /// who had it first.
+    pub async fn users_by_email(&self, email: &str, company: Option<CompanyId>) -> Result<Vec<Model>, StoreError> {
+        let mut same = Entity::find().filter(Column::Email.eq(email));
+        if let Some(company) = company {
+            same = same.filter(Column::CompanyId.eq(company));
+        }
+        Ok(same.order_by_asc(Column::Id).limit(SAME_ADDRESS).all(&self.reader).await?)
+    }
+
+    /// The company's admin who was there first.
+    pub async fn first_admin(&self, company: CompanyId) -> Result<Option<Model>, StoreError> {
+        let admins = Entity::find().filter(Column::CompanyId.eq(company)).filter(Column::Role.eq(Role::Admin.as_str()));
+        Ok(admins.order_by_asc(Column::Id).one(&self.reader).await?)
     }
 
     /// The user, if the login has not been ended.

@@ -97,8 +97,8 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get_many_by_index()?)).collect()
     }
 
-    /// How many accounts the company has.
-    pub async fn count_accounts(&self, company: CompanyId) -> Result<u64, StoreError> {
-        self.count_of("SELECT COUNT(*) FROM account WHERE company_id = $1", company).await
+    /// How many of the company's accounts should be connected.
+    pub async fn count_accounts_in_use(&self, company: CompanyId) -> Result<u64, StoreError> {
+        self.count_of("SELECT COUNT(*) FROM account WHERE company_id = $1 AND should_connect", company).await
     }
 }

@@ -50,6 +50,7 @@ impl Case {
             phone_number: None,
             display_name: None,
             should_connect: false,
+            may_pair: true,
             is_paused: false,
             pause_reason: None,
             epoch: 0,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Wrapped;
 use crate::api::accounts::{Done, find};
 use crate::api::json::{Timestamp, id};
+use crate::api::read::Body;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::identity::Rights;
@@ -154,16 +155,16 @@ pub async fn permit(
     caller: Caller,
     app: Data<App>,
     path: Path<String>,
-    body: Json<Permit>,
+    body: Body<Permit>,
 ) -> Result<impl Responder, ApiError> {
-    let may = |permission| body.permissions.contains(&permission);
+    let may = |permission| body.0.permissions.contains(&permission);
     let rights = Rights {
         can_read: may(Permission::Read),
         can_write: may(Permission::Write),
         can_manage_chats: may(Permission::Manage),
     };
     let account = find(&app, &caller, &path).await?;
-    give(&app, &caller, &account, &body.manager_id, rights).await
+    give(&app, &caller, &account, &body.0.manager_id, rights).await
 }
 
 /// Lets a manager work with the session, or changes what the manager may do.
@@ -173,15 +174,15 @@ pub async fn grant(
     caller: Caller,
     app: Data<App>,
     path: Path<String>,
-    body: Json<Grant>,
+    body: Body<Grant>,
 ) -> Result<impl Responder, ApiError> {
     let rights = Rights {
-        can_read: body.can_read.unwrap_or(true),
-        can_write: body.can_write.unwrap_or(false),
-        can_manage_chats: body.can_manage_chats.unwrap_or(false),
+        can_read: body.0.can_read.unwrap_or(true),
+        can_write: body.0.can_write.unwrap_or(false),
+        can_manage_chats: body.0.can_manage_chats.unwrap_or(false),
     };
     let account = find(&app, &caller, &path).await?;
-    give(&app, &caller, &account, &body.manager_id, rights).await
+    give(&app, &caller, &account, &body.0.manager_id, rights).await
 }
 
 async fn find_manager(app: &App, caller: &Caller, text: &str) -> Result<user::Model, ApiError> {

@@ -1,6 +1,6 @@
 //! `/api/whatsapp/sessions/{id}/chats`: the conversations of a session.
 
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use entity::ids::AccountId;
 use garde::Validate;
@@ -11,7 +11,7 @@ use crate::api::accounts::{Done, find};
 use crate::api::chats::{
     ChatMessageQuery, ChatQuery, ChatText, To, find_chat, page_of_chats, page_of_messages, send_in,
 };
-use crate::api::json::{check, no_nul};
+use crate::api::read::{Body, Query, check, text};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -29,7 +29,7 @@ pub async fn list(
     query: Query<ChatQuery>,
 ) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    Ok(Json(WrappedPage::from(page_of_chats(&app, account.id, &query, false).await?)))
+    Ok(Json(WrappedPage::from(page_of_chats(&app, account.id, &query.0, false).await?)))
 }
 
 /// One chat.
@@ -47,7 +47,7 @@ pub async fn show(caller: Caller, app: Data<App>, path: Path<(String, String)>) 
 #[serde(rename_all = "camelCase")]
 pub struct ChatChange {
     /// What the company calls it.
-    #[garde(inner(length(chars, min = 1, max = 200), custom(no_nul)))]
+    #[garde(inner(custom(text(1..=200))))]
     #[schema(min_length = 1, max_length = 200)]
     chat_name: Option<String>,
     /// Whether it is put away.
@@ -63,9 +63,9 @@ pub async fn change(
     caller: Caller,
     app: Data<App>,
     path: Path<(String, String)>,
-    body: Json<ChatChange>,
+    body: Body<ChatChange>,
 ) -> Result<impl Responder, ApiError> {
-    let asked = body.into_inner();
+    let asked = body.0;
     check(&asked)?;
     let account = find(&app, &caller, &path.0).await?;
     let chat = find_chat(&app, &account, &path.1).await?;
@@ -87,7 +87,7 @@ pub async fn messages(
 ) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &path.0).await?;
     let chat = find_chat(&app, &account, &path.1).await?;
-    Ok(Json(WrappedPage::from(page_of_messages(&app, &chat, &query).await?)))
+    Ok(Json(WrappedPage::from(page_of_messages(&app, &chat, &query.0).await?)))
 }
 
 /// Sends a text in a chat, through the account's queue: the stored message.
@@ -102,11 +102,11 @@ pub async fn send(
     app: Data<App>,
     path: Path<(String, String)>,
     request: HttpRequest,
-    body: Json<ChatText>,
+    body: Body<ChatText>,
 ) -> Result<HttpResponse, ApiError> {
     let app = app.into_inner();
     let account = find(&app, &caller, &path.0).await?;
-    let sent = send_in(&app, &caller, &account, To::Chat(&path.1), body.into_inner(), &request).await?;
+    let sent = send_in(&app, &caller, &account, To::Chat(&path.1), body.0, &request).await?;
     let row = app.store.find_message(account.company_id, sent.view.message_id).await?;
     let message = ChatMessageView::from(row.ok_or(ApiError::NotFound("message"))?);
     Ok(sent.response().json(Wrapped::new(message)))
@@ -124,7 +124,7 @@ pub async fn send_plainly(
     app: Data<App>,
     path: Path<(String, String)>,
     request: HttpRequest,
-    body: Json<ChatText>,
+    body: Body<ChatText>,
 ) -> Result<HttpResponse, ApiError> {
     send(caller, app, path, request, body).await
 }

@@ -1,6 +1,6 @@
 //! `/api/whatsapp/send`: a text to a number, for a form with two fields.
 
-use actix_web::web::{Data, Json};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use entity::ids::{AccountId, MessageId};
 use garde::Validate;
@@ -9,22 +9,24 @@ use serde::{Deserialize, Serialize};
 use super::Wrapped;
 use crate::api::accounts::find;
 use crate::api::chats::{To, send_in};
-use crate::api::json::{Timestamp, check, no_nul};
+use crate::api::json::Timestamp;
+use crate::api::read::{Body, check, text, text_or_number};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::access::Need;
-use crate::error::{ApiError, Detail, ErrorBody};
+use crate::error::{ApiError, Choice, ErrorBody};
 
 /// A text to a number.
 #[derive(Debug, Deserialize, Validate, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PhoneText {
     /// The number, as people write it.
-    #[garde(length(chars, min = 1, max = 100), custom(no_nul))]
+    #[garde(custom(text(1..=100)))]
     #[schema(min_length = 1, max_length = 100, example = "996700123456")]
+    #[serde(deserialize_with = "text_or_number")]
     phone: String,
     /// The text.
-    #[garde(length(chars, min = 1, max = 4_096), custom(no_nul))]
+    #[garde(custom(text(1..=4_096)))]
     #[schema(min_length = 1, max_length = 4096)]
     message: String,
     /// From which account; needed if there are several.
@@ -54,15 +56,19 @@ pub async fn send(
     caller: Caller,
     app: Data<App>,
     request: HttpRequest,
-    body: Json<PhoneText>,
+    body: Body<PhoneText>,
 ) -> Result<HttpResponse, ApiError> {
-    let asked = body.into_inner();
+    let asked = body.0;
     check(&asked)?;
     let app = app.into_inner();
     let account = match &asked.account_id {
         Some(id) => find(&app, &caller, id).await?,
         None => find(&app, &caller, &only_account(&app, &caller).await?.to_string()).await?,
     };
+    if !account.provider.takes_phone_numbers() {
+        let message = format!("{} accounts don't send to phone numbers", account.provider);
+        return Err(ApiError::Refused { code: "phone_not_supported", field: "accountId", message });
+    }
     let sent = send_in(&app, &caller, &account, To::Phone(&asked.phone), asked.message.into(), &request).await?;
     let data = PhoneSent {
         message_id: sent.view.message_id,
@@ -75,14 +81,14 @@ pub async fn send(
 /// Accounts that a choice is offered of, at most.
 const CHOICES: u64 = 50;
 
-/// The only account that the caller can send from.
+/// The only account from which the caller can send to a number.
 async fn only_account(app: &App, caller: &Caller) -> Result<AccountId, ApiError> {
     let usable = app.store.accounts_in_use(caller.company, caller.granted(Need::Send), CHOICES).await?;
     match usable.as_slice() {
         [only] => Ok(only.id),
         [] => Err(ApiError::Choice {
             code: "account_required",
-            message: "there is no connected account to send from",
+            message: "there is no connected account that sends to phone numbers",
             choices: Vec::new(),
         }),
         several => Err(ApiError::Choice {
@@ -90,10 +96,7 @@ async fn only_account(app: &App, caller: &Caller) -> Result<AccountId, ApiError>
             message: "say which account sends: accountId",
             choices: several
                 .iter()
-                .map(|account| Detail {
-                    field: "accountId".to_owned(),
-                    message: format!("{} ({})", account.id, account.name),
-                })
+                .map(|account| Choice { account_id: account.id, name: account.name.clone() })
                 .collect(),
         }),
     }

@@ -1,6 +1,6 @@
 //! `/api/whatsapp/sessions`: a company's accounts, as sessions.
 
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, Responder};
 use entity::ids::{AccountId, CompanyId, UserId};
 use entity::user;
@@ -8,13 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{Wrapped, WrappedPage};
 use crate::api::accounts::{self, Done, NewAccount, find};
-use crate::api::json::{OptionalJson, Timestamp};
+use crate::api::connection::renew;
+use crate::api::json::Timestamp;
 use crate::api::list::PageQuery;
+use crate::api::read::{OptionalBody, Query};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::gateway::Pairing;
 use crate::gateway::sessions::Status;
+use crate::lane::change::NotConnected;
 use crate::store::account::Account;
 
 /// What a session is created with; nothing is needed.
@@ -43,8 +46,9 @@ pub struct CreatedSession {
     session_id: AccountId,
     display_name: String,
     company_id: CompanyId,
-    /// The person who created it; null if a program did, or in open mode.
-    admin_id: Option<UserId>,
+    /// The person who created it; of one that a program made, the company's first admin; else the
+    /// operator.
+    admin_id: UserId,
     /// Whether it should be connected.
     is_active: bool,
     is_connected: bool,
@@ -59,7 +63,7 @@ pub struct CreatedSession {
 pub async fn create(
     caller: Caller,
     app: Data<App>,
-    body: OptionalJson<NewSession>,
+    body: OptionalBody<NewSession>,
 ) -> Result<impl Responder, ApiError> {
     let asked = body.0;
     let new = NewAccount {
@@ -72,17 +76,59 @@ pub async fn create(
     };
     let app = app.into_inner();
     let account = accounts::open(&app, &caller, new).await?;
-    let account = app.lanes.connect(&app, account.id, Pairing::Qr).await?.ok_or(ApiError::NotFound("account"))?;
-    Ok(HttpResponse::Created().json(Wrapped::new(CreatedSession {
-        session_id: account.id,
-        display_name: account.name.clone(),
-        company_id: account.company_id,
-        admin_id: account.created_by,
-        is_active: account.should_connect,
-        is_connected: app.sessions.status(account.id) == Status::Connected,
-        qr_code: present_code(&app, account.id).await,
-        created_at: Timestamp::ms(account.created_at_ms),
-    })))
+    let connected = app.lanes.connect(&app, account.id, Pairing::Qr).await;
+    if matches!(connected, Err(NotConnected::TooMany(_))) {
+        // Another one was faster; this one nobody has seen.
+        app.lanes.remove(&app, &account).await?;
+    }
+    let account = connected?;
+    Ok(HttpResponse::Created().json(Wrapped::new(CreatedSession::of(&app, &account).await?)))
+}
+
+/// Connects a session that exists: goes on where it was paired, or pairs it.
+#[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/connect", tag = "sessions", params(("id" = AccountId, Path)),
+    responses((status = 200, body = Wrapped<CreatedSession>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn connect(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
+    let account = find(&app, &caller, &id).await?;
+    let app = app.into_inner();
+    let account = app.lanes.connect(&app, account.id, Pairing::Qr).await?;
+    Ok(Json(Wrapped::new(CreatedSession::of(&app, &account).await?)))
+}
+
+impl CreatedSession {
+    async fn of(app: &App, account: &Account) -> Result<Self, ApiError> {
+        let admins = Admins::of(app, account.company_id, &[account]).await?;
+        Ok(Self {
+            session_id: account.id,
+            display_name: account.name.clone(),
+            company_id: account.company_id,
+            admin_id: admins.find(account).map_or(UserId::OPERATOR, |admin| admin.id),
+            is_active: account.should_connect,
+            is_connected: app.sessions.status(account.id) == Status::Connected,
+            qr_code: present_code(app, account.id).await,
+            created_at: Timestamp::ms(account.created_at_ms),
+        })
+    }
+}
+
+/// Who answers for sessions: who made each, or the company's first admin.
+struct Admins {
+    makers: Vec<user::Model>,
+    first: Option<user::Model>,
+}
+
+impl Admins {
+    async fn of(app: &App, company: CompanyId, accounts: &[&Account]) -> Result<Self, ApiError> {
+        let makers: Vec<UserId> = accounts.iter().filter_map(|account| account.created_by).collect();
+        let makers = if makers.is_empty() { Vec::new() } else { app.store.users(company, &makers).await? };
+        let is_made = |account: &&Account| makers.iter().any(|user| Some(user.id) == account.created_by);
+        let first = if accounts.iter().all(is_made) { None } else { app.store.first_admin(company).await? };
+        Ok(Self { makers, first })
+    }
+
+    fn find(&self, account: &Account) -> Option<&user::Model> {
+        self.makers.iter().find(|user| Some(user.id) == account.created_by).or(self.first.as_ref())
+    }
 }
 
 async fn present_code(app: &App, account: AccountId) -> Option<String> {
@@ -106,8 +152,9 @@ pub struct SessionView {
     is_connected: bool,
     /// When the messenger last answered.
     last_seen: Option<Timestamp>,
-    /// The person who created it, if there still is one.
-    admin: Option<AdminView>,
+    /// The person who created it; of one that a program made, the company's first admin; else the
+    /// operator.
+    admin: AdminView,
     created_at: Timestamp,
     #[serde(rename = "_count")]
     count: SessionCount,
@@ -122,6 +169,21 @@ pub struct AdminView {
     email: String,
 }
 
+impl From<&user::Model> for AdminView {
+    fn from(user: &user::Model) -> Self {
+        let user::Model { first_name, last_name, email, .. } = user.clone();
+        Self { first_name, last_name, email }
+    }
+}
+
+impl AdminView {
+    /// Whom a server without users belongs to.
+    fn operator() -> Self {
+        let (first_name, last_name) = (Some("Operator".to_owned()), Some(String::new()));
+        Self { first_name, last_name, email: "operator@localhost".to_owned() }
+    }
+}
+
 /// How much a session has.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct SessionCount {
@@ -134,12 +196,11 @@ pub struct SessionCount {
 #[utoipa::path(get, path = "/api/whatsapp/sessions", tag = "sessions", params(PageQuery),
     responses((status = 200, body = WrappedPage<SessionView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
-    let part = page.read()?;
+    let part = page.0.read()?;
     let (accounts, total) = app.store.list_accounts(caller.company, caller.visible(), part.offset, part.limit).await?;
     let ids: Vec<AccountId> = accounts.iter().map(|account| account.id).collect();
     let counts = app.store.count_chats(&ids).await?;
-    let admins: Vec<UserId> = accounts.iter().filter_map(|account| account.created_by).collect();
-    let admins = app.store.users(caller.company, &admins).await?;
+    let admins = Admins::of(&app, caller.company, &accounts.iter().collect::<Vec<_>>()).await?;
     let view = |account: &Account| {
         let (chats, messages) = counts.get(&account.id).copied().unwrap_or_default();
         SessionView::of(&app, account, &admins, SessionCount { chats, messages })
@@ -148,9 +209,8 @@ pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Res
 }
 
 impl SessionView {
-    fn of(app: &App, account: &Account, admins: &[user::Model], count: SessionCount) -> Self {
+    fn of(app: &App, account: &Account, admins: &Admins, count: SessionCount) -> Self {
         let session = app.sessions.snapshot(account.id);
-        let admin = admins.iter().find(|user| Some(user.id) == account.created_by);
         Self {
             id: account.id,
             display_name: account.name.clone(),
@@ -158,11 +218,7 @@ impl SessionView {
             is_active: account.should_connect,
             is_connected: session.status == Status::Connected,
             last_seen: session.last_alive_at.map(Timestamp).or(account.connected_at_ms.map(Timestamp::ms)),
-            admin: admin.map(|user| AdminView {
-                first_name: user.first_name.clone(),
-                last_name: user.last_name.clone(),
-                email: user.email.clone(),
-            }),
+            admin: admins.find(account).map_or_else(AdminView::operator, AdminView::from),
             created_at: Timestamp::ms(account.created_at_ms),
             count,
         }
@@ -179,11 +235,12 @@ pub struct SessionQr {
     status: Status,
 }
 
-/// The code that pairs the session now, if there is one.
+/// The code that pairs the session now, if there is one. Where the last one ran out, another follows.
 #[utoipa::path(get, path = "/api/whatsapp/sessions/{id}/qr", tag = "sessions", params(("id" = AccountId, Path)),
     responses((status = 200, body = Wrapped<SessionQr>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn qr(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
+    renew(&app, &account).await?;
     let qr_code = present_code(&app, account.id).await;
     Ok(Json(Wrapped::new(SessionQr { qr_code, status: app.sessions.status(account.id) })))
 }

@@ -1,0 +1,368 @@
+//! Requests, read: bodies and queries, and what is wrong with them in our own words. What a parser
+//! says names its types and counts its columns; a client is told the field, what is wrong with it
+//! and what would be right.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use actix_web::web;
+use actix_web::{FromRequest, HttpRequest};
+use bytes::Bytes;
+use serde::de::{DeserializeOwned, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::error::{ApiError, Detail};
+
+/// Bytes of a request's body: a text of 4,096 characters, escaped, and the rest with room to spare.
+const BODY: usize = 256 * 1024;
+/// Bytes from which on a body is read where nobody else waits for it.
+pub(super) const LARGE: usize = 64 * 1024;
+
+/// A body of JSON, read.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+/// A body of JSON that its handler reads.
+#[derive(Debug)]
+pub struct Unread(pub Bytes);
+
+/// A body that may be absent, and then is the default.
+#[derive(Debug)]
+pub struct OptionalBody<T>(pub T);
+
+/// The query of an address, read.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+type Reading<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
+
+impl<T: DeserializeOwned + Send + 'static> FromRequest for Body<T> {
+    type Error = ApiError;
+    type Future = Reading<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = bytes(request, payload, BODY);
+        Box::pin(async { Ok(Self(read_apart(bytes.await?, |bytes| read(bytes)).await?)) })
+    }
+}
+
+impl FromRequest for Unread {
+    type Error = ApiError;
+    type Future = Reading<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = bytes(request, payload, BODY);
+        Box::pin(async { Ok(Self(bytes.await?)) })
+    }
+}
+
+impl<T: DeserializeOwned + Default + Send + 'static> FromRequest for OptionalBody<T> {
+    type Error = ApiError;
+    type Future = Reading<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let headers = request.headers();
+        let has_length = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+        if !has_length && !headers.contains_key(TRANSFER_ENCODING) {
+            return Box::pin(async { Ok(Self(T::default())) });
+        }
+        let body = Body::<T>::from_request(request, payload);
+        Box::pin(async { Ok(Self(body.await?.0)) })
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest for Query<T> {
+    type Error = ApiError;
+    type Future = std::future::Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let pairs = form_urlencoded::parse(request.query_string().as_bytes());
+        let found = serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs));
+        std::future::ready(found.map(Self).map_err(|error| {
+            let wrong = wrong(&error.path().to_string(), &error.inner().to_string());
+            ApiError::Bad { code: "invalid_query", details: vec![wrong] }
+        }))
+    }
+}
+
+/// The body as it came, if it says that it is JSON and is not larger than `most` bytes.
+pub(super) fn bytes(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    most: usize,
+) -> impl Future<Output = Result<Bytes, ApiError>> + use<> {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let kind = header(CONTENT_TYPE).and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    let is_json = kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json");
+    let is_too_large = header(CONTENT_LENGTH).and_then(|length| length.parse().ok()).is_some_and(|n: usize| n > most);
+    let payload = web::Payload::from_request(request, payload).into_inner();
+    async move {
+        if !is_json {
+            return Err(ApiError::Unsupported("the content type must be application/json"));
+        }
+        if is_too_large {
+            return Err(ApiError::TooLarge { limit: most });
+        }
+        let payload = payload.map_err(|_| unread())?;
+        let bytes = payload.to_bytes_limited(most).await.map_err(|_| ApiError::TooLarge { limit: most })?;
+        bytes.map_err(|_| unread())
+    }
+}
+
+fn unread() -> ApiError {
+    ApiError::bad("invalid_json", "body", "did not arrive whole and in time")
+}
+
+/// Reads a body; a large one on no thread that answers others.
+pub(super) async fn read_apart<T: Send + 'static>(
+    bytes: Bytes,
+    read: impl FnOnce(&[u8]) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    if bytes.len() <= LARGE {
+        return read(&bytes);
+    }
+    let read = web::block(move || read(&bytes)).await;
+    read.map_err(|error| ApiError::Internal(error.into()))?
+}
+
+/// Reads JSON.
+pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // Once more and slower for who made a mistake, to tell where.
+    serde_json::from_slice(bytes).or_else(|_| {
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let found = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let path = error.path().to_string();
+            refusal(bytes, &path, &error.into_inner())
+        })?;
+        json.end().map_err(|error| refusal(bytes, "", &error))?;
+        Ok(found)
+    })
+}
+
+fn refusal(bytes: &[u8], path: &str, error: &serde_json::Error) -> ApiError {
+    if !error.is_data() {
+        let before: usize =
+            bytes.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+        let message = format!("is not JSON: look at byte {}", before + error.column());
+        return ApiError::bad("invalid_json", "body", message);
+    }
+    let said = error.to_string();
+    let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
+    ApiError::Bad { code: "invalid_request", details: vec![wrong(path, said)] }
+}
+
+/// What our own readers say that they expect.
+const TEXT_OR_NUMBER: &str = "a text or a whole number";
+
+/// What is wrong with a field, from what a parser says of it.
+fn wrong(path: &str, said: &str) -> Detail {
+    let named = |said: &str| said.split('`').nth(1).unwrap_or_default().to_owned();
+    let within = |name: &str| match path.trim_matches('.') {
+        "" | "?" => name.to_owned(),
+        path if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
+        path => format!("{path}.{name}"),
+    };
+    let (field, message) = if said.starts_with("missing field") {
+        (within(&named(said)), "is needed".to_owned())
+    } else if said.starts_with("unknown field") {
+        (within(&named(said)), format!("is not known here{}", known(said, "; known are ")))
+    } else if said.starts_with("duplicate field") {
+        (within(&named(said)), "is there twice".to_owned())
+    } else if said.starts_with("unknown variant") {
+        (within(""), format!("can't be that{}", known(said, "; it can be ")))
+    } else {
+        (within(""), format!("must be {}", right(said)))
+    };
+    let field = field.trim_matches('.').to_owned();
+    Detail { field: if field.is_empty() { "body".to_owned() } else { field }, message }
+}
+
+/// The names that stand after what was expected.
+fn known(said: &str, before: &str) -> String {
+    let names: Vec<&str> = said.split('`').skip(3).step_by(2).collect();
+    if names.is_empty() { String::new() } else { format!("{before}{}", names.join(", ")) }
+}
+
+/// What would be right, from what a parser says that it expected, or why it could not read a text.
+fn right(said: &str) -> String {
+    let expected = said.rsplit_once(", expected ").map_or(said, |(_, expected)| expected);
+    let whole = |most: u64| format!("a whole number from 0 to {most}");
+    match expected {
+        "a boolean" | "provided string was not `true` or `false`" => "true or false".to_owned(),
+        "a string" | "a borrowed string" => "a text".to_owned(),
+        "u8" => whole(u8::MAX.into()),
+        "u16" => whole(u16::MAX.into()),
+        "u32" => whole(u32::MAX.into()),
+        "u64" | "usize" => "a whole number that is not negative".to_owned(),
+        "i32" | "i64" => "a whole number".to_owned(),
+        "f64" => "a number".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        "an array of length 2" | "an array of size 2" => "a list of two".to_owned(),
+        "a map" => "an object".to_owned(),
+        TEXT_OR_NUMBER => TEXT_OR_NUMBER.to_owned(),
+        _ if expected.starts_with("struct ") => "an object".to_owned(),
+        _ if expected.contains(" date and time") || TIMES.contains(&expected) => {
+            "a time such as 2025-12-01T10:00:00Z".to_owned()
+        }
+        _ if expected.contains("parse integer")
+            || expected.contains("invalid digit")
+            || expected.contains("number too") =>
+        {
+            "a whole number that is not negative".to_owned()
+        }
+        _ => "something else; the contract at /openapi.json says what".to_owned(),
+    }
+}
+
+/// What chrono says of a text that is no time.
+const TIMES: &[&str] = &[
+    "input is out of range",
+    "no possible date and time matching input",
+    "input is not enough for unique date and time",
+    "input contains invalid characters",
+    "premature end of input",
+    "trailing input",
+];
+
+/// A number as people write it: a text, or a number of JSON's.
+pub(super) fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    struct Either;
+    impl Visitor<'_> for Either {
+        type Value = String;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str(TEXT_OR_NUMBER)
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+
+        fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+
+        fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<String, E> {
+            Err(E::invalid_type(Unexpected::Float(number), &self))
+        }
+    }
+    deserializer.deserialize_any(Either)
+}
+
+/// The same, where it may be absent or null.
+pub(super) fn maybe_text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    struct Either(#[serde(deserialize_with = "text_or_number")] String);
+    Ok(Option::<Either>::deserialize(deserializer)?.map(|either| either.0))
+}
+
+/// garde's check of a text: how many characters it has, that it is not blank if it must have one,
+/// and no NUL, which PostgreSQL can't store.
+pub(super) fn text(length: RangeInclusive<usize>) -> impl FnOnce(&str, &()) -> garde::Result {
+    move |text, ()| {
+        let least = *length.start();
+        let message = if text.contains('\0') {
+            "must not contain a NUL character".to_owned()
+        } else if least > 0 && text.trim().is_empty() {
+            "must not be blank".to_owned()
+        } else if !length.contains(&text.chars().count()) {
+            format!("must have {least} to {} characters", length.end())
+        } else {
+            return Ok(());
+        };
+        Err(garde::Error::new(message))
+    }
+}
+
+/// garde's check of a number.
+pub(super) fn at_most(most: u8) -> impl FnOnce(&Option<u8>, &()) -> garde::Result {
+    move |number, ()| match number {
+        Some(number) if *number > most => Err(garde::Error::new(format!("must be a whole number from 0 to {most}"))),
+        _ => Ok(()),
+    }
+}
+
+/// Turns what garde found into our shape.
+pub(super) fn check<T: garde::Validate<Context = ()>>(value: &T) -> Result<(), ApiError> {
+    value.validate().map_err(|report| {
+        let detail = |(path, error): &(garde::Path, garde::Error)| Detail {
+            field: camel_case(&path.to_string()),
+            message: error.message().to_owned(),
+        };
+        ApiError::Bad { code: "invalid_request", details: report.iter().map(detail).collect() }
+    })
+}
+
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let (head, tail) = word.split_at(word.len().min(1));
+        name + &head.to_ascii_uppercase() + tail
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::pacing::Limits;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    #[expect(dead_code, reason = "only read")]
+    struct Asked {
+        name: String,
+        use_limits: Option<bool>,
+        limits: Option<Limits>,
+        at: Option<DateTime<Utc>>,
+        #[serde(default, deserialize_with = "maybe_text_or_number")]
+        to: Option<String>,
+        list: Option<Vec<u8>>,
+    }
+
+    fn said(json: &str) -> (String, String) {
+        let ApiError::Bad { code, details } = read::<Asked>(json.as_bytes()).unwrap_err() else { panic!("not a 400") };
+        assert_eq!(code, if details[0].message.contains("JSON") { "invalid_json" } else { "invalid_request" });
+        (details[0].field.clone(), details[0].message.clone())
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_of_its_field_in_our_words() {
+        for (json, field, message) in [
+            ("{}", "name", "is needed"),
+            ("[]", "name", "is needed"),
+            ("7", "body", "must be an object"),
+            (r#"{"name": null}"#, "name", "must be a text"),
+            (r#"{"name": "A", "useLimits": "no"}"#, "useLimits", "must be true or false"),
+            (r#"{"name": "A", "limits": 3}"#, "limits", "must be an object"),
+            (
+                r#"{"name": "A", "limits": {"perMinute": -1}}"#,
+                "limits.perMinute",
+                "must be a whole number from 0 to 4294967295",
+            ),
+            (r#"{"name": "A", "limits": {"delayMs": [1]}}"#, "limits.delayMs", "must be a list of two"),
+            (r#"{"name": "A", "at": "tomorrow"}"#, "at", "must be a time such as 2025-12-01T10:00:00Z"),
+            (r#"{"name": "A", "at": 7}"#, "at", "must be a time such as 2025-12-01T10:00:00Z"),
+            (r#"{"name": "A", "to": true}"#, "to", "must be a text or a whole number"),
+            (r#"{"name": "A", "list": [1, 300]}"#, "list[1]", "must be a whole number from 0 to 255"),
+            ("{\n\"name\" 7}", "body", "is not JSON: look at byte 10"),
+            (r#"{"name": "A"} {}"#, "body", "is not JSON: look at byte 15"),
+        ] {
+            assert_eq!(said(json), (field.to_owned(), message.to_owned()), "{json}");
+        }
+        let (field, message) = said(r#"{"name": "A", "limits": {"perMinut": 1}}"#);
+        assert_eq!(field, "limits.perMinut");
+        assert!(message.starts_with("is not known here; known are perMinute, dailyLimitFrom"), "{message}");
+        let read: Asked = read(br#"{"name": "A", "to": 996700123456}"#).unwrap();
+        assert_eq!(read.to.as_deref(), Some("996700123456"));
+    }
+}
