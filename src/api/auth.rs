@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::Done;
 use super::json::Timestamp;
-use super::read::{Body, OptionalBody, check, text};
+use super::read::{Body, OptionalBody};
+use super::wrong::{check, text};
 use crate::app::App;
 use crate::auth::login::{self, NewUser, normal_email};
 use crate::auth::{COOKIE, Caller, Who, address, password};

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::read::{at_most, check, text, text_or_number};
+use super::read::text_or_number;
+use super::wrong::{at_most, check, text};
 use crate::error::ApiError;
 use crate::intake::Draft;
 use crate::phone::{Recipient, Region};

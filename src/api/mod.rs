@@ -22,6 +22,7 @@ mod read;
 pub mod send;
 pub mod socketio;
 pub mod whatsapp;
+mod wrong;
 
 use std::any::Any;
 use std::net::TcpListener;

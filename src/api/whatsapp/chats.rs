@@ -11,7 +11,8 @@ use crate::api::accounts::{Done, find};
 use crate::api::chats::{
     ChatMessageQuery, ChatQuery, ChatText, To, find_chat, page_of_chats, page_of_messages, send_in,
 };
-use crate::api::read::{Body, Query, check, text};
+use crate::api::read::{Body, Query};
+use crate::api::wrong::{check, text};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
