@@ -7,7 +7,7 @@ use entity::message::{Model, Status};
 use serde::Serialize;
 
 use crate::app::App;
-use crate::gateway;
+use crate::gateway::sessions::Status as Connection;
 use crate::lane::restore;
 use crate::pacing::{Pace, estimate};
 use crate::queue::{Entry, Overview, rank};
@@ -63,8 +63,6 @@ pub enum Hold {
     Disconnected,
     /// It can't connect until a person changes something.
     Failed,
-    /// Its code waits to be scanned.
-    Unpaired,
 }
 
 impl Hold {
@@ -75,9 +73,8 @@ impl Hold {
             return Some(Self::Paused);
         }
         match app.sessions.status(account.id) {
-            gateway::sessions::Status::Disconnected => Some(Self::Disconnected),
-            gateway::sessions::Status::Failed => Some(Self::Failed),
-            gateway::sessions::Status::QrReady => Some(Self::Unpaired),
+            Connection::Disconnected => Some(Self::Disconnected),
+            Connection::Failed => Some(Self::Failed),
             _ => None,
         }
     }

@@ -13,11 +13,9 @@ use super::read::{OptionalBody, Query, maybe_text_or_number};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::gateway::sessions::Status;
 use crate::gateway::{Code, Pairing};
 use crate::phone::Recipient;
 use crate::qr;
-use crate::store::account::Account;
 
 /// How to pair.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -129,13 +127,7 @@ pub async fn qr(
     query: Query<QrQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    let code = match present_code(&app, account.id) {
-        Ok(code) => code,
-        Err(none) => {
-            renew(&app, &account).await?;
-            return Err(none);
-        }
-    };
+    let code = present_code(&app, account.id)?;
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-store"));
     Ok(match query.0.format {
@@ -148,22 +140,6 @@ pub async fn qr(
             expires_at: Timestamp(code.expires_at),
         }),
     })
-}
-
-/// Starts to pair an account again whose codes ran out, or that was disconnected before it was
-/// paired: who asks for its code wants one. One that was never connected, or that somebody logged
-/// out, waits to be connected.
-pub(super) async fn renew(app: &Data<App>, account: &Account) -> Result<(), ApiError> {
-    let is_idle = app.sessions.status(account.id) == Status::Disconnected;
-    if !is_idle || account.pairing.is_some() || !account.may_pair || account.epoch == 0 {
-        return Ok(());
-    }
-    let (app, id) = (app.clone().into_inner(), account.id);
-    let tasks = app.tasks.clone();
-    // To its end, whoever still listens.
-    let connect = tasks.track_future(async move { app.lanes.connect(&app, id, Pairing::Qr).await });
-    actix_web::rt::spawn(connect).await.map_err(|error| ApiError::Internal(error.into()))??;
-    Ok(())
 }
 
 /// A picture of the code, drawn where nobody else waits for it.

@@ -7,7 +7,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::whatsapp::{access, chats as session_chats, send as phone_send, sessions, stats};
-use super::{accounts, auth, bulk, chats, connection, health, keys, managers, messages, queue, send};
+use super::{accounts, auth, bulk, chats, connection, health, keys, managers, me, messages, queue, send};
 
 /// The contract.
 #[derive(Debug, OpenApi)]
@@ -23,7 +23,7 @@ use super::{accounts, auth, bulk, chats, connection, health, keys, managers, mes
         session_chats::list, session_chats::show, session_chats::change, session_chats::messages,
         session_chats::send, session_chats::send_plainly, session_chats::read,
         access::list, access::permit, access::forbid, access::grant, access::revoke,
-        auth::register, auth::login, auth::logout, auth::me, auth::change_me,
+        auth::register, auth::login, auth::logout, me::show, me::change,
         keys::list, keys::create, keys::remove,
         managers::list, managers::create, managers::show, managers::change, managers::remove,
         queue::show, queue::pause, queue::resume, queue::clear,

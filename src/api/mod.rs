@@ -15,6 +15,7 @@ pub mod json;
 pub mod keys;
 pub mod list;
 pub mod managers;
+pub mod me;
 pub mod messages;
 pub mod page;
 pub mod queue;
@@ -74,7 +75,7 @@ fn routes(table: &mut ServiceConfig) {
         .service(at("/api/auth/register").post(auth::register))
         .service(at("/api/auth/login").post(auth::login))
         .service(at("/api/auth/logout").post(auth::logout))
-        .service(at("/api/auth/me").get(auth::me).put(auth::change_me))
+        .service(at("/api/auth/me").get(me::show).put(me::change))
         .service(at("/api/api-keys").get(keys::list).post(keys::create))
         .service(at("/api/api-keys/{id}").delete(keys::remove))
         .service(at("/api/managers").get(managers::list).post(managers::create))

@@ -48,7 +48,7 @@ pub struct QueueStatus {
     /// Why, if the service itself paused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pause_reason: Option<String>,
-    /// What holds the account, so that nobody can say when it sends: `paused`, `disconnected`, `failed` or `unpaired`.
+    /// What holds the account, so that nobody can say when it sends: `paused`, `disconnected` or `failed`.
     hold_reason: Option<Hold>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_send_at: Option<Timestamp>,

@@ -70,7 +70,7 @@ pub struct SendView {
     status: &'static str,
     /// When it will leave, on average; null while the account is held.
     estimated_send_at: Option<Timestamp>,
-    /// What holds the account, so that nobody can say when: `paused`, `disconnected`, `failed` or `unpaired`.
+    /// What holds the account, so that nobody can say when: `paused`, `disconnected` or `failed`.
     hold_reason: Option<Hold>,
     /// The messenger's own id, for a caller who waited.
     #[serde(skip_serializing_if = "Option::is_none")]

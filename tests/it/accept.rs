@@ -99,7 +99,7 @@ async fn a_caller_who_prefers_to_wait_gets_the_outcome() {
 
     app.client.post(&format!("/api/accounts/{account}/queue/pause"), json!({})).await.expect(200);
     let waited = send("held", "wait=1").await.expect(202);
-    assert_eq!(waited["queued"], true);
+    assert_eq!(waited["queued"], false);
     assert_eq!(waited["status"], "CONNECTED");
 
     app.client.post(&format!("/api/accounts/{account}/queue/resume"), json!({})).await.expect(200);

@@ -67,6 +67,7 @@ impl Estate {
                 json!({"accountId": self.ids["account"], "phone": "77777777777", "message": "m"})
             }
             ("POST", "/api/managers") => json!({"email": "new@clinic.example", "password": "long enough"}),
+            ("PUT", "/api/auth/me") => json!({"currentPassword": PASSWORD}),
             ("POST", "/api/accounts" | "/api/api-keys") => json!({"name": "new"}),
             (_, pattern) if pattern.ends_with("/managers") => {
                 json!({"managerId": self.ids["manager"], "permissions": ["read"]})

@@ -20,7 +20,7 @@ async fn bad_entries_are_refused_singly_and_the_rest_keep_their_order() {
     let messages = json!([
         {"to": "77777777771", "message": "one"},
         {"to": "not a number", "message": "two"},
-        {"to": 5, "message": "three"},
+        {"to": [5], "message": "three"},
         "four",
         {"to": "77777777775"},
         {"to": "77777777776", "message": "six", "priority": 12},

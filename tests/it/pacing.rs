@@ -46,10 +46,8 @@ async fn estimates_come_true_within_15_percent_for_200_messages_under_each_prese
         let account = app.client.create(json!({"name": "A", "useLimits": use_limits, "config": quick()})).await;
         app.client.connect(&account).await;
         app.client.status(&account, "CONNECTED").await;
-        app.client.post(&format!("/api/accounts/{account}/queue/pause"), json!({})).await.expect(200);
         let accepted = bulk(&app, &account, 200).await;
         let accepted_at = clock.now();
-        app.client.post(&format!("/api/accounts/{account}/queue/resume"), json!({})).await.expect(200);
         play(&app, &clock, &account, 200).await;
         for (index, result) in accepted["results"].as_array().unwrap().iter().enumerate() {
             let estimated: DateTime<Utc> = result["estimatedSendAt"].as_str().unwrap().parse().unwrap();

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Wrapped, WrappedPage};
 use crate::api::accounts::{self, Done, NewAccount, find};
-use crate::api::connection::renew;
 use crate::api::json::Timestamp;
 use crate::api::list::PageQuery;
 use crate::api::read::{OptionalBody, Query};
@@ -243,6 +242,22 @@ pub async fn qr(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl
     renew(&app, &account).await?;
     let qr_code = present_code(&app, account.id).await;
     Ok(Json(Wrapped::new(SessionQr { qr_code, status: app.sessions.status(account.id) })))
+}
+
+/// Starts to pair an account again whose codes ran out, or that was disconnected before it was
+/// paired: who asks for its code wants one. One that was never connected, or that somebody logged
+/// out, waits to be connected.
+async fn renew(app: &Data<App>, account: &Account) -> Result<(), ApiError> {
+    let is_idle = app.sessions.status(account.id) == Status::Disconnected;
+    if !is_idle || account.pairing.is_some() || !account.may_pair || account.epoch == 0 {
+        return Ok(());
+    }
+    let (app, id) = (app.clone().into_inner(), account.id);
+    let tasks = app.tasks.clone();
+    // To its end, whoever still listens.
+    let connect = tasks.track_future(async move { app.lanes.connect(&app, id, Pairing::Qr).await });
+    actix_web::rt::spawn(connect).await.map_err(|error| ApiError::Internal(error.into()))??;
+    Ok(())
 }
 
 /// Disconnects a session; its pairing stays.
