@@ -191,13 +191,12 @@ impl Running {
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(config.bind).with_context(|| format!("can't listen on {}", config.bind))?;
         let address = listener.local_addr()?;
-        let (store, queue): (_, Arc<dyn Queue>) = match &config.redis {
-            Some(redis) => (
-                Store::serve(&config.database_url, Servers::Many).await?,
-                Arc::new(RedisQueue::new(&redis.url, redis.is_cluster, &redis.prefix)?),
-            ),
-            // Nobody else would know what this one has in its memory.
-            None => (Store::serve(&config.database_url, Servers::One).await?, Arc::new(MemoryQueue::default())),
+        // Nobody else would know what one has in its memory.
+        let servers = if config.redis.is_some() { Servers::Many } else { Servers::One };
+        let store = Store::serve(&config.database_url, servers, &config.seal, config.allow_readable).await?;
+        let queue: Arc<dyn Queue> = match &config.redis {
+            Some(redis) => Arc::new(RedisQueue::new(&redis.url, redis.is_cluster, &redis.prefix)?),
+            None => Arc::new(MemoryQueue::default()),
         };
         let orphans = store.orphans().await.context("can't read the database")?;
         let (reports, reported) = mpsc::channel(reports::WAITING);

@@ -4,6 +4,7 @@
 //! the file over the defaults. A name nobody knows is refused with the nearest one that exists, and
 //! settings that contradict each other stop the start with a sentence that says what to change.
 
+use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use crate::host::is_loopback;
 use crate::pacing::{Limits, Presets};
 use crate::phone::Region;
+use crate::store::Seal;
 
 /// One setting, as the README's table shows it.
 #[derive(Debug)]
@@ -46,6 +48,18 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("data_dir", "ANDANTE_DATA_DIR", "./data", "Where the SQLite file lives."),
     setting("database_url", "DATABASE_URL", "", "`postgres://…` or `sqlite://…`. Empty: SQLite in the data directory."),
+    setting(
+        "secret_key",
+        "ANDANTE_SECRET_KEY",
+        "",
+        "What accounts' secrets are encrypted with in the database: 32 random bytes as base64 (`openssl rand -base64 32`). Empty: not at all.",
+    ),
+    setting(
+        "allow_readable",
+        "ANDANTE_ALLOW_READABLE",
+        "false",
+        "Lets a start use a SQLite file that others on this machine can read.",
+    ),
     setting(
         "redis_url",
         "REDIS_URL",
@@ -231,6 +245,8 @@ struct Raw {
     public_url: String,
     data_dir: PathBuf,
     database_url: String,
+    secret_key: String,
+    allow_readable: bool,
     redis_url: String,
     redis_cluster: bool,
     redis_prefix: String,
@@ -278,6 +294,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The database.
     pub database_url: String,
+    /// What accounts' secrets are sealed with in it.
+    pub seal: Seal,
+    /// Whether others on this machine may be able to read its file.
+    pub allow_readable: bool,
     /// Redis, or none: the queues are in memory.
     pub redis: Option<Redis>,
     /// Whether no credentials are needed.
@@ -340,7 +360,9 @@ pub struct Redis {
 impl Config {
     /// Reads the settings of this process.
     pub fn load() -> anyhow::Result<Self> {
-        let env: Map<String, String> = std::env::vars().collect();
+        // What is no text does not pass for a setting, and is not told to whoever reads the error.
+        let text = |word: OsString| word.to_string_lossy().into_owned();
+        let env: Map<String, String> = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
         let named = env.get("ANDANTE_CONFIG");
         let file = named.cloned().unwrap_or_else(|| FILE.to_owned());
         let text = match std::fs::read_to_string(&file) {
@@ -353,7 +375,7 @@ impl Config {
 
     /// Reads settings from the text of a file and an environment.
     pub fn read(file: &str, env: &Map<String, String>) -> anyhow::Result<Self> {
-        let from_file = File::from_str(file, FileFormat::Toml).collect().context("the settings file is not TOML")?;
+        let from_file = File::from_str(file, FileFormat::Toml).collect().map_err(|error| not_toml(&error))?;
         for name in from_file.keys() {
             known(name, SETTINGS.iter().map(|setting| setting.name))?;
         }
@@ -373,6 +395,12 @@ impl Config {
         let raw: Raw = builder.build()?.try_deserialize().context("a setting has the wrong type")?;
         check(raw)
     }
+}
+
+/// Says where the file is not TOML, and not what is there: it may be a secret.
+fn not_toml(error: &config::ConfigError) -> anyhow::Error {
+    let said = error.to_string();
+    anyhow!("the settings file is not TOML: {}", said.lines().next().unwrap_or_default())
 }
 
 /// Whether a public URL, if there is one, names this machine only.
@@ -451,6 +479,8 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
             raw.database_url
         },
         data_dir: raw.data_dir,
+        seal: Seal::read(&raw.secret_key).map_err(|error| anyhow!("ANDANTE_SECRET_KEY {error}"))?,
+        allow_readable: raw.allow_readable,
         redis: (!raw.redis_url.is_empty()).then_some(Redis {
             url: raw.redis_url,
             is_cluster: raw.redis_cluster,
@@ -567,9 +597,25 @@ mod tests {
             ("ANDANTE_SHUTDOWN_SECONDS", "soon", "wrong type"),
             ("ANDANTE_LOGIN_HOURS", "0", "login_hours"),
             ("ANDANTE_PHONE_REGION", "Kazakhstan", "phone_region"),
+            ("ANDANTE_SECRET_KEY", "a password", "openssl rand -base64 32"),
         ] {
             let error = read("", &[(name, value)]).err().unwrap();
             assert!(error.contains(said), "{name}={value}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_secret_key_is_in_no_error() {
+        let secret = "c2VjcmV0";
+        for error in [
+            read("", &[("ANDANTE_SECRET_KEY", secret)]),
+            read(&format!("secret_key = \"{secret}"), &[]),
+            read(&format!("secret_key = {secret}"), &[]),
+            read(&format!("secret_key = [\"{secret}\"]"), &[]),
+            read(&format!("secret_key = {{ key = \"{secret}\" }}"), &[]),
+        ] {
+            let error = error.err().unwrap();
+            assert!(!error.contains(secret), "{error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The command line: `serve` (the default), `user create`, `migrate`, `openapi`, `settings`.
+//! The command line: `serve` (the default), `user create`, `migrate`, `rekey`, `openapi`, `settings`.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use andante::auth::login::{self, NewUser};
 use andante::auth::password;
 use andante::clock::Clock;
 use andante::config::{Config, SETTINGS};
-use andante::store::Store;
+use andante::store::{Seal, Store};
 use andante::telemetry;
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Parser, Subcommand};
@@ -39,6 +39,9 @@ enum Command {
     User(UserCommand),
     /// Bring the database's schema up to date, and stop.
     Migrate,
+    /// Encrypt accounts' secrets with another key than the present one (ANDANTE_SECRET_KEY), while
+    /// no server runs. The new one is read from standard input; an empty line: decrypt for good.
+    Rekey,
     /// Print the API's contract as OpenAPI 3.1.
     Openapi,
     /// Print every setting, its default and its meaning.
@@ -98,9 +101,36 @@ fn run(command: Command) -> anyhow::Result<()> {
             runtime()?.block_on(create_user(&company, new))?;
         }
         Command::Migrate => runtime()?.block_on(async {
-            Store::open(&Config::load()?.database_url).await?.close().await;
+            open(&Config::load()?).await?.close().await;
             anyhow::Ok(())
         })?,
+        Command::Rekey => {
+            let mut line = String::new();
+            let read = std::io::stdin().read_line(&mut line).context("can't read the new key from standard input")?;
+            ensure!(read > 0, "there is no new key on standard input; an empty line decrypts for good");
+            let new = Seal::read(&line).map_err(|error| anyhow!("the new key, read from standard input, {error}"))?;
+            runtime()?.block_on(rekey(&new))?;
+        }
+    }
+    Ok(())
+}
+
+async fn open(config: &Config) -> anyhow::Result<Store> {
+    Store::open(&config.database_url, &config.seal, config.allow_readable).await
+}
+
+async fn rekey(new: &Seal) -> anyhow::Result<()> {
+    let config = Config::load()?;
+    let left = Store::rekey(&config.database_url, &config.seal, new, config.allow_readable).await?;
+    say(if new.has_key() {
+        "The secrets are encrypted with the new key. Set ANDANTE_SECRET_KEY to it before the next start, and keep it \
+         where backups of the database are not: without it nobody can read the secrets, and the old key still opens \
+         backups made until now."
+    } else {
+        "The secrets are not encrypted any more. Remove ANDANTE_SECRET_KEY before the next start."
+    });
+    if left > 0 {
+        say(&format!("{left} secrets could not be decrypted with the old key, and were left as they are."));
     }
     Ok(())
 }
@@ -111,7 +141,7 @@ async fn create_user(company: &str, new: NewUser) -> anyhow::Result<()> {
         password::LENGTH.contains(&new.password.chars().count()),
         "the password, read from standard input, must have 8 to 200 characters"
     );
-    let store = Store::open(&Config::load()?.database_url).await?;
+    let store = open(&Config::load()?).await?;
     let (id, new_name) = match store.companies_named(company).await?.as_slice() {
         [] => (CompanyId::new(Clock::system().now(), &mut rand::rng()), Some(company.to_owned())),
         [one] => (one.id, None),

@@ -73,7 +73,7 @@ pub struct Model {
     pub use_limits: bool,
     /// Single numbers that differ from the preset, as JSON.
     pub limits: Option<String>,
-    /// The proxy its connection goes through, as a URL.
+    /// The proxy its connection goes through, as a URL. Secret.
     pub proxy: Option<String>,
     /// What its gateway needs to know (a bot's token), as JSON. Secret.
     pub config: Option<String>,

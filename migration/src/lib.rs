@@ -7,6 +7,7 @@ mod m20261121_000001_core;
 mod m20261121_000002_people;
 mod m20261121_000003_inbox;
 mod m20261124_000004_counts;
+mod m20261125_000005_seal;
 mod m20261125_000006_people;
 
 /// Runs the steps in order.
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_people::Migration),
             Box::new(m20261121_000003_inbox::Migration),
             Box::new(m20261124_000004_counts::Migration),
+            Box::new(m20261125_000005_seal::Migration),
             Box::new(m20261125_000006_people::Migration),
         ]
     }

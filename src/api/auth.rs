@@ -1,7 +1,7 @@
 //! `/api/auth`: register a company, sign in, sign out.
 
 use actix_web::cookie::{Cookie, SameSite, time};
-use actix_web::web::{Data, Json};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder};
 use entity::ids::{CompanyId, UserId};
 use entity::user::{Model, Role};

@@ -255,6 +255,10 @@ pub async fn connect(
     pairing: Pairing,
     reports: Reports,
 ) -> Result<Arc<dyn Gateway>, ConnectError> {
+    if account.is_unreadable() {
+        let reason = "the account's secrets can't be decrypted: give it its config and proxy again".to_owned();
+        return Err(ConnectError::Failed { code: "unreadable_secrets", reason });
+    }
     match account.provider {
         Provider::Simulator => simulator::connect(app, account, pairing, reports).await,
         Provider::Telegram => telegram::connect(app, account, reports).await,

@@ -81,7 +81,7 @@ impl Bus {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let seq = if event.is_public() {
             let count = counts.entry((company, account)).or_default();
-            *count += 1;
+            *count += u64::from(event.is_counted());
             *count
         } else {
             0

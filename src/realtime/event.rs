@@ -142,7 +142,14 @@ pub struct News {
 }
 
 impl Event {
-    /// Whether clients hear of it. What only the server itself has to know is not counted.
+    /// Whether it has a number of its own. A code, which not all hear of who hear of the account, has
+    /// the last one's: to them nothing is missing.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        !matches!(self, Self::CodeShown { .. })
+    }
+
+    /// Whether clients hear of it. What only the server itself has to know has no number at all.
     #[must_use]
     pub fn is_public(&self) -> bool {
         !matches!(self, Self::AccountChanged | Self::PeopleChanged | Self::LoginEnded { .. } | Self::ShutOut { .. })

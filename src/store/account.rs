@@ -1,10 +1,11 @@
-//! Accounts: their rows, and the ones in use kept in memory with their policy read.
+//! Accounts: their rows, and the ones in use kept in memory. Their secrets are sealed in the rows
+//! and nowhere else.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::account::{self, Entity, Model, Provider};
+use entity::account::{self, Entity, Model};
 use entity::ids::{AccountId, CompanyId};
 use futures_util::future::BoxFuture;
 use sea_orm::ActiveValue::Set;
@@ -13,14 +14,16 @@ use sea_orm::{
     PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::{Store, StoreError, instant};
+use super::seal::Seal;
+use super::{Store, StoreError, instant, secrets};
 use crate::pacing::{Limits, Policy, Presets};
 
-/// An account's row, with its limits read.
+/// An account's row, with its limits read and its secrets opened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
     row: Model,
     own_limits: Limits,
+    is_unreadable: bool,
 }
 
 impl Deref for Account {
@@ -30,14 +33,21 @@ impl Deref for Account {
     }
 }
 
-impl From<Model> for Account {
-    fn from(row: Model) -> Self {
-        let own_limits = row.limits.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-        Self { row, own_limits }
-    }
-}
-
 impl Account {
+    /// Reads a row.
+    pub(super) fn open(seal: &Seal, mut row: Model) -> Self {
+        let own_limits = row.limits.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+        let is_unreadable = !secrets::open_account(seal, &mut row);
+        Self { row, own_limits, is_unreadable }
+    }
+
+    /// Whether some secret of its can't be opened, because the row was changed past this server.
+    /// That secret counts as none, so the account must not connect: it would go past its proxy.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.is_unreadable
+    }
+
     /// The numbers that differ from the preset.
     #[must_use]
     pub fn own_limits(&self) -> &Limits {
@@ -70,7 +80,9 @@ pub struct Connected {
 impl Store {
     /// Creates an account.
     pub async fn create_account(&self, model: Model) -> Result<Arc<Account>, StoreError> {
-        let row = model.into_active_model().reset_all();
+        let id = model.id;
+        let mut row = model.into_active_model().reset_all();
+        secrets::seal_account(&self.seal, id, &mut row);
         self.keep_changed(move |tx| {
             let row = row.clone();
             Box::pin(async move { row.insert(tx).await.map(|model| vec![model]) })
@@ -98,7 +110,7 @@ impl Store {
         if found.is_none() {
             self.accounts.keep_unknown(version, id);
         }
-        Ok(self.accounts.keep(version, found.into_iter().collect()).pop())
+        Ok(found.map(|row| self.accounts.keep(version, Account::open(&self.seal, row))))
     }
 
     /// The account's row may have changed past this cache: it is read anew.
@@ -112,17 +124,23 @@ impl Store {
     }
 
     /// Runs a change of accounts' rows, and keeps the rows it answers in memory.
-    async fn keep_changed(
+    pub(super) async fn keep_changed(
         &self,
         work: impl for<'t> Fn(&'t DatabaseTransaction) -> BoxFuture<'t, Result<Vec<Model>, DbErr>> + Send + Sync + 'static,
     ) -> Result<Vec<Arc<Account>>, StoreError> {
-        let cache = self.accounts.clone();
-        let keep = move |models: &Vec<Model>| {
-            for model in models {
-                cache.put(model.clone());
-            }
-        };
-        Ok(self.change_and(work, keep).await?.into_iter().map(|model| Arc::new(Account::from(model))).collect())
+        let (cache, seal) = (self.accounts.clone(), self.seal.clone());
+        let keep = move |accounts: &Vec<Arc<Account>>| accounts.iter().for_each(|account| cache.put(account));
+        let opened = self.change_and(
+            move |tx| {
+                let (rows, seal) = (work(tx), seal.clone());
+                Box::pin(async move {
+                    let rows = rows.await?.into_iter();
+                    Ok(rows.map(|row| Arc::new(Account::open(&seal, row))).collect())
+                })
+            },
+            keep,
+        );
+        opened.await
     }
 
     /// A page of the company's accounts, oldest first, and how many there are; of all of them, or
@@ -140,35 +158,7 @@ impl Store {
         }
         let total = all.clone().count(&self.reader).await?;
         let page = all.order_by_asc(account::COLUMN.id).offset(offset).limit(limit).all(&self.reader).await?;
-        Ok((page.into_iter().map(Account::from).collect(), total))
-    }
-
-    /// The company's accounts that should be connected and have phone numbers for recipients, of all
-    /// of them or of those `granted`; so many at most.
-    pub async fn accounts_in_use(
-        &self,
-        company: CompanyId,
-        granted: Option<Vec<AccountId>>,
-        most: u64,
-    ) -> Result<Vec<Account>, StoreError> {
-        let mut in_use = Entity::find()
-            .filter(account::COLUMN.company_id.eq(company))
-            .filter(account::COLUMN.should_connect.eq(true))
-            .filter(account::COLUMN.provider.is_in(Provider::ALL.into_iter().filter(|p| p.takes_phone_numbers())));
-        if let Some(granted) = granted {
-            in_use = in_use.filter(account::COLUMN.id.is_in(granted));
-        }
-        let found = in_use.order_by_asc(account::COLUMN.id).limit(most).all(&self.reader).await?;
-        Ok(found.into_iter().map(Account::from).collect())
-    }
-
-    /// Every account that is to have a lane at a start: those that should be connected, and those
-    /// that have something left in flight.
-    pub async fn accounts_to_start(&self) -> Result<Vec<AccountId>, StoreError> {
-        let sql = "SELECT id FROM account WHERE should_connect
-                   OR id IN (SELECT account_id FROM message WHERE status = 'sending') ORDER BY id";
-        let rows = self.reader.query_all_raw(self.sql(sql, [])).await?;
-        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+        Ok((page.into_iter().map(|row| Account::open(&self.seal, row)).collect(), total))
     }
 
     /// Changes an account's row. `None` if it is gone.
@@ -190,40 +180,6 @@ impl Store {
         self.change_row(id, Some(epoch), change).await
     }
 
-    /// Notes that an account should be connected, from now on and by whoever has the link to its
-    /// page, unless its company has `most` others that should. `None` if it has, or the account is gone.
-    pub async fn switch_on(
-        &self,
-        id: AccountId,
-        most: Option<u64>,
-        now: DateTime<Utc>,
-    ) -> Result<Option<Arc<Account>>, StoreError> {
-        use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
-        let row = account::ActiveModel {
-            should_connect: Set(true),
-            may_pair: Set(true),
-            updated_at_ms: Set(now.timestamp_millis()),
-            ..Default::default()
-        };
-        let mut switch = Entity::update_many().set(row).filter(account::COLUMN.id.eq(id));
-        if let Some(most) = most {
-            let other = Alias::new("other");
-            let others = Query::select()
-                .expr(Expr::col((other.clone(), account::Column::Id)).count())
-                .from_as(Entity, other.clone())
-                .and_where(
-                    Expr::col((other.clone(), account::Column::CompanyId))
-                        .eq(Expr::col((Entity, account::Column::CompanyId))),
-                )
-                .and_where(Expr::col((other.clone(), account::Column::ShouldConnect)).eq(true))
-                .and_where(Expr::col((other, account::Column::Id)).ne(id))
-                .take();
-            switch = switch.filter(Expr::val(i64::try_from(most).unwrap_or(i64::MAX)).gt(Expr::from(others)));
-        }
-        let switched = self.keep_changed(move |tx| Box::pin(switch.clone().exec_with_returning(tx)));
-        Ok(switched.await?.pop())
-    }
-
     async fn change_row(
         &self,
         id: AccountId,
@@ -232,6 +188,7 @@ impl Store {
     ) -> Result<Option<Arc<Account>>, StoreError> {
         let mut row = <account::ActiveModel as Default>::default();
         change(&mut row);
+        secrets::seal_account(&self.seal, id, &mut row);
         let changed = self.keep_changed(move |tx| {
             let mut update = Entity::update_many().set(row.clone()).filter(account::COLUMN.id.eq(id));
             if let Some(epoch) = epoch {
@@ -254,7 +211,10 @@ impl Store {
 
     /// Writes what connections taught, all in one transaction: after a restart thousands come at once.
     pub async fn connected(&self, accounts: &[(AccountId, Connected)]) -> Result<(), StoreError> {
-        let accounts = accounts.to_vec();
+        let mut accounts = accounts.to_vec();
+        for (id, news) in &mut accounts {
+            news.pairing = news.pairing.take().map(|text| secrets::seal_pairing(&self.seal, *id, &text));
+        }
         self.keep_changed(move |tx| Box::pin(connect(tx, accounts.clone()))).await.map(drop)
     }
 

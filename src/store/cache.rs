@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
-use entity::account::Model;
 use entity::ids::AccountId;
 
 use super::account::Account;
@@ -63,23 +62,21 @@ impl Cache {
         cached
     }
 
-    /// Keeps a row that was just written.
-    pub(super) fn put(&self, model: Model) -> Arc<Account> {
-        let account = Arc::new(Account::from(model));
+    /// Keeps an account whose row was just written.
+    pub(super) fn put(&self, account: &Arc<Account>) {
         let mut cached = self.change();
         cached.accounts.insert(account.id, account.clone());
         self.unknown.invalidate(&account.id);
-        account
     }
 
-    /// Keeps rows that were read while the cache had that version, if none has changed since.
-    pub(super) fn keep(&self, version: u64, models: Vec<Model>) -> Vec<Arc<Account>> {
-        let read: Vec<Arc<Account>> = models.into_iter().map(|model| Arc::new(Account::from(model))).collect();
+    /// Keeps one that was read while the cache had that version, if none has changed since.
+    pub(super) fn keep(&self, version: u64, account: Account) -> Arc<Account> {
+        let account = Arc::new(account);
         let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
         if cached.version == version {
-            cached.accounts.extend(read.iter().map(|account| (account.id, account.clone())));
+            cached.accounts.insert(account.id, account.clone());
         }
-        read
+        account
     }
 
     pub(super) fn remove(&self, id: AccountId) {

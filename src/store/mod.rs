@@ -2,7 +2,8 @@
 //!
 //! SQLite or PostgreSQL: one connection that writes, and a few that only can read. On SQLite in WAL
 //! mode with `synchronous=FULL`, where a lock file keeps a second process off. Everything that is
-//! written goes through the group [`commit`].
+//! written goes through the group [`commit`]. What is secret in accounts and signing keys is sealed
+//! on its way in and opened on its way out: nobody else knows of it.
 
 mod accept;
 pub mod account;
@@ -11,64 +12,41 @@ mod cache;
 mod change;
 pub mod chat;
 pub mod commit;
+mod connect;
 pub mod file;
 pub mod grant;
+mod in_use;
 pub mod list;
 pub mod message;
 pub mod people;
+mod place;
 mod reader;
 pub mod rebuild;
 mod removal;
 pub mod report;
+pub mod seal;
+mod secrets;
 pub mod stats;
 mod write;
 mod writer;
 
 use std::fs::File;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
-use migration::{Migrator, MigratorTrait};
-use sea_orm::sqlx::{
-    self,
-    sqlite::{SqliteJournalMode, SqliteSynchronous},
-};
 use sea_orm::{
-    ActiveModelBehavior, ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend,
-    DbErr, EntityTrait, IntoActiveModel, RuntimeErr, Statement, Value,
+    ActiveModelBehavior, ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    IntoActiveModel, RuntimeErr, Statement, Value,
 };
 use serde::Serialize;
 
+use self::connect::Opened;
+pub use self::connect::Servers;
 use self::reader::Reader;
-use self::writer::Writer;
+pub use self::seal::Seal;
 
-/// How long a statement waits for a connection before the database counts as down.
-const ACQUIRE: Duration = Duration::from_secs(3);
-/// An idle connection is tried before use after this long, so that a restarted server is noticed.
-const STALE: Duration = Duration::from_secs(1);
-/// How long a statement of the writer's waits for a row or a table that somebody else holds.
-const LOCK: &str = "5s";
-/// How long a statement that reads may take.
-const READ: &str = "30s";
-const POSTGRES_READERS: u32 = 10;
-const SQLITE_READERS: u32 = 4;
-/// The advisory lock that servers of one database hold: "andante" in ASCII.
-const SERVERS: i64 = 0x61_6e64_616e_7465;
 /// Bytes that are written to find out whether a database that failed can be written again.
 const PROBE: usize = 65_536;
-
-/// How many servers may use a database at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Servers {
-    /// This one alone.
-    One,
-    /// Any number of those that say so.
-    Many,
-}
 
 /// The database, connected and migrated.
 pub struct Store {
@@ -76,6 +54,7 @@ pub struct Store {
     reader: Reader,
     commit: commit::Commit,
     accounts: Arc<cache::Cache>,
+    seal: Seal,
     /// Held for as long as this process uses a SQLite file.
     lock: Mutex<Option<File>>,
 }
@@ -116,29 +95,36 @@ fn is_about_data(code: &str) -> bool {
 
 impl Store {
     /// Connects to `url`, creating the SQLite file if need be, and brings the schema up to date.
-    pub async fn open(url: &str) -> anyhow::Result<Self> {
-        Self::connect(url, None).await
+    /// Secrets are sealed with `seal`, which has to be what they are sealed with already; if they
+    /// are not, and it has a key, they are now. A SQLite file that others on this machine can read
+    /// is refused, unless it may be.
+    pub async fn open(url: &str, seal: &Seal, allow_readable: bool) -> anyhow::Result<Self> {
+        Self::start(connect::open(url, None, allow_readable).await?, seal).await
     }
 
     /// The same for a server, for as long as it is connected. Refuses where there is one already
     /// and one of the two is to be the only one.
-    pub async fn serve(url: &str, servers: Servers) -> anyhow::Result<Self> {
-        Self::connect(url, Some(servers)).await
+    pub async fn serve(url: &str, servers: Servers, seal: &Seal, allow_readable: bool) -> anyhow::Result<Self> {
+        Self::start(connect::open(url, Some(servers), allow_readable).await?, seal).await
     }
 
-    async fn connect(url: &str, servers: Option<Servers>) -> anyhow::Result<Self> {
-        let (backend, (writer, reader, lock)) = if let Some(path) = url.strip_prefix("sqlite://") {
-            (DbBackend::Sqlite, sqlite(Path::new(path)).await?)
-        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            (DbBackend::Postgres, postgres(url, servers).await?)
-        } else {
-            bail!("DATABASE_URL must start with sqlite:// or postgres://");
-        };
-        if let Some(db) = writer.connection() {
-            Migrator::up(db, None).await.context("can't bring the schema up to date")?;
-        }
+    async fn start(opened: Opened, seal: &Seal) -> anyhow::Result<Self> {
+        secrets::unlock(opened.db()?, seal).await?;
+        let Opened { backend, writer, reader, lock } = opened;
         let commit = commit::Commit::start(writer);
-        Ok(Self { backend, reader, commit, accounts: Arc::default(), lock: Mutex::new(lock) })
+        let accounts = Arc::default();
+        Ok(Self { backend, reader, commit, accounts, seal: seal.clone(), lock: Mutex::new(lock) })
+    }
+
+    /// Seals all secrets anew, all or none: what is sealed with `from` now is sealed with `to`
+    /// then. Answers how many were left as they are, since they could not be opened. Refuses while
+    /// a server uses the database.
+    pub async fn rekey(url: &str, from: &Seal, to: &Seal, allow_readable: bool) -> anyhow::Result<u64> {
+        let opened = connect::open(url, Some(Servers::Zero), allow_readable).await?;
+        let left = secrets::rekey(opened.db()?, from, to).await;
+        opened.writer.close().await;
+        opened.reader.close().await;
+        left
     }
 
     /// Whether the database can be read and written.
@@ -167,87 +153,6 @@ impl Store {
     fn sql(&self, text: impl Into<String>, values: impl IntoIterator<Item = Value>) -> Statement {
         Statement::from_sql_and_values(self.backend, text, values)
     }
-}
-
-type Opened = (Writer, Reader, Option<File>);
-
-async fn postgres(url: &str, servers: Option<Servers>) -> anyhow::Result<Opened> {
-    let options = |connections: u32, settings: Vec<(&'static str, &'static str)>| {
-        let mut options = ConnectOptions::new(url);
-        options.max_connections(connections).acquire_timeout(ACQUIRE).connect_timeout(ACQUIRE);
-        options.test_before_acquire_if_idle_for(STALE).sqlx_logging(false);
-        options.map_sqlx_postgres_opts(move |postgres| postgres.options(settings.iter().copied()));
-        options
-    };
-    // The database lets go of what a writer holds that is gone without a word.
-    let notices = [("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")];
-    let mut writing = options(1, [("lock_timeout", LOCK)].into_iter().chain(notices).collect());
-    let is_taken = Arc::new(AtomicBool::new(false));
-    if let Some(servers) = servers {
-        // Whichever connection it is: one that is opened anew has to get the lock anew.
-        let is_taken = is_taken.clone();
-        writing.map_sqlx_postgres_pool_opts(move |pool| {
-            let is_taken = is_taken.clone();
-            pool.after_connect(move |connection, _| {
-                let is_taken = is_taken.clone();
-                Box::pin(async move {
-                    let sql = match servers {
-                        Servers::One => "SELECT pg_try_advisory_lock($1)",
-                        Servers::Many => "SELECT pg_try_advisory_lock_shared($1)",
-                    };
-                    let is_ours: bool = sqlx::query_scalar(sql).bind(SERVERS).fetch_one(connection).await?;
-                    is_taken.store(!is_ours, Ordering::Relaxed);
-                    is_ours.then_some(()).ok_or_else(|| sqlx::Error::Configuration("another server is there".into()))
-                })
-            })
-        });
-    }
-    // A server that is about to go may still be there: it is waited for, once.
-    let writer = match Writer::open(writing.clone()).await {
-        Err(_) if is_taken.load(Ordering::Relaxed) => Writer::open(writing).await,
-        opened => opened,
-    };
-    if writer.is_err() && is_taken.load(Ordering::Relaxed) {
-        let name = url.split('?').next().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
-        bail!(
-            "another server uses the database {name:?}; without Redis, which tells them apart, one database serves one"
-        );
-    }
-    let writer = writer.context("can't connect to PostgreSQL")?;
-    let reading = options(POSTGRES_READERS, vec![("default_transaction_read_only", "on"), ("statement_timeout", READ)]);
-    let reader = Database::connect(reading).await.context("can't connect to PostgreSQL")?;
-    Ok((writer, Reader::new(reader, POSTGRES_READERS), None))
-}
-
-async fn sqlite(path: &Path) -> anyhow::Result<Opened> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("can't create {}", folder.display()))?;
-    }
-    let lock =
-        File::create(path.with_extension("lock")).with_context(|| format!("can't write beside {}", path.display()))?;
-    if lock.try_lock().is_err() {
-        bail!("another process uses {}; one file serves one process (use PostgreSQL for more)", path.display());
-    }
-    let options = |connections: u32, query_only: &'static str| {
-        let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
-        options.max_connections(connections).min_connections(1).acquire_timeout(ACQUIRE).sqlx_logging(false);
-        options.map_sqlx_sqlite_opts(move |sqlite| {
-            sqlite
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(Duration::from_secs(5))
-                .foreign_keys(true)
-                // 64 MiB of pages, and a checkpoint each 16 MiB of log: both in SQLite's own units.
-                .pragma("cache_size", "-65536")
-                .pragma("wal_autocheckpoint", "4096")
-                .pragma("query_only", query_only)
-        });
-        options
-    };
-    let cannot = || format!("can't open {}", path.display());
-    let writer = Writer::open_file(options(1, "OFF"), path).await.with_context(cannot)?;
-    let reader = Database::connect(options(SQLITE_READERS, "ON")).await.with_context(cannot)?;
-    Ok((writer, Reader::new(reader, SQLITE_READERS), Some(lock)))
 }
 
 /// Updates a row; `None` if it is gone.

@@ -11,7 +11,7 @@ use sea_orm::{
     QueryOrder, QuerySelect, SqlErr,
 };
 
-use super::{Store, StoreError, instant};
+use super::{Store, StoreError, instant, secrets};
 
 /// Users of one address who are told apart by their passwords.
 const SAME_ADDRESS: u64 = 8;
@@ -176,23 +176,27 @@ impl Store {
         self.write_all(vec![end, self.sql(forget, [now.timestamp_millis().into()])]).await
     }
 
-    /// The signing keys made after `dead`, the newest first.
+    /// The signing keys made after `dead`, the newest first. One that can't be opened is not among
+    /// them: what it signed is not believed any more.
     pub async fn signing_keys(&self, dead: DateTime<Utc>) -> Result<Vec<SigningKey>, StoreError> {
         let sql = "SELECT id, secret, created_at_ms FROM signing_key WHERE created_at_ms > $1
                    ORDER BY created_at_ms DESC, id";
-        let rows = self.reader.query_all_raw(self.sql(sql, [dead.timestamp_millis().into()])).await?;
-        rows.iter()
-            .map(|row| {
-                let (id, secret, created_at_ms): (i64, String, i64) = row.try_get_many_by_index()?;
-                Ok(SigningKey { id, secret, created_at: instant(created_at_ms) })
-            })
-            .collect()
+        let mut keys = Vec::new();
+        for row in self.reader.query_all_raw(self.sql(sql, [dead.timestamp_millis().into()])).await? {
+            let (id, sealed, created_at_ms): (i64, String, i64) = row.try_get_many_by_index()?;
+            match secrets::open_signing_key(&self.seal, id, &sealed) {
+                Ok(secret) => keys.push(SigningKey { id, secret, created_at: instant(created_at_ms) }),
+                Err(_) => tracing::error!(id, "a signing key can't be decrypted; logins signed with it are over"),
+            }
+        }
+        Ok(keys)
     }
 
     /// Keeps a signing key.
     pub async fn add_signing_key(&self, key: &SigningKey) -> Result<(), StoreError> {
         let sql = "INSERT INTO signing_key (id, secret, created_at_ms) VALUES ($1, $2, $3)";
-        let values = [key.id.into(), key.secret.clone().into(), key.created_at.timestamp_millis().into()];
+        let sealed = secrets::seal_signing_key(&self.seal, key.id, &key.secret);
+        let values = [key.id.into(), sealed.into(), key.created_at.timestamp_millis().into()];
         self.write_all(vec![self.sql(sql, values)]).await
     }
 }

@@ -84,7 +84,7 @@ impl Store {
         Ok(stats)
     }
 
-    async fn count_of(&self, sql: &str, company: CompanyId) -> Result<u64, StoreError> {
+    pub(super) async fn count_of(&self, sql: &str, company: CompanyId) -> Result<u64, StoreError> {
         let row = self.reader.query_one_raw(self.sql(sql, [company.into()])).await?;
         let count: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
         Ok(count.unsigned_abs())
@@ -95,10 +95,5 @@ impl Store {
         let sql = "SELECT id, should_connect FROM account WHERE company_id = $1";
         let rows = self.reader.query_all_raw(self.sql(sql, [company.into()])).await?;
         rows.iter().map(|row| Ok(row.try_get_many_by_index()?)).collect()
-    }
-
-    /// How many of the company's accounts should be connected.
-    pub async fn count_accounts_in_use(&self, company: CompanyId) -> Result<u64, StoreError> {
-        self.count_of("SELECT COUNT(*) FROM account WHERE company_id = $1 AND should_connect", company).await
     }
 }

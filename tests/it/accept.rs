@@ -94,12 +94,12 @@ async fn a_caller_who_prefers_to_wait_gets_the_outcome() {
         app.client.run(request.json(&json!({"accountId": account, "to": "77777777777", "message": text}))).await
     };
     let sent = send("quick", "respond-async, wait=20").await.expect(200);
-    assert_eq!(sent["status"], "sent");
+    assert_eq!((&sent["status"], &sent["queued"]), (&json!("sent"), &json!(false)));
     assert_eq!(sent["providerMessageId"], sent["messageId"]);
 
     app.client.post(&format!("/api/accounts/{account}/queue/pause"), json!({})).await.expect(200);
     let waited = send("held", "wait=1").await.expect(202);
-    assert_eq!(waited["queued"], false);
+    assert_eq!(waited["queued"], true);
     assert_eq!(waited["status"], "CONNECTED");
 
     app.client.post(&format!("/api/accounts/{account}/queue/resume"), json!({})).await.expect(200);

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Company, Manager, TestApp, guarded, ready_account};
+use crate::harness::{Client, Company, Manager, PASSWORD, TestApp, guarded, ready_account};
 
 /// A company with something at each address.
 struct Estate {

@@ -1,10 +1,10 @@
 //! What the database promises, on each of them.
 
 use andante::pacing::{Limits, Policy, Presets};
-use andante::store::Store;
 use andante::store::account::Connected;
 use andante::store::file::NewChat;
 use andante::store::message::{Attempt, Beginning, Finished, Kept, NewMessage, Outcome, Paced, Receipt};
+use andante::store::{Seal, Store};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::account::Provider;
 use entity::ids::{AccountId, CompanyId, MessageId};
@@ -26,7 +26,7 @@ struct Case {
 
 impl Case {
     async fn on(url: &str, folder: TempDir) -> Self {
-        let store = Store::open(url).await.unwrap();
+        let store = Store::open(url, &Seal::default(), false).await.unwrap();
         let raw = Database::connect(url).await.unwrap();
         let now = DateTime::from_timestamp_millis(1_800_000_000_000).unwrap();
         let account = AccountId::new(now, &mut rand::rng());

@@ -23,7 +23,7 @@ pub(super) struct Paired {
 pub(super) fn connected(number: &str, at: DateTime<Utc>) -> GatewayEvent {
     GatewayEvent::Connected(Connected {
         phone_number: Some(number.to_owned()),
-        display_name: Some(format!("Simulator {}", &number[number.len().saturating_sub(4)..])),
+        display_name: Some(format!("Simulator {}", &number[number.len().saturating_sub(2)..])),
         pairing: serde_json::to_string(&Paired { number: number.to_owned() }).ok(),
         at,
     })
