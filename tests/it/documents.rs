@@ -91,9 +91,7 @@ async fn a_bot_s_token_is_changed_and_it_connects_with_that() {
     })
     .await;
     // What can't be changes nothing.
-    for config in
-        [json!({"token": "nonsense"}), json!({}), json!(null), json!({"token": token(4), "more": 1}), json!(7)]
-    {
+    for config in [json!({"token": "nonsense"}), json!({}), json!({"token": token(4), "more": 1}), json!(7)] {
         println!("{config}");
         let said = app.client.put(&path, json!({"name": "Other", "config": config})).await;
         let said = said.refused(400, "invalid_request");
@@ -158,10 +156,6 @@ async fn the_time_of_the_last_change_moves_with_the_status() {
     has_moved("CONNECTED", since).await;
     let since = later();
     stage().cut();
-    eventually("it is noticed", 20, async || {
-        (app.client.account(&id).await["lastError"]["code"] == "connection_lost").then_some(())
-    })
-    .await;
     eventually("it has moved", 20, async || {
         let account = app.client.account(&id).await;
         let updated: DateTime<Utc> = account["updatedAt"].as_str().unwrap().parse().unwrap();

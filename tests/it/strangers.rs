@@ -202,3 +202,53 @@ async fn requests_and_handshakes_are_those_of_a_whole_network() {
         assert_eq!(app.client.from("2001:db8:1:3::1").get(path).await.status, good, "{setting}");
     }
 }
+
+/// The server's program under a limit on descriptors, as a shell sets it; it is killed with the test.
+#[cfg(target_os = "linux")]
+async fn under(limit: &str) -> (tokio::process::Child, Client, tempfile::TempDir) {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut command = tokio::process::Command::new("sh");
+    command.args(["-c", &format!("ulimit {limit} && exec \"$0\""), env!("CARGO_BIN_EXE_andante")]);
+    command.env("ANDANTE_BIND", "127.0.0.1:0").env("ANDANTE_DATA_DIR", folder.path().join("data"));
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    loop {
+        let line = lines.next_line().await.unwrap().expect("it says where it listens");
+        if let Some(url) = line.strip_prefix("Andante listens on ") {
+            let client = Client::new(url);
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return (child, client, folder);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_takes_all_the_descriptors_it_may() {
+    let (child, _client, _folder) = under("-Sn 256").await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id().unwrap())).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let mut numbers = line.split_whitespace();
+    let (soft, hard) = (numbers.next().unwrap(), numbers.next().unwrap());
+    assert_eq!(soft, hard);
+    assert_ne!(hard, "256", "a limit that can be raised");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_has_a_quarter_of_the_descriptors_unless_it_is_said() {
+    let (_child, client, _folder) = under("-n 400").await;
+    let mut open = Vec::new();
+    let served = loop {
+        let mut line = Line::from(HERE, &client).await;
+        if open.len() == 200 || line.status("/health/live").await == 0 {
+            break open.len();
+        }
+        open.push(line);
+    };
+    // One that says nothing more is closed after a while, which a slow machine may see.
+    assert!((100..200).contains(&served), "{served}");
+    assert_eq!(Line::from(THERE, &client).await.status("/health/live").await, 200);
+}
