@@ -1,7 +1,7 @@
 //! The server: in the test's process, with a clock to step; or the real binary, to be killed.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
@@ -104,6 +104,17 @@ impl Binary {
         let output = Self::command().args(arguments).envs(settings.iter().copied()).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8(said).unwrap())
+    }
+
+    /// Runs it to its end, with `input` to read: whether it succeeded, and what it said.
+    pub fn run_with(settings: &[(&str, &str)], arguments: &[&str], input: &str) -> (bool, String) {
+        let mut command = Self::command();
+        command.args(arguments).envs(settings.iter().copied());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // One that refuses before it reads has closed the pipe.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
     }
 
     /// The program, without what the tests are told in their environment: it refuses names it does not know.

@@ -14,6 +14,7 @@ pub struct Client {
     /// Its address, without a slash at the end.
     pub url: String,
     key: Option<String>,
+    from: Option<String>,
     http: reqwest::Client,
 }
 
@@ -50,7 +51,7 @@ impl Answer {
 impl Client {
     /// Calls the server at `url`.
     pub fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), key: None, http: reqwest::Client::new() }
+        Self { url: url.to_owned(), key: None, from: None, http: reqwest::Client::new() }
     }
 
     /// Shows `key` with each call.
@@ -58,9 +59,17 @@ impl Client {
         Self { key: Some(key.to_owned()), ..self.clone() }
     }
 
+    /// Comes from `address`, as a reverse proxy says.
+    pub fn from(&self, address: &str) -> Self {
+        Self { from: Some(address.to_owned()), ..self.clone() }
+    }
+
     /// A request to be completed.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.url));
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        if let Some(from) = &self.from {
+            request = request.header("X-Forwarded-For", from);
+        }
         match &self.key {
             Some(key) => request.bearer_auth(key),
             None => request,

@@ -64,9 +64,19 @@ impl Socket {
         Self::say_who(open(client, "", headers).await, json!({})).await
     }
 
-    async fn say_who(stream: Stream, auth: Value) -> Entrance {
+    /// Opens a WebSocket, and does not say yet who it is.
+    pub async fn silent(client: &Client) -> Self {
+        Self::greeted(open(client, "", &[]).await).await
+    }
+
+    async fn greeted(stream: Stream) -> Self {
         let mut socket = Self { stream };
         assert!(socket.text().await.unwrap().starts_with("0{\"sid\""));
+        socket
+    }
+
+    async fn say_who(stream: Stream, auth: Value) -> Entrance {
+        let mut socket = Self::greeted(stream).await;
         socket.say(format!("40{auth}")).await;
         match socket.text().await {
             Some(text) if text.starts_with("40{") => Entrance::In(Box::new(socket)),
