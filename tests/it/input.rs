@@ -105,7 +105,7 @@ async fn bad_accounts_get_a_sentence_that_names_the_field() {
         (json!({"name": "A", "provider": "icq"}), "provider"),
         (json!({"name": "A", "provider": "telegram"}), "config"),
         (json!({"name": "A", "provider": "telegram", "config": {"token": "nonsense"}}), "config"),
-        (json!({"name": "A", "config": {"latency": 3}}), "config"),
+        (json!({"name": "A", "config": {"latency": 3}}), "config.latency"),
         (json!({"name": "A", "proxy": "my proxy"}), "proxy"),
         (json!({"name": "A", "limits": {"perMinute": 0}}), "limits.perMinute"),
         (json!({"name": "A", "limits": {"delayMs": [9, 1]}}), "limits.delayMs"),
