@@ -38,6 +38,7 @@ pub mod phone;
 pub mod qr;
 pub mod queue;
 pub mod realtime;
+pub mod seats;
 pub mod standing;
 pub mod store;
 pub mod telemetry;

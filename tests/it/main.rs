@@ -32,6 +32,7 @@ mod people;
 mod queue;
 mod queue_model;
 mod random;
+mod shut_out;
 mod sockets;
 mod stalls;
 mod store;
