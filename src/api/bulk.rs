@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::error::{BlockingError, JsonPayloadError, PayloadError};
+use actix_web::web::{self, Bytes, Data, Payload};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use entity::ids::AccountId;
+use entity::ids::{AccountId, UserId};
 use futures_util::future::LocalBoxFuture;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -17,7 +18,7 @@ use super::draft::{NewMessage, first_bytes};
 use super::json::{BULK_BODY, read_error};
 use super::send::{SendView, header_key, key_taken, view_of};
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, header};
 use crate::error::{ApiError, Detail, ErrorBody};
 use crate::intake::{self, Accepted, Draft};
 use crate::store::account::Account;
@@ -74,13 +75,30 @@ impl FromRequest for BulkJson {
     type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
-        let mut payload = payload.take();
+        let payload = Payload::from_request(request, payload);
         let request = request.clone();
         Box::pin(async move {
-            let body = actix_web::dev::JsonBody::<Bulk>::new(&request, &mut payload, None, true).limit(BULK_BODY);
-            body.await.map(Self).map_err(|error| read_error(error).into())
+            let body = body(&request, payload.await?).await.map_err(read_error)?;
+            // Off the HTTP workers, which others wait for.
+            let read = web::block(move || serde_json::from_slice(&body)).await?;
+            Ok(Self(read.map_err(|error| read_error(JsonPayloadError::Deserialize(error)))?))
         })
     }
+}
+
+/// The bytes, if they are said to be JSON and are not too many.
+async fn body(request: &HttpRequest, payload: Payload) -> Result<Bytes, JsonPayloadError> {
+    let kind = request.mime_type().ok().flatten();
+    if !kind.is_some_and(|kind| kind.subtype() == "json" || kind.suffix().is_some_and(|suffix| suffix == "json")) {
+        return Err(JsonPayloadError::ContentType);
+    }
+    let limit = BULK_BODY;
+    let length = header(request.headers(), "content-length").and_then(|length| length.parse().ok());
+    if let Some(length) = length.filter(|length| *length > limit) {
+        return Err(JsonPayloadError::OverflowKnownLength { length, limit });
+    }
+    let bytes = payload.to_bytes_limited(limit).await.map_err(|_| JsonPayloadError::Overflow { limit })?;
+    bytes.map_err(|_| JsonPayloadError::Payload(PayloadError::Incomplete(None)))
 }
 
 /// What became of a bulk request.
@@ -121,25 +139,12 @@ pub async fn bulk(
     if messages.is_empty() || messages.len() > BULK {
         return Err(ApiError::field("messages", "must be 1 to 10000"));
     }
-    let whole = header_key(request.headers())?.map(|key| (key, hash_of_all(account.id, &messages)));
+    let (key, user, now) = (header_key(request.headers())?, caller.user().map(|user| user.id), app.clock.now());
+    let (count, of) = (messages.len(), account.clone());
+    let (whole, drafts, read) = web::block(move || draft_all(&messages, key, user, &of, now)).await.map_err(broken)?;
     if let Some((key, hash)) = &whole {
-        refuse_if_taken(&app, &caller, key, *hash, messages.len()).await?;
+        refuse_if_taken(&app, &caller, key, *hash, count).await?;
     }
-    let now = app.clock.now();
-    let mut drafts = Vec::with_capacity(messages.len());
-    let read: Vec<Result<(), ErrorBody>> = messages
-        .into_iter()
-        .enumerate()
-        .map(|(index, value)| {
-            let mut draft = read_entry(&value, &account, now).map_err(|error| error.body())?;
-            draft.user = caller.user().map(|user| user.id);
-            if let Some((key, hash)) = &whole {
-                draft.key = Some((key_of(key, index), *hash));
-            }
-            drafts.push(draft);
-            Ok(())
-        })
-        .collect();
     let mut accepted = intake::accept(&app, &account, drafts).await?.into_iter();
     let mut is_repeat = whole.is_some();
     let results: Vec<BulkResult> = read
@@ -160,6 +165,36 @@ pub async fn bulk(
         response.insert_header(("Idempotent-Replayed", "true"));
     }
     Ok(response.json(BulkView { success: true, accepted: results.len() - refused, refused, results }))
+}
+
+fn broken(error: BlockingError) -> ApiError {
+    ApiError::Internal(anyhow::Error::new(error).context("a bulk request was not read"))
+}
+
+/// A request's key, and the hash of what is asked for under it.
+type Whole = Option<(String, i64)>;
+
+/// The key of the whole, the drafts of the messages that can be, and of each whether it can.
+fn draft_all(
+    messages: &[Box<RawValue>],
+    key: Option<String>,
+    user: Option<UserId>,
+    account: &Account,
+    now: DateTime<Utc>,
+) -> (Whole, Vec<Draft>, Vec<Result<(), ErrorBody>>) {
+    let whole = key.map(|key| (key, hash_of_all(account.id, messages)));
+    let mut drafts = Vec::with_capacity(messages.len());
+    let read = messages.iter().enumerate().map(|(index, value)| {
+        let mut draft = read_entry(value, account, now).map_err(|error| error.body())?;
+        draft.user = user;
+        if let Some((key, hash)) = &whole {
+            draft.key = Some((key_of(key, index), *hash));
+        }
+        drafts.push(draft);
+        Ok(())
+    });
+    let read = read.collect();
+    (whole, drafts, read)
 }
 
 /// The key of one message of a request that has a key as a whole.
