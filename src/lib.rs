@@ -27,6 +27,7 @@ pub mod app;
 pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod egress;
 pub mod error;
 pub mod gateway;
 pub mod host;

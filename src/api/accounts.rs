@@ -16,8 +16,9 @@ use super::json::{check, id, no_nul, present};
 use super::list::{Listed, PageQuery};
 use crate::app::App;
 use crate::auth::Caller;
+use crate::egress::Egress;
 use crate::error::{ApiError, ErrorBody};
-use crate::gateway::check_config;
+use crate::gateway::{check_config, check_proxy};
 use crate::pacing::{Limits, Policy};
 use crate::realtime::Event;
 use crate::store::account::Account;
@@ -48,7 +49,7 @@ pub struct NewAccount {
     /// Numbers that differ from the preset.
     #[garde(skip)]
     pub(super) limits: Option<Limits>,
-    /// An `http`, `https` or `socks5` proxy for its connection.
+    /// An `http`, `https`, `socks5` or `socks5h` proxy for its connection; a simulated account takes none.
     #[garde(inner(length(chars, max = 500), custom(no_nul)))]
     pub(super) proxy: Option<String>,
     /// What its messenger needs: `{"token": "…"}` for a Telegram bot.
@@ -72,11 +73,15 @@ pub(super) async fn open(app: &App, caller: &Caller, asked: NewAccount) -> Resul
         None => app.config.default_provider,
         Some(name) => name.parse().map_err(|_| ApiError::field("provider", "must be simulator or telegram"))?,
     };
-    check_config(provider, asked.config.as_ref()).map_err(|why| ApiError::field("config", why))?;
+    check_config(provider, asked.config.as_ref(), app.config.is_open)
+        .map_err(|bad| ApiError::field(bad.field, bad.message))?;
     if asked.config.as_ref().is_some_and(|config| config.to_string().contains("\\u0000")) {
         return Err(ApiError::field("config", "must not contain a NUL character"));
     }
-    check_proxy(asked.proxy.as_deref())?;
+    if let Some(proxy) = &asked.proxy {
+        let egress = Egress::new(app.config.private_proxies);
+        check_proxy(provider, proxy, egress).map_err(|why| ApiError::field("proxy", why))?;
+    }
     let limits = asked.limits.unwrap_or_default();
     Policy::new(&app.config.presets, asked.use_limits.unwrap_or(true), &limits, None)?;
     if let Some(most) = app.config.company_accounts
@@ -113,17 +118,6 @@ pub(super) async fn open(app: &App, caller: &Caller, asked: NewAccount) -> Resul
         updated_at_ms: now.timestamp_millis(),
     });
     Ok(account.await?)
-}
-
-fn check_proxy(proxy: Option<&str>) -> Result<(), ApiError> {
-    let is_proxy = |url: &str| {
-        ["http://", "https://", "socks5://", "socks5h://"].iter().any(|scheme| url.starts_with(scheme))
-            && reqwest::Proxy::all(url).is_ok()
-    };
-    match proxy {
-        Some(url) if !is_proxy(url) => Err(ApiError::field("proxy", "must be an http, https or socks5 URL")),
-        _ => Ok(()),
-    }
 }
 
 fn write_limits(limits: &Limits) -> Option<String> {

@@ -36,6 +36,7 @@ mod shut_out;
 mod sockets;
 mod stalls;
 mod store;
+mod strangers;
 mod telegram;
 mod transport;
 mod unsettled;
