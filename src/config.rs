@@ -130,6 +130,18 @@ pub const SETTINGS: &[Setting] = &[
         "Whether a reverse proxy stands before the server: limits then go by the last address in its `X-Forwarded-For`.",
     ),
     setting(
+        "address_connections",
+        "ANDANTE_ADDRESS_CONNECTIONS",
+        "",
+        "Connections that an address may have open at a time, beyond which a new one is closed at once; 0 is off, as it is behind a proxy. Empty: a quarter of the files that the server may open, at most 2000.",
+    ),
+    setting(
+        "address_streams",
+        "ANDANTE_ADDRESS_STREAMS",
+        "100",
+        "Pairing pages that an address may have open at a time; 0 is off.",
+    ),
+    setting(
         "socket_connections",
         "ANDANTE_SOCKET_CONNECTIONS",
         "5000",
@@ -164,6 +176,12 @@ pub const SETTINGS: &[Setting] = &[
         "ANDANTE_TELEGRAM_API_URL",
         "https://api.telegram.org",
         "Where the Telegram Bot API is.",
+    ),
+    setting(
+        "private_proxies",
+        "ANDANTE_PRIVATE_PROXIES",
+        "false",
+        "Whether an account's proxy may be at an address of this machine or of a private network.",
     ),
     setting(
         "send_deadline_seconds",
@@ -261,12 +279,15 @@ struct Raw {
     hosts: String,
     http_rate: String,
     behind_proxy: bool,
+    address_connections: String,
+    address_streams: usize,
     socket_connections: usize,
     socket_handshakes: u32,
     stall_seconds: u64,
     default_provider: String,
     phone_region: String,
     telegram_api_url: String,
+    private_proxies: bool,
     send_deadline_seconds: u64,
     connect_deadline_seconds: u64,
     shutdown_seconds: u64,
@@ -320,6 +341,10 @@ pub struct Config {
     pub http_rate: Option<u32>,
     /// Whether callers' addresses are those that a reverse proxy names.
     pub behind_proxy: bool,
+    /// Connections of an address at a time; none: no limit.
+    pub address_connections: Option<usize>,
+    /// Event streams of an address at a time; none: no limit.
+    pub address_streams: Option<usize>,
     /// Socket.IO clients of a company on this node.
     pub socket_connections: usize,
     /// Socket.IO connections a second from an address; none: no limit.
@@ -332,6 +357,8 @@ pub struct Config {
     pub phone_region: Option<Region>,
     /// Where the Telegram Bot API is, without a slash at the end.
     pub telegram_api_url: String,
+    /// Whether an account's proxy may be at a private address.
+    pub private_proxies: bool,
     /// How long a gateway may take for one message.
     pub send_deadline: Duration,
     /// How long a gateway may take to connect.
@@ -448,6 +475,10 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
         "" => 100,
         rate => rate.parse().context("http_rate must be a whole number of requests a second")?,
     };
+    let address_connections = match raw.address_connections.as_str() {
+        "" => a_quarter_of_the_files(),
+        most => most.parse().context("address_connections must be a whole number of connections")?,
+    };
     ensure!(raw.send_deadline_seconds > 0, "send_deadline_seconds must be at least 1");
     ensure!(raw.connect_deadline_seconds > 0, "connect_deadline_seconds must be at least 1");
     let quiet_hours = match raw.limits_quiet_hours.split_once('-') {
@@ -497,6 +528,9 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
         hosts: raw.hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::to_owned).collect(),
         http_rate: (http_rate > 0 && !is_open_rate).then_some(http_rate),
         behind_proxy: raw.behind_proxy,
+        // There every connection is the proxy's.
+        address_connections: (address_connections > 0 && !raw.behind_proxy).then_some(address_connections),
+        address_streams: (raw.address_streams > 0).then_some(raw.address_streams),
         socket_connections: raw.socket_connections,
         socket_handshakes: (raw.socket_handshakes > 0).then_some(raw.socket_handshakes),
         stall: Duration::from_secs(raw.stall_seconds),
@@ -504,11 +538,9 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
             .default_provider
             .parse()
             .map_err(|_| anyhow!("default_provider must be simulator or telegram, not {:?}", raw.default_provider))?,
-        phone_region: (!raw.phone_region.is_empty())
-            .then(|| raw.phone_region.to_ascii_uppercase().parse())
-            .transpose()
-            .map_err(|_| anyhow!("phone_region must be a country such as KZ, KG or RU, not {:?}", raw.phone_region))?,
+        phone_region: region(&raw.phone_region)?,
         telegram_api_url: web_url("telegram_api_url", &raw.telegram_api_url)?.unwrap_or_default(),
+        private_proxies: raw.private_proxies,
         send_deadline: Duration::from_secs(raw.send_deadline_seconds),
         connect_deadline: Duration::from_secs(raw.connect_deadline_seconds),
         shutdown_deadline: Duration::from_secs(raw.shutdown_seconds),
@@ -516,6 +548,21 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
         presets: Presets { limited, unlimited },
         log: raw.log,
     })
+}
+
+/// A quarter of the files that this process may open, connections among them; at most 2000.
+fn a_quarter_of_the_files() -> usize {
+    let files = rlimit::Resource::NOFILE.get_soft().unwrap_or(u64::MAX);
+    usize::try_from(files / 4).unwrap_or(usize::MAX).clamp(1, 2_000)
+}
+
+/// A country that has phone numbers.
+fn region(text: &str) -> anyhow::Result<Option<Region>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let region = crate::phone::region(text);
+    region.map(Some).ok_or_else(|| anyhow!("ANDANTE_PHONE_REGION must be a country such as KZ, KG or RU, not {text:?}"))
 }
 
 /// Two numbers with a dash between.
@@ -585,6 +632,14 @@ mod tests {
     }
 
     #[test]
+    fn an_address_has_so_many_connections_unless_all_are_the_proxy_s() {
+        assert!(read("", &[]).unwrap().address_connections.is_some_and(|most| (1..=2_000).contains(&most)));
+        assert_eq!(read("", &[("ANDANTE_ADDRESS_CONNECTIONS", "7")]).unwrap().address_connections, Some(7));
+        assert_eq!(read("", &[("ANDANTE_ADDRESS_CONNECTIONS", "0")]).unwrap().address_connections, None);
+        assert_eq!(read("", &[("ANDANTE_BEHIND_PROXY", "true")]).unwrap().address_connections, None);
+    }
+
+    #[test]
     fn what_can_not_be_is_said_in_a_sentence() {
         for (name, value, said) in [
             ("ANDANTE_BIND", "nowhere", "bind must be"),
@@ -594,9 +649,10 @@ mod tests {
             ("ANDANTE_DEFAULT_PROVIDER", "icq", "simulator or telegram"),
             ("ANDANTE_PUBLIC_URL", "example.org", "http://"),
             ("ANDANTE_HTTP_RATE", "many", "whole number"),
+            ("ANDANTE_ADDRESS_CONNECTIONS", "many", "whole number"),
             ("ANDANTE_SHUTDOWN_SECONDS", "soon", "wrong type"),
             ("ANDANTE_LOGIN_HOURS", "0", "login_hours"),
-            ("ANDANTE_PHONE_REGION", "Kazakhstan", "phone_region"),
+            ("ANDANTE_PHONE_REGION", "Kazakhstan", "ANDANTE_PHONE_REGION"),
             ("ANDANTE_SECRET_KEY", "a password", "openssl rand -base64 32"),
         ] {
             let error = read("", &[(name, value)]).err().unwrap();

@@ -160,6 +160,8 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 async fn serve() -> anyhow::Result<()> {
+    // Before the settings, of which one goes by it. Where it may not be raised, it stays.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let config = Config::load()?;
     telemetry::start_log(&config.log)?;
     // Listened for before anything starts, so that no signal is lost.

@@ -23,7 +23,7 @@ fn ms(values: &mut [f64], part: f64) -> f64 {
 pub(super) async fn broadcast() -> Vec<Line> {
     const CLIENTS: usize = 2_000;
     const ROUNDS: usize = 30;
-    let server = Binary::start(&[("ANDANTE_SOCKET_HANDSHAKES", "0")]);
+    let server = Binary::start(&[("ANDANTE_SOCKET_HANDSHAKES", "0"), ("ANDANTE_ADDRESS_CONNECTIONS", "0")]);
     let client = server.client.clone();
     let account = create(&client, 1, &account(json!({}), false)).await.remove(0);
     connect(&client, std::slice::from_ref(&account)).await;

@@ -151,7 +151,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// The rate of durable 202s against the rate of the same server's plainest GET, taken in turns.
 async fn accept(what: &'static str, settings: &[(&str, &str)], connections: u32, target: &'static str) -> Line {
-    let server = Binary::start(settings);
+    let server = Binary::start(&[settings, &[("ANDANTE_ADDRESS_CONNECTIONS", "0")]].concat());
     let accounts = create(&server.client, 10, &account(json!({}), false)).await;
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), accounts.join("\n") + "\n").unwrap();

@@ -19,8 +19,9 @@ use super::read::{Body, Query};
 use super::wrong::{check, text};
 use crate::app::App;
 use crate::auth::Caller;
+use crate::egress::Egress;
 use crate::error::{ApiError, ErrorBody};
-use crate::gateway::check_config;
+use crate::gateway::{check_config, check_proxy};
 use crate::lane::change::NotConnected;
 use crate::pacing::{Limits, Policy};
 use crate::realtime::Event;
@@ -52,7 +53,7 @@ pub struct NewAccount {
     /// Numbers that differ from the preset.
     #[garde(skip)]
     pub(super) limits: Option<Limits>,
-    /// An `http`, `https` or `socks5` proxy for its connection.
+    /// An `http`, `https`, `socks5` or `socks5h` proxy for its connection; a simulated account takes none.
     #[garde(inner(custom(text(0..=500))))]
     pub(super) proxy: Option<String>,
     /// What its messenger needs: `{"token": "…"}` for a Telegram bot.
@@ -62,12 +63,13 @@ pub struct NewAccount {
 }
 
 /// Checks what an account of this provider is to have.
-fn check_settings(provider: Provider, config: Option<&Value>, proxy: Option<&str>) -> Result<(), ApiError> {
-    check_config(provider, config).map_err(|why| ApiError::field("config", why))?;
+fn check_settings(app: &App, provider: Provider, config: Option<&Value>, proxy: Option<&str>) -> Result<(), ApiError> {
+    check_config(provider, config, app.config.is_open).map_err(|bad| ApiError::field(bad.field, bad.message))?;
     if config.is_some_and(|config| config.to_string().contains("\\u0000")) {
         return Err(ApiError::field("config", "must not contain a NUL character"));
     }
-    check_proxy(proxy)
+    let Some(proxy) = proxy else { return Ok(()) };
+    check_proxy(provider, proxy, Egress::new(app.config.private_proxies)).map_err(|why| ApiError::field("proxy", why))
 }
 
 /// Creates an account. It is not connected by that.
@@ -85,7 +87,7 @@ pub(super) async fn open(app: &App, caller: &Caller, asked: NewAccount) -> Resul
         None => app.config.default_provider,
         Some(name) => name.parse().map_err(|_| ApiError::field("provider", "must be simulator or telegram"))?,
     };
-    check_settings(provider, asked.config.as_ref(), asked.proxy.as_deref())?;
+    check_settings(app, provider, asked.config.as_ref(), asked.proxy.as_deref())?;
     let limits = asked.limits.unwrap_or_default();
     Policy::new(&app.config.presets, asked.use_limits.unwrap_or(true), &limits, None)?;
     if let Some(most) = app.config.company_accounts
@@ -122,17 +124,6 @@ pub(super) async fn open(app: &App, caller: &Caller, asked: NewAccount) -> Resul
         updated_at_ms: now.timestamp_millis(),
     });
     Ok(account.await?)
-}
-
-fn check_proxy(proxy: Option<&str>) -> Result<(), ApiError> {
-    let is_proxy = |url: &str| {
-        ["http://", "https://", "socks5://", "socks5h://"].iter().any(|scheme| url.starts_with(scheme))
-            && reqwest::Proxy::all(url).is_ok()
-    };
-    match proxy {
-        Some(url) if !is_proxy(url) => Err(ApiError::field("proxy", "must be an http, https or socks5 URL")),
-        _ => Ok(()),
-    }
 }
 
 fn write_limits(limits: &Limits) -> Option<String> {
@@ -203,10 +194,9 @@ pub async fn change(
     Policy::new(&app.config.presets, use_limits, &own, None)?;
     let reconnects = asked.config.is_some() || asked.proxy.is_some();
     let proxy = asked.proxy.unwrap_or_else(|| account.proxy.clone());
-    if asked.config.is_some() {
-        check_settings(account.provider, asked.config.as_ref(), proxy.as_deref())?;
-    } else if reconnects {
-        check_proxy(proxy.as_deref())?;
+    if reconnects {
+        let kept = account.config.as_deref().and_then(|json| serde_json::from_str(json).ok());
+        check_settings(&app, account.provider, asked.config.as_ref().or(kept.as_ref()), proxy.as_deref())?;
     }
     let now = app.clock.now().timestamp_millis();
     let changed = app.store.change_account(account.id, |row| {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use actix_web::web::Data;
+use actix_web::error::BlockingError;
+use actix_web::web::{self, Data};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use entity::ids::AccountId;
+use entity::ids::{AccountId, UserId};
 use futures_util::future::LocalBoxFuture;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -120,25 +121,12 @@ pub async fn bulk(
     if messages.is_empty() || messages.len() > BULK {
         return Err(ApiError::field("messages", "must be 1 to 10000"));
     }
-    let whole = header_key(request.headers())?.map(|key| (key, hash_of_all(account.id, &messages)));
+    let (key, user) = (header_key(request.headers())?, caller.user().map(|user| user.id));
+    let (count, to, of) = (messages.len(), app.clone(), account.clone());
+    let (whole, drafts, read) = web::block(move || draft_all(&to, &of, &messages, key, user)).await.map_err(broken)?;
     if let Some((key, hash)) = &whole {
-        refuse_if_taken(&app, &caller, key, *hash, messages.len()).await?;
+        refuse_if_taken(&app, &caller, key, *hash, count).await?;
     }
-    let now = app.clock.now();
-    let mut drafts = Vec::with_capacity(messages.len());
-    let read: Vec<Result<(), ErrorBody>> = messages
-        .into_iter()
-        .enumerate()
-        .map(|(index, value)| {
-            let mut draft = read_entry(&value, &account, app.config.phone_region, now).map_err(|error| error.body())?;
-            draft.user = caller.user().map(|user| user.id);
-            if let Some((key, hash)) = &whole {
-                draft.key = Some((key_of(key, index), *hash));
-            }
-            drafts.push(draft);
-            Ok(())
-        })
-        .collect();
     let mut accepted = intake::accept(&app, &account, drafts).await?.into_iter();
     let mut is_repeat = whole.is_some();
     let results: Vec<BulkResult> = read
@@ -159,6 +147,37 @@ pub async fn bulk(
         response.insert_header(("Idempotent-Replayed", "true"));
     }
     Ok(response.json(BulkView { success: true, accepted: results.len() - refused, refused, results }))
+}
+
+fn broken(error: BlockingError) -> ApiError {
+    ApiError::Internal(anyhow::Error::new(error).context("a bulk request was not read"))
+}
+
+/// A request's key, and the hash of what is asked for under it.
+type Whole = Option<(String, i64)>;
+
+/// The key of the whole, the drafts of the messages that can be, and of each whether it can.
+fn draft_all(
+    app: &App,
+    account: &Account,
+    messages: &[Box<RawValue>],
+    key: Option<String>,
+    user: Option<UserId>,
+) -> (Whole, Vec<Draft>, Vec<Result<(), ErrorBody>>) {
+    let (region, now) = (app.config.phone_region, app.clock.now());
+    let whole = key.map(|key| (key, hash_of_all(account.id, messages)));
+    let mut drafts = Vec::with_capacity(messages.len());
+    let read = messages.iter().enumerate().map(|(index, value)| {
+        let mut draft = read_entry(value, account, region, now).map_err(|error| error.body())?;
+        draft.user = user;
+        if let Some((key, hash)) = &whole {
+            draft.key = Some((key_of(key, index), *hash));
+        }
+        drafts.push(draft);
+        Ok(())
+    });
+    let read = read.collect();
+    (whole, drafts, read)
 }
 
 /// The key of one message of a request that has a key as a whole.

@@ -9,7 +9,9 @@ use std::time::Duration;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_ENCODING, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{
+    CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, ResponseError, web};
 use entity::ids::{ApiKeyId, UserId};
@@ -18,6 +20,7 @@ use governor::Quota;
 use tracing::Instrument;
 use tracing_actix_web::RequestId;
 
+use super::docs;
 use crate::app::App;
 use crate::auth::identity::recall;
 use crate::auth::limiter::Limiter;
@@ -102,11 +105,15 @@ pub(super) async fn answer(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let id = request.extensions().get::<RequestId>().map(|id| id.simple().to_string());
     let app = request.app_data::<web::Data<App>>().cloned();
+    let is_docs = request.match_pattern().is_some_and(|pattern| pattern.starts_with("/docs/"));
     let mut response = next.call(request).await?.map_into_boxed_body();
     if let Some(id) = id.and_then(|id| HeaderValue::from_str(&id).ok()) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
     }
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if is_docs {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(docs::POLICY));
+    }
     if let Some(app) = app {
         let class = ["1xx", "2xx", "3xx", "4xx", "5xx"][usize::from(response.status().as_u16() / 100).clamp(1, 5) - 1];
         app.telemetry.http.with_label_values(&[class]).inc();

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod accounts;
+mod arrival;
 pub mod auth;
 pub mod bulk;
 pub mod chats;
@@ -25,10 +26,8 @@ pub mod socketio;
 pub mod whatsapp;
 mod wrong;
 
-use std::any::Any;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_cors::Cors;
 use actix_web::body::MessageBody;
@@ -143,13 +142,15 @@ impl actix_web::dev::HttpServiceFactory for Line {
 pub(crate) fn serve(app: Arc<App>, service: Service, listener: TcpListener) -> anyhow::Result<Server> {
     let data = web::Data::from(app.clone());
     let bridge = web::Data::new(Bridge::new(service, &app.config));
-    let stall = app.config.stall;
+    let arrivals = arrival::Arrivals::new(&app.config);
+    let streams = web::Data::new(page::Streams::default());
     let callers = web::Data::new(gate::Callers::new(&app.config));
     let server = HttpServer::new(move || {
         actix_web::App::new()
             .app_data(data.clone())
             .app_data(callers.clone())
             .app_data(bridge.clone())
+            .app_data(streams.clone())
             .app_data(web::PathConfig::default().error_handler(|_, _| ApiError::NotFound("address").into()))
             .configure(routes)
             .wrap(from_fn(gate::gate))
@@ -162,18 +163,8 @@ pub(crate) fn serve(app: Arc<App>, service: Service, listener: TcpListener) -> a
         .shutdown_timeout(app.config.shutdown_deadline.as_secs())
         // A poll whose client has left must end, or its session stays taken.
         .h1_allow_half_closed(false)
-        .on_connect(move |connection, _| cut_when_stalled(connection, stall));
+        .on_connect(move |connection, kept| arrivals.meet(connection, kept));
     Ok(server.listen(listener).context("can't serve")?.run())
-}
-
-/// Ends a connection whose other side takes nothing of what it is sent for so long. Nothing else
-/// would: what is written waits, and with it everything that belongs to the connection.
-fn cut_when_stalled(connection: &dyn Any, stall: Duration) {
-    #[cfg(target_os = "linux")]
-    if let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() {
-        // Without it the connection lasts as long as TCP likes.
-        let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(stall));
-    }
 }
 
 fn cors(app: &App) -> Cors {

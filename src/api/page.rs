@@ -1,6 +1,7 @@
 //! `/qr/{id}`: the public page that pairs an account, and what it reads. Whoever has the link may
 //! see this one account's name, status and code, and start its pairing; nothing else.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +20,13 @@ use tokio::sync::broadcast::error::RecvError;
 use super::connection::{drawn, present_code};
 use super::json::{Timestamp, id};
 use crate::app::App;
+use crate::auth::address;
 use crate::error::ApiError;
 use crate::gateway::Pairing;
 use crate::gateway::sessions::Status;
 use crate::qr;
 use crate::realtime::Event;
+use crate::seats::Seats;
 use crate::store::account::Account;
 
 /// The pages' files, inside the binary.
@@ -148,12 +151,27 @@ pub async fn state(app: Data<App>, id: Path<String>) -> Result<HttpResponse, Api
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(state_of(&app, account.id).await?))
 }
 
+/// The streams that are open, by whom limits count them to.
+#[derive(Default)]
+pub struct Streams(Arc<Seats<IpAddr>>);
+
 /// What the page shows, each time that it changes, as server-sent events.
-pub async fn events(app: Data<App>, id: Path<String>) -> Result<HttpResponse, ApiError> {
+pub async fn events(
+    app: Data<App>,
+    request: HttpRequest,
+    streams: Data<Streams>,
+    id: Path<String>,
+) -> Result<HttpResponse, ApiError> {
     let account = find(&app, &id).await?;
+    let seat = match (app.config.address_streams, address(&app, &request)) {
+        (Some(most), Some(address)) => {
+            Some(streams.0.take(address, most).ok_or(ApiError::TooMany { after: KEEP_ALIVE })?)
+        }
+        _ => None,
+    };
     let id = account.id;
     let first = (app.bus.watch(id), true);
-    let changes = stream::unfold((app, first), move |(app, (mut events, is_first))| async move {
+    let changes = stream::unfold((app, first, seat), move |(app, (mut events, is_first), seat)| async move {
         let is_change = is_first || next_change(&app, &mut events).await?;
         let text = if is_change {
             let state = state_of(&app, id).await.ok()?;
@@ -161,7 +179,7 @@ pub async fn events(app: Data<App>, id: Path<String>) -> Result<HttpResponse, Ap
         } else {
             ": still here\n\n".to_owned()
         };
-        Some((Ok::<_, actix_web::Error>(Bytes::from(text)), (app, (events, false))))
+        Some((Ok::<_, actix_web::Error>(Bytes::from(text)), (app, (events, false), seat)))
     });
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))

@@ -3,10 +3,16 @@
 //! A polling request is converted and answered. A WebSocket goes through a real hyper connection
 //! over a pipe in memory, because only hyper makes the upgrade that the service waits for; from
 //! then on bytes are pumped between the pipe and the browser.
+//!
+//! A client that has left or was shut out takes its connection along: a WebSocket is closed, and the
+//! service is told of a polling session as if its client had ended it.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use actix_web::body::{BodyStream, MessageBody};
 use actix_web::http::{Method, StatusCode, header};
@@ -19,6 +25,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::runtime::Handle;
 use tokio_util::io::ReaderStream;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tower_service::Service as _;
 
@@ -28,9 +35,14 @@ use crate::auth::limiter::Limiter;
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::realtime::socketio::{PAYLOAD, Service};
+use crate::realtime::transport::Transport;
 
 const PIPE: usize = 16 * 1024;
 const READ: usize = 4 * 1024;
+/// Engine.IO's packet "close", in a frame of a WebSocket's client, masked with zeros.
+const GOODBYE: &[u8] = &[0x81, 0x81, 0, 0, 0, 0, b'1'];
+/// How long a client that is cut off may take to hear why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The way from the HTTP workers to the service.
 pub struct Bridge {
@@ -38,6 +50,8 @@ pub struct Bridge {
     /// Where the service's tasks run, whichever worker took the request.
     runtime: Handle,
     handshakes: Limiter<IpAddr>,
+    /// The sessions that began by polling, and what ends each.
+    polled: Arc<Mutex<HashMap<String, CancellationToken>>>,
 }
 
 impl Bridge {
@@ -46,7 +60,27 @@ impl Bridge {
     pub fn new(service: Service, config: &Config) -> Self {
         let rate = config.socket_handshakes.and_then(NonZeroU32::new);
         let handshakes = Limiter::new(rate.map(Quota::per_second));
-        Self { service, runtime: Handle::current(), handshakes }
+        Self { service, runtime: Handle::current(), handshakes, polled: Arc::default() }
+    }
+
+    /// Ends a polling session with its transport, as its client would.
+    fn end_with(&self, transport: CancellationToken, sid: String) {
+        self.polled.lock().unwrap_or_else(PoisonError::into_inner).insert(sid.clone(), transport.clone());
+        let (polled, mut service) = (self.polled.clone(), self.service.clone());
+        self.runtime.spawn(async move {
+            transport.cancelled().await;
+            polled.lock().unwrap_or_else(PoisonError::into_inner).remove(&sid);
+            let address = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
+            if let Ok(goodbye) = http1::Request::post(address).body(Full::new(Bytes::from_static(b"1"))) {
+                // A session that has gone by itself is not known any more.
+                let Ok(_) = service.call(goodbye).await;
+            }
+        });
+    }
+
+    /// What ends the session, if it began by polling.
+    fn transport(&self, sid: &str) -> Option<CancellationToken> {
+        self.polled.lock().unwrap_or_else(PoisonError::into_inner).get(sid).cloned()
     }
 
     /// Refuses an address that opens too many connections.
@@ -64,14 +98,14 @@ pub async fn handle(
     bridge: Data<Bridge>,
 ) -> Result<HttpResponse, ApiError> {
     let parameters = || request.query_string().split('&');
-    if !parameters().any(|parameter| parameter.starts_with("sid=")) {
+    if sid_of(&request).is_none() {
         bridge.check_rate(&app, &request)?;
     }
     let upgrade = request.headers().get(header::UPGRADE);
     let is_upgrade = upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
     // Were one of the two enough, a plain GET would get a 101 and lose its session.
     match (is_upgrade, parameters().any(|parameter| parameter == "transport=websocket")) {
-        (true, true) => websocket(request, payload, &bridge).await,
+        (true, true) => websocket(&app, request, payload, &bridge).await,
         (false, false) => polling(request, payload, &bridge).await,
         _ => Err(ApiError::bad(
             "invalid_transport",
@@ -93,7 +127,10 @@ async fn polling(request: HttpRequest, payload: Payload, bridge: &Bridge) -> Res
     } else {
         Bytes::new()
     };
-    let request = to_tower(&request, Full::new(body)).map_err(broken)?;
+    let is_new = sid_of(&request).is_none();
+    let (transport, end) = Transport::new();
+    let mut request = to_tower(&request, Full::new(body)).map_err(broken)?;
+    request.extensions_mut().insert(transport);
     let mut service = bridge.service.clone();
     // Aborted with the request, so that a poll whose client has left does not keep its session busy.
     let answer = AbortOnDropHandle::new(bridge.runtime.spawn(async move {
@@ -102,10 +139,30 @@ async fn polling(request: HttpRequest, payload: Payload, bridge: &Bridge) -> Res
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         http1::Response::from_parts(parts, body)
     }));
-    Ok(from_tower(answer.await.map_err(broken)?))
+    let answer = answer.await.map_err(broken)?;
+    if let Some(sid) = opened(answer.body()).filter(|_| is_new) {
+        bridge.end_with(end, sid);
+    }
+    Ok(from_tower(answer))
 }
 
-async fn websocket(request: HttpRequest, payload: Payload, bridge: &Bridge) -> Result<HttpResponse, ApiError> {
+/// The session that a request belongs to.
+fn sid_of(request: &HttpRequest) -> Option<&str> {
+    request.query_string().split('&').find_map(|parameter| parameter.strip_prefix("sid="))
+}
+
+/// The session that an answer opens: `0{"sid":"…", …}`.
+fn opened(answer: &[u8]) -> Option<String> {
+    let open: serde_json::Value = serde_json::from_slice(answer.strip_prefix(b"0")?).ok()?;
+    open["sid"].as_str().map(str::to_owned)
+}
+
+async fn websocket(
+    app: &App,
+    request: HttpRequest,
+    payload: Payload,
+    bridge: &Bridge,
+) -> Result<HttpResponse, ApiError> {
     let not_one = |_| {
         ApiError::bad("invalid_handshake", "Upgrade", "must come with a WebSocket's Sec-WebSocket-Key and version 13")
     };
@@ -113,7 +170,12 @@ async fn websocket(request: HttpRequest, payload: Payload, bridge: &Bridge) -> R
     let (near, far) = tokio::io::duplex(PIPE);
     // What is not a header stays behind at the pipe: the peer's address is put back beyond it.
     let (service, peer) = (bridge.service.clone(), request.peer_addr());
-    let answer = hyper::service::service_fn(move |request| with_peer(service.clone(), peer, request));
+    let (transport, end) = Transport::new();
+    let end = sid_of(&request).and_then(|sid| bridge.transport(sid)).unwrap_or(end);
+    let answer = hyper::service::service_fn(move |mut request: http1::Request<_>| {
+        request.extensions_mut().insert(transport.clone());
+        with_peer(service.clone(), peer, request)
+    });
     let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(far), answer);
     bridge.runtime.spawn(connection.with_upgrades());
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(near)).await.map_err(broken)?;
@@ -129,22 +191,45 @@ async fn websocket(request: HttpRequest, payload: Payload, bridge: &Bridge) -> R
     let foreign = |_| ApiError::Internal(anyhow::anyhow!("the upgraded connection is not our pipe"));
     let pipe = upgraded.downcast::<TokioIo<DuplexStream>>().map_err(foreign)?;
     let (from_service, mut to_service) = tokio::io::split(pipe.io.into_inner());
-    // actix's payload stays on its worker, and so does this pump. It ends when the client's
-    // connection does, or when the service drops its end.
+    // actix's payload stays on its worker, and so does this pump.
+    let clock = app.clock.clone();
+    let (answered, cut) = (CancellationToken::new(), CancellationToken::new());
+    let (until_answered, until_cut) = (answered.clone().drop_guard(), cut.clone().cancelled_owned());
     actix_web::rt::spawn(async move {
         let mut payload = payload.into_inner();
-        while let Some(Ok(chunk)) = payload.next().await {
-            if to_service.write_all(&chunk).await.is_err() {
-                return;
+        let pumping = async {
+            while let Some(Ok(chunk)) = payload.next().await {
+                if to_service.write_all(&chunk).await.is_err() {
+                    return;
+                }
             }
+        };
+        let is_over = tokio::select! {
+            () = pumping => false,
+            () = answered.cancelled() => false,
+            () = end.cancelled() => true,
+        };
+        if is_over {
+            // The service then says its last words and drops its end. It does not hear this in the
+            // middle of a message, and the client may take nothing: that is not waited for.
+            let goodbye = async {
+                let _ = to_service.write_all(GOODBYE).await;
+                answered.cancelled().await;
+            };
+            let _ = clock.timeout(LAST_WORDS, goodbye).await;
+            cut.cancel();
+        } else {
+            // The service drops its end, which ends the answer; one that is gone needs no telling.
+            let _ = to_service.shutdown().await;
         }
-        // An end that is gone needs no telling.
-        let _ = to_service.shutdown().await;
+        // Until then the payload is kept: actix closes the connection of one that is there and unread.
+        answered.cancelled().await;
     });
     // The service runs in parallel: its first packet was usually read together with the 101.
     let first = (!pipe.read_buf.is_empty()).then_some(Ok(pipe.read_buf));
-    let rest = ReaderStream::with_capacity(from_service, READ);
-    let body = BodyStream::new(futures_util::stream::iter(first).chain(rest));
+    let rest = ReaderStream::with_capacity(from_service, READ).take_until(until_cut);
+    let answer = futures_util::stream::iter(first).chain(rest).map(move |chunk| (chunk, &until_answered).0);
+    let body = BodyStream::new(answer);
     Ok(head.message_body(body.boxed()).map_err(|error| broken(anyhow::anyhow!("{error}")))?.into())
 }
 

@@ -27,6 +27,7 @@ use self::access::Need;
 pub use self::identity::{Identity, Who};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::host::network;
 
 /// The cookie that a login sets.
 pub const COOKIE: &str = "andante_token";
@@ -104,14 +105,14 @@ pub fn credential(app: &App, request: &HttpRequest) -> Result<Option<String>, Ap
     Ok(shown)
 }
 
-/// Where the request comes from: the peer, or whom the proxy before us names.
+/// Whom limits count the request to: the peer, or whom the proxy before us names, or their network.
 #[must_use]
 pub fn address(app: &App, request: &HttpRequest) -> Option<IpAddr> {
     // The last value of the last line is the proxy's own; the others anybody may have written.
     let lines = request.headers().get_all("x-forwarded-for").filter(|_| app.config.behind_proxy);
     let named = lines.last().and_then(|line| line.to_str().ok());
     let last = named.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
-    last.or_else(|| request.peer_addr().map(|peer| peer.ip()))
+    last.or_else(|| request.peer_addr().map(|peer| peer.ip())).map(network)
 }
 
 /// A header's value, if it is text.

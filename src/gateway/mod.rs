@@ -4,6 +4,7 @@
 //! receipts) arrives as [`GatewayEvent`]s on one channel a node, so all gateways look alike to
 //! [`sessions`] and to the inbox. Only `lane::attempt` calls [`Gateway::send`].
 
+mod check;
 pub mod reports;
 pub mod sessions;
 pub mod simulator;
@@ -20,6 +21,7 @@ use entity::{chat, message};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
+pub use self::check::{BadConfig, check_config, check_proxy};
 pub use self::reports::Reports;
 use crate::app::App;
 use crate::phone::Recipient;
@@ -262,13 +264,5 @@ pub async fn connect(
     match account.provider {
         Provider::Simulator => simulator::connect(app, account, pairing, reports).await,
         Provider::Telegram => telegram::connect(app, account, reports).await,
-    }
-}
-
-/// Checks what an account of `provider` is created with; a sentence if it can't work.
-pub fn check_config(provider: Provider, config: Option<&serde_json::Value>) -> Result<(), String> {
-    match provider {
-        Provider::Simulator => simulator::config::check(config),
-        Provider::Telegram => telegram::check_config(config),
     }
 }

@@ -9,10 +9,11 @@ use serde_json::Value;
 use socketioxide::extract::SocketRef;
 use tokio_util::sync::CancellationToken;
 
-use super::seats::{Seat, Seats};
+use super::transport::Transport;
 use crate::app::App;
 use crate::auth::identity::identify;
 use crate::auth::{self, Identity, Who};
+use crate::seats::{Seat, Seats};
 
 /// Why a client is not let in: what its `connect_error` says.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -32,7 +33,7 @@ pub(super) enum Refusal {
 pub(super) struct Listener {
     identity: Identity,
     credential: Arc<str>,
-    _seat: Arc<Seat>,
+    _seat: Arc<Seat<CompanyId>>,
     /// Cancelled when the client is gone.
     gone: CancellationToken,
 }
@@ -58,7 +59,7 @@ pub(super) fn room_of(id: impl std::fmt::Display) -> String {
 /// Lets a client in, if its credentials are good and its company has a place.
 pub(super) async fn admit(
     app: &App,
-    seats: &Arc<Seats>,
+    seats: &Arc<Seats<CompanyId>>,
     socket: &SocketRef,
     said: Option<Value>,
 ) -> Result<(), Refusal> {
@@ -82,10 +83,13 @@ pub(super) async fn admit(
     Ok(())
 }
 
-/// Its place is free, and nobody waits for its token to expire.
+/// Its place is free, nobody waits for its token to expire, and its connection ends with it.
 fn forget(socket: &SocketRef) {
     if let Some(listener) = socket.extensions.remove::<Listener>() {
         listener.gone.cancel();
+    }
+    if let Some(transport) = socket.req_parts().extensions.get::<Transport>() {
+        transport.end();
     }
 }
 
@@ -160,10 +164,12 @@ fn cut_when_expired(app: &Arc<App>, socket: &SocketRef, gone: CancellationToken,
     });
 }
 
-/// Out of its rooms first: one whose buffer is full is not disconnected, and must hear no more.
+/// Out of its rooms first: one whose buffer is full is not told, and must hear no more until its
+/// connection has ended.
 pub(super) fn shut(socket: &SocketRef) {
     socket.leave_all();
     if let Err(error) = socket.clone().disconnect() {
         tracing::debug!(%error, "a client that was to be cut off takes nothing");
     }
+    forget(socket);
 }

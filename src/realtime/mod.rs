@@ -7,8 +7,8 @@ pub mod emission;
 pub mod event;
 mod listener;
 pub mod nodes;
-mod seats;
 pub mod socketio;
+pub mod transport;
 pub mod view;
 
 pub use bus::Bus;

@@ -20,8 +20,8 @@ use super::due::Due;
 use super::emission::emissions;
 use super::event::{Access, Event, News};
 use super::listener::{account_room, admit, company_room, pairing_room, room_of, seat, shut};
-use super::seats::Seats;
 use crate::app::App;
+use crate::seats::Seats;
 use crate::store::StoreError;
 
 /// Bytes of what a client may send at once: its credentials are all that is read.
@@ -37,7 +37,7 @@ pub type Service = SocketIoService<NotFoundService>;
 /// The clients of this node.
 pub struct Clients {
     io: SocketIo,
-    seats: Arc<Seats>,
+    seats: Arc<Seats<CompanyId>>,
 }
 
 /// Opens the doors: the service that requests are given to, and the clients that will come.
@@ -90,14 +90,14 @@ impl Clients {
                 app.identities.forget(news.company);
             }
             self.tell(app, &news).await;
-            if counts(&news.event) && self.seats.are_taken(news.company) {
+            if counts(&news.event) && self.seats.are_taken(&news.company) {
                 stats.note(news.company, app.clock.now());
             }
         }
     }
 
     async fn tell(&self, app: &App, news: &News) {
-        if !self.seats.are_taken(news.company) {
+        if !self.seats.are_taken(&news.company) {
             return;
         }
         let mut rooms = vec![company_room(news.company)];

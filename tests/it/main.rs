@@ -11,6 +11,7 @@ mod harness;
 
 mod accept;
 mod access;
+mod bounds;
 mod bulk;
 mod chats;
 mod clients;
@@ -43,6 +44,7 @@ mod rekey;
 mod secrets;
 mod sentences;
 mod sessions;
+mod shut_out;
 mod sockets;
 mod stalls;
 mod store;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::harness::{Company, Entrance, Socket, TestApp, eventually, guarded, mark, ready_account};
+use crate::harness::{Company, Entrance, Poll, Socket, TestApp, eventually, guarded, mark, ready_account};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_handshakes_are_told_to_wait() {
@@ -36,44 +36,6 @@ async fn bad_requests_are_refused_in_our_shape_and_large_ones_not_read() {
     socket.say(format!("42[\"x\",\"{}\"]", "y".repeat(200_000))).await;
     socket.end().await;
     app.client.get("/health").await.expect(200);
-}
-
-/// A client that polls.
-struct Poll {
-    http: reqwest::Client,
-    url: String,
-    sid: String,
-}
-
-impl Poll {
-    async fn open(app: &TestApp) -> Self {
-        let http = reqwest::Client::new();
-        let url = format!("{}/socket.io/?EIO=4&transport=polling", app.client.url);
-        let said = http.get(&url).send().await.unwrap().text().await.unwrap();
-        let opened: Value = serde_json::from_str(&said[1..]).unwrap();
-        let sid = opened["sid"].as_str().unwrap().to_owned();
-        Self { http, url: format!("{url}&sid={sid}"), sid }
-    }
-
-    async fn say(&self, text: &str) {
-        let answer = self.http.post(&self.url).body(text.to_owned()).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
-    }
-
-    /// Polls until something starts so; pings are answered.
-    async fn hear(&self, start: &str) -> String {
-        loop {
-            let text = self.http.get(&self.url).send().await.unwrap().text().await.unwrap();
-            for packet in text.split('\x1e') {
-                if packet.starts_with(start) {
-                    return packet.to_owned();
-                }
-                if packet == "2" {
-                    self.say("3").await;
-                }
-            }
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

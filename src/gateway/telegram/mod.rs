@@ -5,6 +5,7 @@
 //! are kept here; they are a messenger's quota, not the account's pace. What people write to the
 //! bot is asked for by `updates`.
 
+pub(super) mod proxy;
 mod updates;
 
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 use serde::Deserialize;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{ConnectError, Gateway, GatewayEvent, Outgoing, Reports, SendError, Taken};
+use super::{BadConfig, ConnectError, Gateway, GatewayEvent, Outgoing, Reports, SendError, Taken};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::store::account::{Account, Connected};
@@ -49,17 +50,20 @@ struct Telegram {
 }
 
 /// A token is the bot's number, a colon, and a secret of letters, digits, `-` and `_`.
-pub(super) fn check_config(config: Option<&serde_json::Value>) -> Result<(), String> {
-    let read = config.map(Config::deserialize).and_then(Result::ok);
-    let is_token = read.is_some_and(|config| {
-        config.token.split_once(':').is_some_and(|(number, secret)| {
-            !number.is_empty()
-                && number.bytes().all(|b| b.is_ascii_digit())
-                && secret.len() >= 20
-                && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        })
+pub(super) fn check_config(config: Option<&serde_json::Value>) -> Result<(), BadConfig> {
+    let needed = "must be {\"token\": \"123456:ABC…\"} for a Telegram account";
+    let keys = config.and_then(serde_json::Value::as_object).ok_or_else(|| BadConfig::whole(needed))?;
+    if let Some(name) = keys.keys().find(|name| *name != "token") {
+        return Err(BadConfig::unknown(name, &["token"]));
+    }
+    let token = keys.get("token").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let is_token = token.split_once(':').is_some_and(|(number, secret)| {
+        !number.is_empty()
+            && number.bytes().all(|b| b.is_ascii_digit())
+            && secret.len() >= 20
+            && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     });
-    if is_token { Ok(()) } else { Err("a Telegram account needs config: {\"token\": \"123456:ABC…\"}".to_owned()) }
+    if is_token { Ok(()) } else { Err(BadConfig::key("token", "must be a bot's token, such as 123456:ABC…")) }
 }
 
 pub(super) async fn connect(app: &App, account: &Account, reports: Reports) -> Result<Arc<dyn Gateway>, ConnectError> {
@@ -75,11 +79,7 @@ pub(super) async fn connect(app: &App, account: &Account, reports: Reports) -> R
         // A message is answered by Telegram itself; following a redirect could send it twice.
         .redirect(reqwest::redirect::Policy::none());
     if let Some(proxy) = &account.proxy {
-        let bad_proxy = |_| ConnectError::Failed {
-            code: "bad_proxy",
-            reason: "the account's proxy is not a proxy's URL".to_owned(),
-        };
-        client = client.proxy(reqwest::Proxy::all(proxy).map_err(bad_proxy)?);
+        client = proxy::through(client, proxy, app).await?;
     }
     let client = client.build().map_err(|error| ConnectError::Later(error.without_url().into()))?;
     let bot = Bot { api_url: format!("{}/bot{}", app.config.telegram_api_url, config.token), client };
