@@ -102,6 +102,8 @@ impl Telemetry {
 pub fn start_log(filter: &str) -> anyhow::Result<()> {
     // What the libraries say of their ordinary days is left out unless it is asked for.
     let filter = EnvFilter::try_new(format!("actix_server=warn,sea_orm_migration=warn,sqlx_core::pool=off,{filter}"))?;
+    // What it says at length has phone numbers in it.
+    let filter = filter.add_directive("rlibphonenumber=off".parse()?);
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::account::AccountView;
 use super::json::{id, present};
 use super::list::{Listed, PageQuery};
-use super::read::{Body, Query};
+use super::read::{Body, Query, object, present_object};
 use super::wrong::{check, text};
 use crate::app::App;
 use crate::auth::Caller;
@@ -52,6 +52,7 @@ pub struct NewAccount {
     pub(super) provider: Option<String>,
     /// Numbers that differ from the preset.
     #[garde(skip)]
+    #[serde(default, deserialize_with = "object")]
     pub(super) limits: Option<Limits>,
     /// An `http`, `https`, `socks5` or `socks5h` proxy for its connection; a simulated account takes none.
     #[garde(inner(custom(text(0..=500))))]
@@ -161,7 +162,7 @@ pub struct AccountChange {
     use_limits: Option<bool>,
     /// Numbers that differ from the preset, all of them; null: none.
     #[garde(skip)]
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_object")]
     #[schema(value_type = Option<Limits>)]
     limits: Option<Option<Limits>>,
     /// A proxy for its connection; null: none. An account that should be connected connects anew.

@@ -210,5 +210,10 @@ fn read_entry(
     if value.get().len() > ENTRY {
         return Err(ApiError::TooLarge { limit: ENTRY });
     }
-    read::<NewMessage>(value.get().as_bytes())?.draft(account, region, now)
+    let message: NewMessage = read(value.get().as_bytes()).map_err(|error| match error {
+        // It is no body, but one of the list.
+        ApiError::Bad { details, .. } if details[0].field == "body" => ApiError::field("messages", &details[0].message),
+        error => error,
+    })?;
+    message.draft(account, region, now)
 }

@@ -19,6 +19,7 @@ use crate::auth::Caller;
 use crate::auth::login::{self, NewUser, normal_email};
 use crate::auth::password;
 use crate::error::{ApiError, ErrorBody};
+use crate::store::people::UserError;
 
 /// A manager, wrapped.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -80,6 +81,10 @@ pub async fn create(
     let asked = body.0;
     check(&asked)?;
     count_attempt(&app, &request, &asked.email)?;
+    // Before it is counted as a password to be hashed, which it will not be.
+    if app.store.is_email_taken(&normal_email(&asked.email), Some(caller.company)).await? {
+        return Err(UserError::EmailTaken.into());
+    }
     count_hash(&app, caller.company)?;
     let new = NewUser {
         email: asked.email,

@@ -1,6 +1,7 @@
 //! Requests, read: bodies and queries.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
@@ -8,7 +9,8 @@ use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use actix_web::web;
 use actix_web::{FromRequest, HttpRequest};
 use bytes::Bytes;
-use serde::de::{DeserializeOwned, Unexpected, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::wrong::{TEXT_OR_NUMBER, wrong};
@@ -128,28 +130,56 @@ pub(super) async fn read_apart<T: Send + 'static>(
 
 /// Reads JSON.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // A list would do for an object else, field by field.
+    let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
+    if is_object && let Ok(found) = serde_json::from_slice(bytes) {
+        return Ok(found);
+    }
     // Once more and slower for who made a mistake, to tell where.
-    serde_json::from_slice(bytes).or_else(|_| {
-        let mut json = serde_json::Deserializer::from_slice(bytes);
-        let found = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let path = error.path().to_string();
-            refusal(bytes, &path, &error.into_inner())
-        })?;
-        json.end().map_err(|error| refusal(bytes, "", &error))?;
-        Ok(found)
+    serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| no_json(bytes, &error))?;
+    if !is_object {
+        return Err(ApiError::field("body", "must be an object"));
+    }
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let said = error.inner().to_string();
+        let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
+        ApiError::Bad { code: "invalid_request", details: vec![wrong(&error.path().to_string(), said)] }
     })
 }
 
-fn refusal(bytes: &[u8], path: &str, error: &serde_json::Error) -> ApiError {
-    if !error.is_data() {
-        let before: usize =
-            bytes.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
-        let message = format!("is not JSON: look at byte {}", before + error.column());
-        return ApiError::bad("invalid_json", "body", message);
+fn no_json(bytes: &[u8], error: &serde_json::Error) -> ApiError {
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
+    let before: usize = lines.map(<[u8]>::len).sum();
+    ApiError::bad("invalid_json", "body", format!("is not JSON: look at byte {}", before + error.column()))
+}
+
+/// An object, and not the list that would do for it, field by field.
+pub(super) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    struct Object<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a map")
+        }
+
+        fn visit_unit<E: serde::de::Error>(self) -> Result<Option<T>, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
     }
-    let said = error.to_string();
-    let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
-    ApiError::Bad { code: "invalid_request", details: vec![wrong(path, said)] }
+    deserializer.deserialize_any(Object(PhantomData))
+}
+
+/// The same where `null` is told from absent: `Some(None)` from `None`.
+pub(super) fn present_object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    object(deserializer).map(Some)
 }
 
 /// A number as people write it: a text, or a number of JSON's.
@@ -201,6 +231,7 @@ mod tests {
     struct Asked {
         name: String,
         use_limits: Option<bool>,
+        #[serde(default, deserialize_with = "object")]
         limits: Option<Limits>,
         at: Option<DateTime<Utc>>,
         #[serde(default, deserialize_with = "maybe_text_or_number")]
@@ -229,6 +260,8 @@ mod tests {
                 "must be a whole number from 0 to 4294967295",
             ),
             (r#"{"name": "A", "limits": {"delayMs": [1]}}"#, "limits.delayMs", "must be a list of two"),
+            (r#"{"name": "A", "limits": {"delayMs": [1, 2, 3]}}"#, "limits.delayMs", "must be a shorter list"),
+            (r#"{"name": "A", "limits": [1]}"#, "limits", "must be an object"),
             (r#"{"name": "A", "at": "tomorrow"}"#, "at", "must be a time such as 2025-12-01T10:00:00Z"),
             (r#"{"name": "A", "at": 7}"#, "at", "must be a time such as 2025-12-01T10:00:00Z"),
             (r#"{"name": "A", "to": true}"#, "to", "must be a text or a whole number"),

@@ -43,7 +43,7 @@ fn right(said: &str) -> String {
     let whole = |most: u64| format!("a whole number from 0 to {most}");
     match expected {
         "a boolean" | "provided string was not `true` or `false`" => "true or false".to_owned(),
-        "a string" | "a borrowed string" => "a text".to_owned(),
+        "a string" | "a borrowed string" | "string or map" | "value" => "a text".to_owned(),
         "u8" => whole(u8::MAX.into()),
         "u16" => whole(u16::MAX.into()),
         "u32" => whole(u32::MAX.into()),
@@ -52,6 +52,7 @@ fn right(said: &str) -> String {
         "f64" => "a number".to_owned(),
         "a sequence" => "a list".to_owned(),
         "an array of length 2" | "an array of size 2" => "a list of two".to_owned(),
+        "trailing characters" | "fewer elements in array" => "a shorter list".to_owned(),
         "a map" => "an object".to_owned(),
         TEXT_OR_NUMBER => TEXT_OR_NUMBER.to_owned(),
         _ if expected.starts_with("struct ") => "an object".to_owned(),

@@ -61,7 +61,7 @@ async fn private_name() -> String {
 async fn a_proxy_at_a_private_address_is_refused_when_it_is_given() {
     let trap = Trap::set().await;
     let app = TestApp::start().await;
-    let id = app.client.create(bot("http://203.0.113.9:3128")).await;
+    let id = app.client.create(bot("http://1.1.1.1:3128")).await;
     for host in [
         "127.0.0.1",
         "127.9.9.9",
@@ -100,7 +100,7 @@ async fn a_proxy_at_a_private_address_is_refused_when_it_is_given() {
         app.client.post("/api/accounts", bot(proxy)).await.refused(400, "invalid_request");
     }
     for proxy in [
-        "http://203.0.113.9:3128",
+        "http://1.1.1.1:3128",
         "https://proxy.example.org",
         "socks5://user:word@198.51.100.7:1080",
         "socks5h://proxy.example.org:1080",
@@ -110,7 +110,7 @@ async fn a_proxy_at_a_private_address_is_refused_when_it_is_given() {
     ] {
         app.client.post("/api/accounts", bot(proxy)).await.expect(201);
     }
-    for proxy in ["ftp://203.0.113.9", "http://", "socks4://203.0.113.9", "203.0.113.9:3128", ""] {
+    for proxy in ["ftp://1.1.1.1", "http://", "socks4://1.1.1.1", "1.1.1.1:3128", ""] {
         let said = app.client.post("/api/accounts", bot(proxy)).await.refused(400, "invalid_request");
         assert_eq!(said["details"][0]["field"], "proxy", "{said}");
     }
@@ -120,11 +120,11 @@ async fn a_proxy_at_a_private_address_is_refused_when_it_is_given() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_uses_no_proxy_is_given_none() {
     let app = TestApp::start().await;
-    let body = json!({"name": "A", "provider": "simulator", "proxy": "http://203.0.113.9:3128"});
+    let body = json!({"name": "A", "provider": "simulator", "proxy": "http://1.1.1.1:3128"});
     let said = app.client.post("/api/accounts", body).await.refused(400, "invalid_request");
     assert_eq!(said["details"][0]["field"], "proxy");
     let id = app.client.create(json!({"name": "A", "proxy": null})).await;
-    let change = json!({"proxy": "http://203.0.113.9:3128"});
+    let change = json!({"proxy": "http://1.1.1.1:3128"});
     let said = app.client.put(&format!("/api/accounts/{id}"), change).await.refused(400, "invalid_request");
     assert_eq!(said["details"][0]["field"], "proxy");
 }

@@ -40,7 +40,7 @@ fn place() -> (TempDir, PathBuf, String) {
 /// A bot with a proxy that asks for a password, a paired account, and a login: the account's number.
 pub async fn keep_secrets(app: &TestApp) -> (Company, String) {
     let company = Company::register(&app.client, "clinic").await;
-    let proxy = format!("http://clinic:{PROXY_PASSWORD}@203.0.113.9:3128");
+    let proxy = format!("http://clinic:{PROXY_PASSWORD}@1.1.1.1:3128");
     let bot = json!({"name": "Bot", "provider": "telegram", "config": {"token": token(1)}, "proxy": proxy});
     company.admin.create(bot).await;
     let paired = ready_account(&company.admin, json!({})).await;

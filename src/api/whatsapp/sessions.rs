@@ -4,6 +4,7 @@ use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, Responder};
 use entity::ids::{AccountId, CompanyId, UserId};
 use entity::user;
+use garde::Validate;
 use serde::{Deserialize, Serialize};
 
 use super::{Wrapped, WrappedPage};
@@ -11,6 +12,7 @@ use crate::api::accounts::{self, Done, NewAccount, find};
 use crate::api::json::Timestamp;
 use crate::api::list::PageQuery;
 use crate::api::read::{OptionalBody, Query};
+use crate::api::wrong::{check, text};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -20,17 +22,21 @@ use crate::lane::change::NotConnected;
 use crate::store::account::Account;
 
 /// What a session is created with; nothing is needed.
-#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Default, Deserialize, Validate, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NewSession {
     /// What people call it.
+    #[garde(inner(custom(text(1..=200))))]
     #[schema(min_length = 1, max_length = 200, example = "Main WhatsApp")]
     display_name: Option<String>,
     /// Its messenger; unless said, the server's default.
+    #[garde(skip)]
     provider: Option<String>,
     /// True for new accounts, false for warmed-up ones; true unless said.
+    #[garde(skip)]
     use_limits: Option<bool>,
     /// What its messenger needs.
+    #[garde(skip)]
     #[schema(value_type = Option<Object>)]
     config: Option<serde_json::Value>,
 }
@@ -65,6 +71,7 @@ pub async fn create(
     body: OptionalBody<NewSession>,
 ) -> Result<impl Responder, ApiError> {
     let asked = body.0;
+    check(&asked)?;
     let new = NewAccount {
         name: asked.display_name.unwrap_or_else(|| UNNAMED.to_owned()),
         use_limits: asked.use_limits,
