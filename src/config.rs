@@ -97,13 +97,13 @@ pub const SETTINGS: &[Setting] = &[
         "login_rate",
         "ANDANTE_LOGIN_RATE",
         "10",
-        "Attempts to sign in or register a minute, for each address and for each user; 0 is off.",
+        "Attempts a minute to sign in, register or make users, for each address (or IPv6 network); ten times as many for each user, and so many passwords hashed for each company; 0 is off.",
     ),
     setting(
         "company_accounts",
         "ANDANTE_COMPANY_ACCOUNTS",
         "0",
-        "How many accounts a company may have; 0: any number.",
+        "How many accounts of a company may be connected; 0: any number.",
     ),
     setting(
         "cors_origins",
@@ -329,9 +329,9 @@ pub struct Config {
     pub registration: bool,
     /// How long a login lasts.
     pub login: Duration,
-    /// Attempts to sign in a minute, for each address and user; none: no limit.
+    /// Attempts to sign in a minute for each address; none: no limit.
     pub login_rate: Option<u32>,
-    /// How many accounts a company may have; none: any number.
+    /// How many accounts of a company may be connected; none: any number.
     pub company_accounts: Option<u64>,
     /// Origins that may call; none: all.
     pub cors_origins: Option<Vec<String>>,

@@ -93,7 +93,7 @@ pub enum ApiError {
         message: &'static str,
     },
     /// 404.
-    #[error("there is no such {0}")]
+    #[error("{}", not_found(.0))]
     NotFound(&'static str),
     /// 405.
     #[error("this address does not know that method")]
@@ -137,6 +137,13 @@ pub enum ApiError {
     /// 500.
     #[error("something went wrong here; the request id helps to find it")]
     Internal(anyhow::Error),
+}
+
+fn not_found(what: &str) -> String {
+    match what {
+        "address" => "this server has nothing at this address; what it has is listed at /openapi.json".to_owned(),
+        what => format!("there is no such {what}"),
+    }
 }
 
 impl ApiError {

@@ -10,7 +10,7 @@ use crate::qr;
 pub const NAMES: &[(&str, &str)] = &[
     ("whatsapp:new-message", "a message came, or one from the account is in its chat now"),
     ("whatsapp:chat-updated", "a chat got a message, was read, renamed or put away"),
-    ("whatsapp:qr-updated", "a code waits to be scanned"),
+    ("whatsapp:qr-updated", "a code waits to be scanned; to those who may pair the account"),
     ("whatsapp:session-connected", "the account can send"),
     ("whatsapp:session-disconnected", "the account can't send any more, or not now"),
     ("whatsapp:stats-updated", "the company's counts changed; at most once a second, to admins"),

@@ -102,7 +102,7 @@ async fn a_proxy_at_a_private_address_is_refused_when_it_is_given() {
     for proxy in [
         "http://1.1.1.1:3128",
         "https://proxy.example.org",
-        "socks5://user:word@198.51.100.7:1080",
+        "socks5://user:word@9.9.9.9:1080",
         "socks5h://proxy.example.org:1080",
         "http://8.8.8.8",
         "http://172.32.0.1",
