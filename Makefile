@@ -3,8 +3,9 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 CLIENTS := target/clients
+DENY := target/tools/bin/cargo-deny
 
-.PHONY: help run test check fmt bench setup services clients
+.PHONY: help run test check deny fmt bench setup services clients
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -15,10 +16,18 @@ run: ## Build, and start on http://127.0.0.1:3000 with SQLite and the queues in 
 test: setup ## Install what the tests need, and run them all
 	$(CARGO) test --workspace -- --test-threads=6
 
-check: ## Formatting, clippy and the documentation, with warnings as errors
+check: deny ## Formatting, clippy and the documentation, with warnings as errors; and `deny`
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+
+deny: $(DENY) ## What is linked in: its licences, where it comes from, and what is known against it
+	$(DENY) check licenses bans sources
+	@if $(DENY) fetch db >/dev/null 2>&1; then $(DENY) check advisories; \
+	else echo "The database of advisories can't be reached: they were not checked."; fi
+
+$(DENY):
+	$(CARGO) install --quiet --locked --root target/tools --version 0.20.2 cargo-deny
 
 fmt: ## Format the source
 	$(CARGO) fmt --all

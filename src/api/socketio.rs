@@ -24,6 +24,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -42,7 +43,10 @@ const READ: usize = 4 * 1024;
 /// Engine.IO's packet "close", in a frame of a WebSocket's client, masked with zeros.
 const GOODBYE: &[u8] = &[0x81, 0x81, 0, 0, 0, 0, b'1'];
 /// How long a client that is cut off may take to hear why.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Socket.IO's packet "disconnect" in one of Engine.IO's, and what stands between packets of a poll.
+const DISCONNECT: &[u8] = b"41";
+const BETWEEN: u8 = 0x1e;
 
 /// The way from the HTTP workers to the service.
 pub struct Bridge {
@@ -50,8 +54,17 @@ pub struct Bridge {
     /// Where the service's tasks run, whichever worker took the request.
     runtime: Handle,
     handshakes: Limiter<IpAddr>,
-    /// The sessions that began by polling, and what ends each.
-    polled: Arc<Mutex<HashMap<String, CancellationToken>>>,
+    /// The sessions that began by polling.
+    polled: Arc<Mutex<HashMap<String, Polled>>>,
+}
+
+/// A session that began by polling.
+#[derive(Clone)]
+struct Polled {
+    /// What ends it.
+    end: CancellationToken,
+    /// Its client has been told that it is cut off.
+    heard: Arc<Notify>,
 }
 
 impl Bridge {
@@ -63,12 +76,15 @@ impl Bridge {
         Self { service, runtime: Handle::current(), handshakes, polled: Arc::default() }
     }
 
-    /// Ends a polling session with its transport, as its client would.
-    fn end_with(&self, transport: CancellationToken, sid: String) {
-        self.polled.lock().unwrap_or_else(PoisonError::into_inner).insert(sid.clone(), transport.clone());
+    /// Ends a polling session with its transport, as its client would: once that has been told, or
+    /// does not ask.
+    fn end_with(&self, end: CancellationToken, sid: String) {
+        let session = Polled { end, heard: Arc::default() };
+        self.polled.lock().unwrap_or_else(PoisonError::into_inner).insert(sid.clone(), session.clone());
         let (polled, mut service) = (self.polled.clone(), self.service.clone());
         self.runtime.spawn(async move {
-            transport.cancelled().await;
+            session.end.cancelled().await;
+            let _ = tokio::time::timeout(LAST_WORDS, session.heard.notified()).await;
             polled.lock().unwrap_or_else(PoisonError::into_inner).remove(&sid);
             let address = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
             if let Ok(goodbye) = http1::Request::post(address).body(Full::new(Bytes::from_static(b"1"))) {
@@ -78,8 +94,8 @@ impl Bridge {
         });
     }
 
-    /// What ends the session, if it began by polling.
-    fn transport(&self, sid: &str) -> Option<CancellationToken> {
+    /// The session, if it began by polling.
+    fn polled(&self, sid: &str) -> Option<Polled> {
         self.polled.lock().unwrap_or_else(PoisonError::into_inner).get(sid).cloned()
     }
 
@@ -127,7 +143,8 @@ async fn polling(request: HttpRequest, payload: Payload, bridge: &Bridge) -> Res
     } else {
         Bytes::new()
     };
-    let is_new = sid_of(&request).is_none();
+    let sid = sid_of(&request).map(str::to_owned);
+    let is_new = sid.is_none();
     let (transport, end) = Transport::new();
     let mut request = to_tower(&request, Full::new(body)).map_err(broken)?;
     request.extensions_mut().insert(transport);
@@ -142,6 +159,10 @@ async fn polling(request: HttpRequest, payload: Payload, bridge: &Bridge) -> Res
     let answer = answer.await.map_err(broken)?;
     if let Some(sid) = opened(answer.body()).filter(|_| is_new) {
         bridge.end_with(end, sid);
+    } else if answer.body().split(|byte| *byte == BETWEEN).any(|packet| packet.starts_with(DISCONNECT))
+        && let Some(session) = sid.and_then(|sid| bridge.polled(&sid))
+    {
+        session.heard.notify_one();
     }
     Ok(from_tower(answer))
 }
@@ -171,7 +192,7 @@ async fn websocket(
     // What is not a header stays behind at the pipe: the peer's address is put back beyond it.
     let (service, peer) = (bridge.service.clone(), request.peer_addr());
     let (transport, end) = Transport::new();
-    let end = sid_of(&request).and_then(|sid| bridge.transport(sid)).unwrap_or(end);
+    let end = sid_of(&request).and_then(|sid| bridge.polled(sid)).map_or(end, |session| session.end);
     let answer = hyper::service::service_fn(move |mut request: http1::Request<_>| {
         request.extensions_mut().insert(transport.clone());
         with_peer(service.clone(), peer, request)
