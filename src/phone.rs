@@ -85,7 +85,9 @@ pub fn kind_of_chat(provider: Provider, chat: &str) -> Kind {
 
 fn phone_or_group(text: &str, region: Option<Region>) -> Result<String, NotARecipient> {
     if let Some(group) = text.strip_suffix("@g.us") {
-        let is_group = !group.is_empty() && group.len() <= 40 && group.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        let is_group = group.starts_with(|c: char| c.is_ascii_digit())
+            && group.len() <= 40
+            && group.bytes().all(|b| b.is_ascii_digit() || b == b'-');
         return if is_group {
             Ok(text.to_owned())
         } else {
@@ -100,9 +102,9 @@ fn phone_or_group(text: &str, region: Option<Region>) -> Result<String, NotAReci
 
 /// A number as the messenger itself writes it, which knows best which there are.
 fn messenger_number(text: &str) -> Result<String, NotARecipient> {
-    let digits = digits_of(text)?;
-    if PHONE_DIGITS.contains(&digits.len()) && !digits.starts_with('0') {
-        Ok(digits)
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    if is_number && PHONE_DIGITS.contains(&text.len()) {
+        Ok(text.to_owned())
     } else {
         Err(NotARecipient("a messenger's number has 7 to 15 digits, with the country code first"))
     }
@@ -130,6 +132,9 @@ fn valid(text: &str, region: Option<Region>) -> Option<String> {
 
 /// The digits in a text that has nothing else in it but what people put between them.
 fn digits_of(text: &str) -> Result<String, NotARecipient> {
+    if text.starts_with('-') {
+        return Err(NotARecipient("a phone number is not negative"));
+    }
     let mut digits = String::with_capacity(15);
     for c in text.strip_prefix('+').unwrap_or(text).chars() {
         match c {
@@ -190,6 +195,9 @@ mod tests {
             "8 777 777 77 77",
             "+99600123456",
             "123456@c.us",
+            "-7777777@c.us",
+            "-996700123456",
+            "-@g.us",
             "0700123456@c.us",
             "٣٤٥٦٧٨٩٠١",
         ] {

@@ -101,7 +101,9 @@ impl Telemetry {
 /// Starts the log, on standard error, narrowed to `filter`.
 pub fn start_log(filter: &str) -> anyhow::Result<()> {
     // What the libraries say of their ordinary days is left out unless it is asked for.
-    let filter = EnvFilter::try_new(format!("actix_server=warn,sea_orm_migration=warn,sqlx_core::pool=off,{filter}"))?;
+    let filter = EnvFilter::try_new(format!(
+        "actix_server=warn,actix_http::h1=off,sea_orm_migration=warn,sqlx_core::pool=off,{filter}"
+    ))?;
     // What it says at length has phone numbers in it.
     let filter = filter.add_directive("rlibphonenumber=off".parse()?);
     tracing_subscriber::fmt()

@@ -13,11 +13,13 @@ impl MigrationName for Migration {
     }
 }
 
-/// One row if the secrets are encrypted, none if they are not.
+/// One row if the secrets are encrypted, none if they are not; and whether what was there before is
+/// still to be cleared out of the files.
 const SEAL: &str = "
 CREATE TABLE seal (
     id    INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
-    proof TEXT NOT NULL
+    proof TEXT NOT NULL,
+    is_clear BOOLEAN NOT NULL
 )";
 /// SQLite takes texts of any length as it is.
 const ROOM_POSTGRES: &str = "ALTER TABLE signing_key ALTER COLUMN secret TYPE TEXT";

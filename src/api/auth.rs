@@ -3,8 +3,8 @@
 use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder};
-use entity::ids::{CompanyId, UserId};
-use entity::user::{Model, Role};
+use entity::ids::{CompanyId, LoginId, UserId};
+use entity::user::{ActiveModel, Model, Role};
 use garde::Validate;
 use sea_orm::ActiveValue::Set;
 use serde::{Deserialize, Serialize};
@@ -114,9 +114,9 @@ pub(super) fn count_attempt(app: &App, request: &HttpRequest, email: &str) -> Re
     app.attempts.count(address(app, request), &normal_email(email)).map_err(|after| ApiError::TooMany { after })
 }
 
-/// Counts a password that is about to be hashed for a company.
-pub(super) fn count_hash(app: &App, company: CompanyId) -> Result<(), ApiError> {
-    app.attempts.count_hash(company).map_err(|after| ApiError::TooMany { after })
+/// Counts a password that is about to be hashed for a company, or for somebody's own use.
+pub(super) fn count_hash(app: &App, company: CompanyId, own: Option<UserId>) -> Result<(), ApiError> {
+    app.attempts.count_hash(company, own).map_err(|after| ApiError::TooMany { after })
 }
 
 pub(super) async fn company(app: &App, id: CompanyId) -> Result<CompanyView, ApiError> {
@@ -194,6 +194,12 @@ pub async fn login(app: Data<App>, request: HttpRequest, body: Body<Credentials>
     signed_in(&app, user.ok_or(ApiError::Unauthorized(wrong))?, HttpResponse::Ok()).await
 }
 
+/// Ends all of a user's logins, but for one.
+pub(super) fn end_logins(now: &Model, row: &mut ActiveModel, but: Option<LoginId>) {
+    row.token_epoch = Set(now.token_epoch.wrapping_add(1));
+    row.kept_login = Set(but);
+}
+
 /// Which logins end.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
@@ -208,9 +214,9 @@ pub struct Logout {
 pub async fn logout(caller: Caller, app: Data<App>, body: OptionalBody<Logout>) -> Result<impl Responder, ApiError> {
     match &caller.who {
         Who::Person(person) if body.0.everywhere => {
-            let end_all = app.store.change_user(person.user.id, |row| {
-                row.token_epoch = Set(person.user.token_epoch + 1);
-                row.kept_login = Set(None);
+            let end_all = app.store.change_user(person.user.id, |now, row| {
+                end_logins(now, row, None);
+                true
             });
             end_all.await?;
             app.shut_out(caller.company, person.user.id, None);

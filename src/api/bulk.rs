@@ -51,7 +51,7 @@ fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Box<RawValue>>
         type Value = Vec<Box<RawValue>>;
 
         fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            formatter.write_str("messages")
+            formatter.write_str("a sequence")
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {

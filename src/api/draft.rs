@@ -18,6 +18,8 @@ use crate::store::account::Account;
 
 /// Characters of a text: what Telegram and WhatsApp both take.
 const TEXT: usize = 4_096;
+/// Bytes of such a text at most: four a character.
+const MOST: usize = 4 * TEXT;
 /// One message to send.
 #[derive(Debug, Deserialize, Validate, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -119,6 +121,8 @@ fn fill(template: &str, variables: &HashMap<String, Value>) -> Result<String, Ap
             after.split_once("}}").ok_or_else(|| ApiError::field("template", "has a {{ without its }}"))?;
         text += before;
         match variables.get(name.trim()) {
+            // Before it is copied: a small template can stand for very much.
+            Some(Value::String(value)) if text.len() + value.len() > MOST => return Err(too_long()),
             Some(Value::String(value)) if !value.contains('\0') => text += value,
             Some(Value::Number(value)) => text += &value.to_string(),
             _ => {
@@ -131,10 +135,11 @@ fn fill(template: &str, variables: &HashMap<String, Value>) -> Result<String, Ap
         rest = after;
     }
     text += rest;
-    if text.chars().count() > TEXT {
-        return Err(ApiError::field("template", "is longer than 4096 characters once filled"));
-    }
-    Ok(text)
+    if text.chars().count() > TEXT { Err(too_long()) } else { Ok(text) }
+}
+
+fn too_long() -> ApiError {
+    ApiError::field("template", "is longer than 4096 characters once filled")
 }
 
 /// The first eight bytes of the SHA-256 of what is asked for.

@@ -9,7 +9,7 @@ use sea_orm::ActiveValue::Set;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Done;
-use super::auth::{UserView, count_attempt, count_hash, is_email, is_password};
+use super::auth::{UserView, count_attempt, count_hash, end_logins, is_email, is_password};
 use super::json::id;
 use super::list::{Listed, PageQuery};
 use super::read::{Body, Query};
@@ -85,7 +85,7 @@ pub async fn create(
     if app.store.is_email_taken(&normal_email(&asked.email), Some(caller.company)).await? {
         return Err(UserError::EmailTaken.into());
     }
-    count_hash(&app, caller.company)?;
+    count_hash(&app, caller.company, None)?;
     let new = NewUser {
         email: asked.email,
         password: asked.password,
@@ -141,28 +141,28 @@ pub async fn change(
     let password_hash = match asked.password {
         Some(password) => {
             count_attempt(&app, &request, &manager.email)?;
-            count_hash(&app, caller.company)?;
+            count_hash(&app, caller.company, None)?;
             Some(password::hash(password).await?)
         }
         None => None,
     };
     let now = app.clock.now().timestamp_millis();
-    let changed = app.store.change_user(manager.id, |row| {
+    let changed = app.store.change_user(manager.id, move |then, row| {
         row.updated_at_ms = Set(now);
-        if let Some(email) = asked.email {
-            row.email = Set(normal_email(&email));
+        if let Some(email) = &asked.email {
+            row.email = Set(normal_email(email));
         }
-        if let Some(hash) = password_hash {
-            row.password_hash = Set(hash);
-            row.token_epoch = Set(manager.token_epoch + 1);
-            row.kept_login = Set(None);
+        if let Some(hash) = &password_hash {
+            row.password_hash = Set(hash.clone());
+            end_logins(then, row, None);
         }
         if asked.first_name.is_some() {
-            row.first_name = Set(asked.first_name);
+            row.first_name = Set(asked.first_name.clone());
         }
         if asked.last_name.is_some() {
-            row.last_name = Set(asked.last_name);
+            row.last_name = Set(asked.last_name.clone());
         }
+        true
     });
     let changed = changed.await?.ok_or(ApiError::NotFound("manager"))?;
     if has_new_password {

@@ -8,7 +8,7 @@ use garde::Validate;
 use sea_orm::ActiveValue::Set;
 use serde::{Deserialize, Serialize};
 
-use super::auth::{CompanyView, UserView, company, count_attempt, count_hash, is_password};
+use super::auth::{CompanyView, UserView, company, count_attempt, count_hash, end_logins, is_password};
 use super::read::Body;
 use super::wrong::{check, text};
 use crate::app::App;
@@ -88,26 +88,31 @@ pub async fn change(
     }
     let password_hash = match asked.password {
         Some(password) => {
-            count_hash(&app, caller.company)?;
+            count_hash(&app, caller.company, Some(person.user.id))?;
             Some(password::hash(password).await?)
         }
         None => None,
     };
     let ends_others = password_hash.is_some();
     let now = app.clock.now().timestamp_millis();
-    let changed = app.store.change_user(person.user.id, |row| {
+    let me = person.clone();
+    let changed = app.store.change_user(person.user.id, move |then, row| {
+        // The password that was shown may be somebody's who was shut out while it was compared.
+        if then.password_hash != me.user.password_hash || then.token_epoch != me.user.token_epoch {
+            return false;
+        }
         row.updated_at_ms = Set(now);
-        if let Some(hash) = password_hash {
-            row.password_hash = Set(hash);
-            row.token_epoch = Set(person.user.token_epoch + 1);
-            row.kept_login = Set(Some(person.login));
+        if let Some(hash) = &password_hash {
+            row.password_hash = Set(hash.clone());
+            end_logins(then, row, Some(me.login));
         }
         if asked.first_name.is_some() {
-            row.first_name = Set(asked.first_name);
+            row.first_name = Set(asked.first_name.clone());
         }
         if asked.last_name.is_some() {
-            row.last_name = Set(asked.last_name);
+            row.last_name = Set(asked.last_name.clone());
         }
+        true
     });
     let user = changed.await?.ok_or(ApiError::NotFound("user"))?;
     if ends_others {

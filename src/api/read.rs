@@ -271,6 +271,9 @@ mod tests {
         ] {
             assert_eq!(said(json), (field.to_owned(), message.to_owned()), "{json}");
         }
+        let (field, message) = said(r#"{"name": "A", "limits": {"a`, expected `c": 1}}"#);
+        assert_eq!(field, "limits.a`, expected `c");
+        assert!(message.contains("; known are perMinute, dailyLimitFrom"), "{message}");
         let (field, message) = said(r#"{"name": "A", "limits": {"perMinut": 1}}"#);
         assert_eq!(field, "limits.perMinut");
         assert!(message.starts_with("is not known here; known are perMinute, dailyLimitFrom"), "{message}");

@@ -10,7 +10,12 @@ pub(super) const TEXT_OR_NUMBER: &str = "a text or a whole number";
 
 /// What is wrong with a field, from what a parser says of it.
 pub(super) fn wrong(path: &str, said: &str) -> Detail {
-    let named = |said: &str| said.split('`').nth(1).unwrap_or_default().to_owned();
+    // A client's own name may have backticks in it, and what follows it is ours.
+    let named = |said: &str| {
+        let rest = said.split_once('`').map_or("", |(_, rest)| rest);
+        let name = rest.rsplit_once("`, ").map_or(rest, |(name, _)| name);
+        name.rsplit_once("`, expected").map_or(name, |(name, _)| name).trim_end_matches('`').to_owned()
+    };
     let within = |name: &str| match path.trim_matches('.') {
         "" | "?" => name.to_owned(),
         path if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
@@ -33,7 +38,8 @@ pub(super) fn wrong(path: &str, said: &str) -> Detail {
 
 /// The names that stand after what was expected.
 fn known(said: &str, before: &str) -> String {
-    let names: Vec<&str> = said.split('`').skip(3).step_by(2).collect();
+    let expected = said.rsplit_once(", expected ").map_or("", |(_, expected)| expected);
+    let names: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
     if names.is_empty() { String::new() } else { format!("{before}{}", names.join(", ")) }
 }
 
@@ -65,7 +71,9 @@ fn right(said: &str) -> String {
         {
             "a whole number that is not negative".to_owned()
         }
-        _ => "something else; the contract at /openapi.json says what".to_owned(),
+        "not an id of this kind" => "an id as this server gave it".to_owned(),
+        "number out of range" => "a smaller number".to_owned(),
+        _ => "of another kind; the contract at /openapi.json says which".to_owned(),
     }
 }
 

@@ -108,6 +108,10 @@ impl From<UserError> for ApiError {
                 let message = "there is a user with that e-mail address".to_owned();
                 Self::Conflict { code: "email_taken", message }
             }
+            UserError::Outdated => {
+                let message = "somebody else has changed this user meanwhile; look again".to_owned();
+                Self::Conflict { code: "changed_meanwhile", message }
+            }
             UserError::Store(error) => error.into(),
         }
     }

@@ -14,7 +14,7 @@ pub mod password;
 pub mod token;
 
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
 use std::pin::Pin;
 
@@ -111,7 +111,9 @@ pub fn address(app: &App, request: &HttpRequest) -> Option<IpAddr> {
     // The last value of the last line is the proxy's own; the others anybody may have written.
     let lines = request.headers().get_all("x-forwarded-for").filter(|_| app.config.behind_proxy);
     let named = lines.last().and_then(|line| line.to_str().ok());
-    let last = named.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
+    let last = named.and_then(|list| list.rsplit(',').next()).map(str::trim);
+    // Some proxies name the port as well.
+    let last = last.and_then(|last| last.parse().ok().or_else(|| Some(last.parse::<SocketAddr>().ok()?.ip())));
     last.or_else(|| request.peer_addr().map(|peer| peer.ip())).map(network)
 }
 

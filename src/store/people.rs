@@ -1,14 +1,16 @@
 //! Companies, their people, and what logins are signed with.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use entity::company;
 use entity::ids::{CompanyId, LoginId, UserId};
-use entity::user::{Column, Entity, Model, Role};
+use entity::user::{ActiveModel, Column, Entity, Model, Role};
 use rand::{Rng, RngExt};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, SqlErr,
+    QueryOrder, QuerySelect, Select, SqlErr,
 };
 
 use super::{Store, StoreError, instant, secrets};
@@ -35,12 +37,27 @@ impl SigningKey {
     }
 }
 
-/// Why a user was not written. There are two reactions.
+/// What became of a change.
+enum Changed {
+    Done(Model),
+    Gone,
+    EmailTaken,
+    Outdated,
+}
+
+fn of_company(email: &str, company: CompanyId) -> Select<Entity> {
+    Entity::find().filter(Column::Email.eq(email)).filter(Column::CompanyId.eq(company))
+}
+
+/// Why a user was not written. There are three reactions.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
     /// Somebody has that address.
     #[error("there is a user with that address")]
     EmailTaken,
+    /// Somebody else changed the user meanwhile.
+    #[error("the user was changed meanwhile")]
+    Outdated,
     /// See there.
     #[error(transparent)]
     Store(StoreError),
@@ -65,10 +82,10 @@ impl Store {
             let (company, user) = (new_company.clone(), user.clone());
             Box::pin(async move {
                 // Looked for first: a refusal by the index would take others' writes along.
-                let mut same = Entity::find().filter(Column::Email.eq(&user.email));
-                if company.is_none() {
-                    same = same.filter(Column::CompanyId.eq(user.company_id));
-                }
+                let same = match company {
+                    None => of_company(&user.email, user.company_id),
+                    Some(_) => Entity::find().filter(Column::Email.eq(&user.email)),
+                };
                 if same.one(tx).await?.is_some() {
                     return Ok(None);
                 }
@@ -146,15 +163,40 @@ impl Store {
         Ok((all.order_by_asc(Column::Id).offset(offset).limit(limit).all(&self.reader).await?, total))
     }
 
-    /// Changes a user. `None` if it is gone.
+    /// Changes a user, as it is in the very transaction: what somebody else changed meanwhile is
+    /// seen by `change`, which says whether it still may. `None` if the user is gone.
     pub async fn change_user(
         &self,
         id: UserId,
-        change: impl FnOnce(&mut entity::user::ActiveModel),
+        change: impl Fn(&Model, &mut ActiveModel) -> bool + Send + Sync + 'static,
     ) -> Result<Option<Model>, UserError> {
-        let mut row = entity::user::ActiveModel { id: Set(id), ..Default::default() };
-        change(&mut row);
-        Ok(self.change(move |tx| Box::pin(super::update(tx, row.clone()))).await?)
+        let change = Arc::new(change);
+        let changed = self.change(move |tx| {
+            let change = change.clone();
+            Box::pin(async move {
+                let Some(now) = Entity::find_by_id(id).lock_exclusive().one(tx).await? else {
+                    return Ok(Changed::Gone);
+                };
+                let mut row = ActiveModel { id: Set(id), ..Default::default() };
+                if !change(&now, &mut row) {
+                    return Ok(Changed::Outdated);
+                }
+                // Looked for first: a refusal by the index would take others' writes along.
+                if let Set(email) = &row.email
+                    && *email != now.email
+                    && of_company(email, now.company_id).one(tx).await?.is_some()
+                {
+                    return Ok(Changed::EmailTaken);
+                }
+                row.update(tx).await.map(Changed::Done)
+            })
+        });
+        match changed.await? {
+            Changed::Done(user) => Ok(Some(user)),
+            Changed::Gone => Ok(None),
+            Changed::EmailTaken => Err(UserError::EmailTaken),
+            Changed::Outdated => Err(UserError::Outdated),
+        }
     }
 
     /// Removes a user and the grants given to it.

@@ -2,7 +2,6 @@
 //! others can read is refused, since accounts' secrets and everybody's messages are in it.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -30,10 +29,10 @@ pub(super) fn prepare(path: &Path, allow_readable: bool) -> anyhow::Result<File>
     if lock.try_lock().is_err() {
         bail!("another process uses {}; one file serves one process (use PostgreSQL for more)", path.display());
     }
-    match OpenOptions::new().create_new(true).write(true).mode(OWN).open(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error).with_context(|| cannot_open(path)),
-        _ => Ok(lock),
-    }
+    // Also where a link leads that leads nowhere yet.
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(OWN).open(path);
+    file.with_context(|| cannot_open(path))?;
+    Ok(lock)
 }
 
 /// What is said of a file that can't be opened.
@@ -102,6 +101,11 @@ mod tests {
             assert!(said.is_none_or(|said| said.contains(&command)));
             assert!(prepare(&file, true).is_ok());
         }
+        // A link that leads nowhere yet leads to a file of the owner's.
+        let link = outer.path().join("link.db");
+        std::os::unix::fs::symlink(outer.path().join("linked.db"), &link).unwrap();
+        drop(prepare(&link, false).unwrap());
+        assert_eq!(mode(&link), 0o600);
         // Nothing that was there is changed.
         assert_eq!([mode(&folder), mode(&file)], [0o755, 0o644]);
     }

@@ -63,7 +63,10 @@ pub(super) fn open_signing_key(seal: &Seal, id: i64, text: &str) -> Result<Strin
 
 /// Refuses a seal that is not the database's; seals everything if nothing is sealed yet.
 pub(super) async fn unlock(db: &DatabaseConnection, seal: &Seal) -> anyhow::Result<()> {
-    if is_sealed(db, seal).await? || !seal.has_key() {
+    if is_sealed(db, seal).await? {
+        return clear(db).await;
+    }
+    if !seal.has_key() {
         return Ok(());
     }
     let left = seal_all(db, &Seal::default(), seal).await?;
@@ -98,23 +101,33 @@ async fn is_sealed(db: &impl ConnectionTrait, seal: &Seal) -> anyhow::Result<boo
 }
 
 async fn seal_all(db: &DatabaseConnection, from: &Seal, to: &Seal) -> anyhow::Result<u64> {
-    let backend = db.get_database_backend();
     let tx = db.begin().await.context("can't write the database")?;
     keep_servers_off(&tx).await?;
     ensure!(is_sealed(&tx, from).await? == from.has_key(), "somebody else has just changed the key; try again");
     let left = seal_rows(&tx, from, to).await.context("can't write the secrets")?;
     tx.commit().await.context("can't write the secrets")?;
-    // What was there before is still in the files, until they are written anew.
+    clear(db).await?;
+    Ok(left)
+}
+
+/// Writes the files anew, in which there still is what was there before; unless that was done. A
+/// process that is killed before leaves it to the next.
+async fn clear(db: &DatabaseConnection) -> anyhow::Result<()> {
+    let backend = db.get_database_backend();
+    let owes = "SELECT id FROM seal WHERE NOT is_clear";
+    if db.query_one_raw(Statement::from_string(backend, owes)).await?.is_none() {
+        return Ok(());
+    }
     let clear: &[&str] = match backend {
         DbBackend::Postgres => &["VACUUM (FULL) account", "VACUUM (FULL) signing_key"],
         _ => &["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"],
     };
-    for sql in clear {
+    for sql in clear.iter().chain(&["UPDATE seal SET is_clear = TRUE"]) {
         db.execute_unprepared(sql).await.with_context(|| {
-            format!("everything is written, but `{sql}`, which clears away what was there before, failed; run it again")
+            format!("everything is written, but `{sql}`, which clears away what was there before, failed: start again")
         })?;
     }
-    Ok(left)
+    Ok(())
 }
 
 /// Refuses if there is another server, which would not know; and keeps those off that would come.
@@ -180,7 +193,7 @@ async fn seal_rows(tx: &DatabaseTransaction, from: &Seal, to: &Seal) -> Result<u
     tx.execute_unprepared("DELETE FROM seal").await?;
     if to.has_key() {
         let (place, text) = PROOF;
-        let sql = "INSERT INTO seal (id, proof) VALUES (1, $1)";
+        let sql = "INSERT INTO seal (id, proof, is_clear) VALUES (1, $1, FALSE)";
         tx.execute_raw(Statement::from_sql_and_values(backend, sql, [to.seal(place, text).into()])).await?;
     }
     Ok(left)

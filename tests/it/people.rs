@@ -174,6 +174,9 @@ async fn behind_a_proxy_everybody_is_counted_alone() {
     }
     assert_eq!(guess(&behind, 2, "203.0.113.9, 198.51.100.7").await, 429);
     assert_eq!(guess(&behind, 3, "203.0.113.9, 198.51.100.8").await, 401);
+    // Some proxies name the port, too.
+    assert_eq!(guess(&behind, 4, "203.0.113.9, 198.51.100.9:4711").await, 401);
+    assert_eq!(guess(&behind, 5, "[2001:db8::1]:4711").await, 401);
     // Without one, what a caller writes into the header counts for nothing.
     let bare = TestApp::with(&settings).await;
     for (number, from) in ["192.0.2.1", "192.0.2.2", "192.0.2.3"].iter().enumerate() {

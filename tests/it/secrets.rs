@@ -149,8 +149,22 @@ async fn the_first_start_with_a_key_encrypts_what_is_there_and_all_goes_on() {
     for secret in [token(1).as_str(), PROXY_PASSWORD, "{\"number\":", signing[0].as_str()] {
         assert!(!holds(&bytes_in(&data), secret), "{secret} is still there");
     }
+    // A process that was killed before it had cleared that away leaves it to the next.
+    let database = Database::connect(format!("sqlite://{}", data.join("andante.db").display())).await.unwrap();
+    for sql in [
+        "CREATE TABLE left_over (text TEXT)",
+        "INSERT INTO left_over VALUES ('what was there before')",
+        "DROP TABLE left_over",
+        "UPDATE seal SET is_clear = FALSE",
+    ] {
+        database.execute_unprepared(sql).await.unwrap();
+    }
+    database.close().await.unwrap();
+    assert!(holds(&bytes_in(&data), "what was there before"), "the search finds it");
     app.resume().await;
     app.client.with_key(&company.token).status(&new, "CONNECTED").await;
+    app.stop().await;
+    assert!(!holds(&bytes_in(&data), "what was there before"), "it is still there");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -176,3 +176,51 @@ async fn a_plain_logout_ends_one_login() {
     assert_eq!(said.refused(400, "invalid_request")["details"][0]["field"], "everywhere");
     me(&company.admin).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_shut_out_while_changing_a_password_stays_out() {
+    let app = guarded(&[]).await;
+    let company = Company::register(&app.client, "clinic").await;
+    for round in 0..6 {
+        let manager = company.manager(&format!("anna{round}")).await;
+        let own = json!({"currentPassword": PASSWORD, "password": "the manager's own one"});
+        let given = json!({"password": NEW});
+        let path = format!("/api/managers/{}", manager.id);
+        // A little later each time, so that either may be first: what the admin says is the last word.
+        let given = async {
+            tokio::time::sleep(std::time::Duration::from_millis(10 * round)).await;
+            company.admin.put(&path, given).await.expect(200)
+        };
+        let (answer, changed) = tokio::join!(manager.client.put("/api/auth/me", own), given);
+        assert!([200, 401, 409].contains(&answer.status.as_u16()), "{}", answer.body);
+        let email = changed["data"]["email"].as_str().unwrap();
+        let enter = async |password: &str| {
+            let body = json!({"email": email, "password": password});
+            app.client.post("/api/auth/login", body).await.status.as_u16()
+        };
+        assert_eq!((enter(NEW).await, enter("the manager's own one").await), (200, 401), "round {round}");
+        is_over(&manager.client).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everywhere_is_everywhere_whoever_changes_a_password_meanwhile() {
+    let app = guarded(&[]).await;
+    let company = Company::register(&app.client, "clinic").await;
+    for round in 0..6 {
+        let manager = company.manager(&format!("anna{round}")).await;
+        let email = me(&manager.client).await["email"].as_str().unwrap().to_owned();
+        let thief = app.client.with_key(&login(&app.client, &email).await);
+        let change = json!({"currentPassword": PASSWORD, "password": NEW});
+        let everywhere = async {
+            tokio::time::sleep(std::time::Duration::from_millis(10 * round)).await;
+            manager.client.post("/api/auth/logout", json!({"everywhere": true})).await
+        };
+        let (_, left) = tokio::join!(thief.put("/api/auth/me", change), everywhere);
+        // The thief may have been faster, and then it is the other who is out.
+        if left.status == 200 {
+            is_over(&thief).await;
+        }
+        is_over(&manager.client).await;
+    }
+}
