@@ -16,7 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::accounts::find;
 use super::draft::NewMessage;
 use super::json::Timestamp;
-use super::read::{Unread, read};
+use super::read::{Unread, read, read_apart};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -106,7 +106,7 @@ pub async fn send(
     request: HttpRequest,
     body: Unread,
 ) -> Result<HttpResponse, ApiError> {
-    let Send { from: From { account_id }, mut message } = Send::read(&body.0)?;
+    let Send { from: From { account_id }, mut message } = read_apart(body.0, Send::read).await?;
     let account = find(&app, &caller, &account_id).await?;
     match header_key(request.headers())? {
         Some(key) if message.idempotency_key.as_ref().is_some_and(|other| *other != key) => {

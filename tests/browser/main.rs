@@ -152,9 +152,22 @@ async fn opening_the_page_pairs_the_account_without_a_reload() {
     app.app().simulator.stage(TestApp::id(&account)).unwrap().scan();
     browser.sees("Подключено").await;
     let number = app.client.account(&account).await["phoneNumber"].as_str().unwrap().to_owned();
-    browser.sees(&number).await;
+    // Whoever has the link need not know the rest.
+    browser.sees(&format!("…{}", &number[number.len() - 2..])).await;
+    let shown = browser.driver.source().await.unwrap();
+    assert!(!shown.contains(&number[1..]), "the page has the number");
     browser.screenshot("connected").await;
     browser.is_tidy().await;
+    // Switched off, and logged out: each is said, with whom to ask, and nothing to press.
+    for (body, said) in [(json!({}), "Выключено"), (json!({"logout": true}), "Выполнен выход")] {
+        app.client.post(&format!("/api/accounts/{account}/disconnect"), body).await.expect(200);
+        browser.sees(said).await;
+        browser.sees("Попросите того, кто прислал ссылку").await;
+        let again = browser.driver.find(By::Id("again")).await.unwrap();
+        assert!(!again.is_displayed().await.unwrap(), "{said}: there is a button that does nothing");
+        browser.screenshot("off").await;
+        browser.is_tidy().await;
+    }
     let same = browser.driver.execute("return window.sameDocument === true", vec![]).await.unwrap();
     assert_eq!(same.json(), &json!(true), "the page was reloaded");
     browser.close().await;
