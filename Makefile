@@ -23,7 +23,7 @@ check: deny ## Formatting, clippy and the documentation, with warnings as errors
 
 deny: $(DENY) ## What is linked in: its licences, where it comes from, and what is known against it
 	$(DENY) check licenses bans sources
-	@if $(DENY) fetch db >/dev/null 2>&1; then $(DENY) check advisories; \
+	@if timeout 60 $(DENY) fetch db >/dev/null 2>&1; then $(DENY) check advisories; \
 	else echo "The database of advisories can't be reached: they were not checked."; fi
 
 $(DENY):
