@@ -30,6 +30,7 @@ async fn a_number_is_sent_to_by_accounts_that_take_numbers() {
     let bot = bot(&app).await;
     let form = json!({"phone": "77777777777", "message": "m"});
     let said = app.client.post("/api/whatsapp/send", form.clone()).await.refused(400, "account_required");
+    assert!(said["details"].as_array().is_some_and(|details| !details.is_empty()), "{said}");
     assert!(!said.to_string().contains(&bot), "a bot is no choice: {said}");
     let mut by_bot = form.clone();
     by_bot["accountId"] = json!(bot);

@@ -87,11 +87,10 @@ async fn only_account(app: &App, caller: &Caller) -> Result<AccountId, ApiError>
     let usable = app.store.accounts_in_use(caller.company, caller.granted(Need::Send), CHOICES).await?;
     match usable.as_slice() {
         [only] => Ok(only.id),
-        [] => Err(ApiError::Choice {
-            code: "account_required",
-            message: "there is no connected account that sends to phone numbers",
-            choices: Vec::new(),
-        }),
+        [] => {
+            let none = "can't be chosen: no account is connected that sends to phone numbers";
+            Err(ApiError::bad("account_required", "accountId", none))
+        }
         several => Err(ApiError::Choice {
             code: "account_required",
             message: "say which account sends: accountId",
