@@ -194,6 +194,16 @@ pub async fn login(app: Data<App>, request: HttpRequest, body: Body<Credentials>
     signed_in(&app, user.ok_or(ApiError::Unauthorized(wrong))?, HttpResponse::Ok()).await
 }
 
+/// Sets the names that are given; the others stay.
+pub(super) fn set_names(row: &mut ActiveModel, first: Option<&String>, last: Option<&String>) {
+    if let Some(name) = first {
+        row.first_name = Set(Some(name.clone()));
+    }
+    if let Some(name) = last {
+        row.last_name = Set(Some(name.clone()));
+    }
+}
+
 /// Ends all of a user's logins, but for one.
 pub(super) fn end_logins(now: &Model, row: &mut ActiveModel, but: Option<LoginId>) {
     row.token_epoch = Set(now.token_epoch.wrapping_add(1));

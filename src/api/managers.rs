@@ -9,7 +9,7 @@ use sea_orm::ActiveValue::Set;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Done;
-use super::auth::{UserView, count_attempt, count_hash, end_logins, is_email, is_password};
+use super::auth::{UserView, count_attempt, count_hash, end_logins, is_email, is_password, set_names};
 use super::json::id;
 use super::list::{Listed, PageQuery};
 use super::read::{Body, Query};
@@ -156,12 +156,7 @@ pub async fn change(
             row.password_hash = Set(hash.clone());
             end_logins(then, row, None);
         }
-        if asked.first_name.is_some() {
-            row.first_name = Set(asked.first_name.clone());
-        }
-        if asked.last_name.is_some() {
-            row.last_name = Set(asked.last_name.clone());
-        }
+        set_names(row, asked.first_name.as_ref(), asked.last_name.as_ref());
         true
     });
     let changed = changed.await?.ok_or(ApiError::NotFound("manager"))?;

@@ -8,7 +8,7 @@ use garde::Validate;
 use sea_orm::ActiveValue::Set;
 use serde::{Deserialize, Serialize};
 
-use super::auth::{CompanyView, UserView, company, count_attempt, count_hash, end_logins, is_password};
+use super::auth::{CompanyView, UserView, company, count_attempt, count_hash, end_logins, is_password, set_names};
 use super::read::Body;
 use super::wrong::{check, text};
 use crate::app::App;
@@ -106,12 +106,7 @@ pub async fn change(
             row.password_hash = Set(hash.clone());
             end_logins(then, row, Some(me.login));
         }
-        if asked.first_name.is_some() {
-            row.first_name = Set(asked.first_name.clone());
-        }
-        if asked.last_name.is_some() {
-            row.last_name = Set(asked.last_name.clone());
-        }
+        set_names(row, asked.first_name.as_ref(), asked.last_name.as_ref());
         true
     });
     let user = changed.await?.ok_or(ApiError::NotFound("user"))?;
