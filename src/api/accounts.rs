@@ -194,8 +194,8 @@ pub async fn change(
     let own = limits.clone().unwrap_or_else(|| account.own_limits().clone());
     Policy::new(&app.config.presets, use_limits, &own, None)?;
     let reconnects = asked.config.is_some() || asked.proxy.is_some();
-    let proxy = asked.proxy.unwrap_or_else(|| account.proxy.clone());
     if reconnects {
+        let proxy = asked.proxy.as_ref().unwrap_or(&account.proxy);
         let kept = account.config.as_deref().and_then(|json| serde_json::from_str(json).ok());
         check_settings(&app, account.provider, asked.config.as_ref().or(kept.as_ref()), proxy.as_deref())?;
     }
@@ -210,7 +210,7 @@ pub async fn change(
         if let Some(config) = asked.config {
             row.config = Set(Some(config.to_string()));
         }
-        if reconnects {
+        if let Some(proxy) = asked.proxy {
             row.proxy = Set(proxy);
         }
     });
