@@ -1,4 +1,5 @@
-//! The clock: the one place that knows what time it is, and the one that sleeps.
+//! The clock: the one place that knows what time it is, and the one that sleeps. By it days are told
+//! from one another, and what comes later has the higher sequence number.
 //!
 //! Everything else asks a [`Clock`] or takes `now` as an argument; clippy's `disallowed-methods`
 //! holds everybody to it. Tests step a manual clock through days of pacing in milliseconds.
@@ -6,16 +7,23 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use tokio::sync::watch;
+
+/// 2025-01-01T00:00:00Z in microseconds: where the sequence numbers start.
+const SEQUENCE_EPOCH_US: i64 = 1_735_689_600_000_000;
 
 /// The system's time, or a time that a test moves by hand.
 #[derive(Clone)]
 pub struct Clock {
     manual: Option<Arc<Manual>>,
+    zone: Tz,
+    last_seq: Arc<AtomicI64>,
 }
 
 struct Manual {
@@ -31,14 +39,20 @@ impl Clock {
     /// The system's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self { manual: None }
+        Self { manual: None, zone: Tz::UTC, last_seq: Arc::default() }
     }
 
     /// A clock that stands at `start` until it is advanced.
     #[must_use]
     pub fn manual(start: DateTime<Utc>) -> Self {
         let manual = Manual { now: watch::channel(start).0, sleepers: Mutex::default() };
-        Self { manual: Some(Arc::new(manual)) }
+        Self { manual: Some(Arc::new(manual)), ..Self::system() }
+    }
+
+    /// The same clock where the day starts at midnight in `zone`, and not in UTC.
+    #[must_use]
+    pub fn in_zone(self, zone: Tz) -> Self {
+        Self { zone, ..self }
     }
 
     /// The present instant.
@@ -46,6 +60,32 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now(&self) -> DateTime<Utc> {
         self.manual.as_ref().map_or_else(Utc::now, |manual| *manual.now.borrow())
+    }
+
+    /// The day that counts go by: days since 1970 where the clock's day starts.
+    #[must_use]
+    pub fn today(&self) -> i32 {
+        self.day_of(self.now())
+    }
+
+    /// The day of `at`, as [`Self::today`] counts them.
+    #[must_use]
+    pub fn day_of(&self, at: DateTime<Utc>) -> i32 {
+        at.with_timezone(&self.zone).date_naive().to_epoch_days()
+    }
+
+    /// The next sequence number: that of now, or the one after the last, so that none is given twice.
+    #[must_use]
+    pub fn next_seq(&self) -> i64 {
+        let now = seq_of(self.now());
+        let next = |last: i64| now.max(last + 1);
+        let mut last = self.last_seq.load(Ordering::Relaxed);
+        while let Err(seen) =
+            self.last_seq.compare_exchange_weak(last, next(last), Ordering::Relaxed, Ordering::Relaxed)
+        {
+            last = seen;
+        }
+        next(last)
     }
 
     /// Returns once `at` has come.
@@ -100,6 +140,12 @@ impl Clock {
         let sleepers = manual.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
         sleepers.first().map(|(at, _)| *at)
     }
+}
+
+/// The sequence number of an instant: microseconds since 2025.
+#[must_use]
+pub fn seq_of(at: DateTime<Utc>) -> i64 {
+    at.timestamp_micros() - SEQUENCE_EPOCH_US
 }
 
 impl fmt::Debug for Clock {

@@ -9,8 +9,6 @@ use actix_web::{HttpResponse, ResponseError};
 use entity::ids::AccountId;
 use serde::Serialize;
 
-use crate::lane::change::NotConnected;
-use crate::lane::restore::RestoreError;
 use crate::pacing::policy::BadLimit;
 use crate::queue::Unavailable;
 use crate::store::StoreError;
@@ -247,25 +245,6 @@ impl From<Unavailable> for ApiError {
     fn from(error: Unavailable) -> Self {
         tracing::error!(%error, "the queue does not answer");
         Self::Unavailable("the queue can't be reached; try again")
-    }
-}
-
-impl From<NotConnected> for ApiError {
-    fn from(error: NotConnected) -> Self {
-        match error {
-            NotConnected::Gone => Self::NotFound("account"),
-            NotConnected::TooMany(_) => Self::Conflict { code: "too_many_accounts", message: error.to_string() },
-            NotConnected::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<RestoreError> for ApiError {
-    fn from(error: RestoreError) -> Self {
-        match error {
-            RestoreError::Store(error) => error.into(),
-            RestoreError::Queue(error) => error.into(),
-        }
     }
 }
 

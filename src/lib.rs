@@ -22,24 +22,46 @@
 //! The database is the truth. The queue is speed: it can be wiped at any moment without losing a
 //! message, sending one twice or exceeding a limit.
 
+// The floors of the house, the roof first. A file imports only from floors below its own, and those
+// of one floor don't know each other.
+
+pub mod server;
+
 pub mod api;
+
 pub mod app;
-pub mod auth;
-pub mod clock;
-pub mod config;
-pub mod egress;
-pub mod error;
-pub mod gateway;
-pub mod host;
-pub mod inbox;
+
+// What comes in: messages to send …
 pub mod intake;
+
+// … what messengers and other nodes report; and what is asked.
+pub mod inbox;
+pub mod nodes;
+pub mod standing;
+
 pub mod lane;
+
+pub mod account;
+
+pub mod realtime;
+
+pub mod auth;
+pub mod gateway;
+
+pub mod config;
+pub mod error;
+pub mod view;
+
+pub mod store;
+
+pub mod queue;
+
+// The ground.
+pub mod clock;
+pub mod egress;
+pub mod host;
 pub mod pacing;
 pub mod phone;
 pub mod qr;
-pub mod queue;
-pub mod realtime;
 pub mod seats;
-pub mod standing;
-pub mod store;
 pub mod telemetry;

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use andante::api::docs::Contract;
-use andante::app::Running;
 use andante::auth::login::{self, NewUser};
 use andante::auth::password;
 use andante::clock::Clock;
 use andante::config::{Config, SETTINGS};
+use andante::server::Server;
 use andante::store::{Seal, Store};
 use andante::telemetry;
 use anyhow::{Context, anyhow, bail, ensure};
@@ -168,15 +168,15 @@ async fn serve() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let is_open = config.is_open;
-    let running = Running::start(config, Clock::system()).await?;
-    greet(&running.app.public_url, running.address, is_open);
+    let server = Server::start(config, Clock::system()).await?;
+    greet(&server.app.public_url, server.address, is_open);
     let failed = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
-        what = running.failed() => Some(what),
+        what = server.failed() => Some(what),
     };
     say("Stopping: messages in flight finish first.");
-    running.stop().await;
+    server.stop().await;
     match failed {
         Some(what) => bail!("{what} has ended, without which the server can't go on"),
         None => Ok(()),

@@ -2,55 +2,35 @@
 //! is lost or away, of the rows, which know the same and take longer. Nobody who only asks changes
 //! anything: a queue that is lost is restored by whose it is.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use entity::message::{Model, Status};
 use serde::Serialize;
 
-use crate::app::App;
-use crate::gateway::sessions::Status as Connection;
-use crate::lane::restore;
-use crate::pacing::{Pace, estimate};
-use crate::queue::{Entry, Overview, rank};
+use crate::clock::Clock;
+use crate::gateway::sessions::{Sessions, Status as Connection};
+use crate::lane::{Lanes, restore};
+use crate::pacing::{Pace, Presets, estimate};
+use crate::queue::{Entry, Overview, Queue, rank};
 use crate::store::account::Account;
-use crate::store::{StoreError, instant};
+use crate::store::{Store, StoreError, instant};
 
-/// The account's queue at a glance, and its first `limit` messages in the order in which they go.
-pub async fn queue(app: &App, account: &Account, limit: usize) -> Result<(Overview, Vec<Model>), StoreError> {
-    if let Some(overview) = known(app, account).await
-        && let Ok(ids) = app.queue.list(account.id, limit).await
-    {
-        return Ok((overview, app.store.find_messages(account.company_id, &ids).await?));
-    }
-    let (ready, pace) = (app.store.count_queued(account.id).await?, pace(app, account).await?);
-    let first = app.store.first_queued(account.id, limit as u64).await?;
-    Ok((Overview { ready, delayed: 0, in_flight: None, ranks: 0, pace }, first))
-}
-
-/// How many messages are waiting, in flight or scheduled.
-pub async fn queue_length(app: &App, account: &Account) -> Result<u64, StoreError> {
-    match known(app, account).await {
-        Some(overview) => Ok(overview.len()),
-        None => app.store.count_queued(account.id).await,
-    }
-}
-
-/// What the queue says of itself. One that is lost is asked to be restored.
-async fn known(app: &App, account: &Account) -> Option<Overview> {
-    match app.queue.overview(account.id).await {
-        Ok(Some(overview)) => Some(overview),
-        Ok(None) => {
-            app.lanes.refresh(account.id);
-            None
-        }
-        Err(error) => {
-            tracing::debug!(account.id = %account.id, %error, "the rows are asked instead");
-            None
-        }
-    }
-}
-
-async fn pace(app: &App, account: &Account) -> Result<Pace, StoreError> {
-    restore::pace(app, account, &account.policy(&app.config.presets)).await
+/// Where messages stand.
+#[derive(Clone)]
+pub struct Standings {
+    /// The rows.
+    pub store: Arc<Store>,
+    /// The queues.
+    pub queue: Arc<dyn Queue>,
+    /// The connections, without which nothing leaves.
+    pub sessions: Arc<Sessions>,
+    /// Who restores what is lost.
+    pub lanes: Arc<Lanes>,
+    /// What time it is.
+    pub clock: Clock,
+    /// The two presets of limits.
+    pub presets: Presets,
 }
 
 /// Why nothing leaves an account, whatever its pace: nobody can say when it will.
@@ -65,21 +45,6 @@ pub enum Hold {
     Failed,
 }
 
-impl Hold {
-    /// What holds the account now, if anything does.
-    #[must_use]
-    pub fn of(app: &App, account: &Account) -> Option<Self> {
-        if account.is_paused {
-            return Some(Self::Paused);
-        }
-        match app.sessions.status(account.id) {
-            Connection::Disconnected => Some(Self::Disconnected),
-            Connection::Failed => Some(Self::Failed),
-            _ => None,
-        }
-    }
-}
-
 /// Where a message stands in its queue.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Standing {
@@ -91,39 +56,90 @@ pub struct Standing {
     pub hold: Option<Hold>,
 }
 
-impl Standing {
+impl Standings {
+    /// The account's queue at a glance, and its first `limit` messages in the order in which they go.
+    pub async fn queue(&self, account: &Account, limit: usize) -> Result<(Overview, Vec<Model>), StoreError> {
+        if let Some(overview) = self.known(account).await
+            && let Ok(ids) = self.queue.list(account.id, limit).await
+        {
+            return Ok((overview, self.store.find_messages(account.company_id, &ids).await?));
+        }
+        let (ready, pace) = (self.store.count_queued(account.id).await?, self.pace(account).await?);
+        let first = self.store.first_queued(account.id, limit as u64).await?;
+        Ok((Overview { ready, delayed: 0, in_flight: None, ranks: 0, pace }, first))
+    }
+
+    /// How many messages are waiting, in flight or scheduled.
+    pub async fn queue_length(&self, account: &Account) -> Result<u64, StoreError> {
+        match self.known(account).await {
+            Some(overview) => Ok(overview.len()),
+            None => self.store.count_queued(account.id).await,
+        }
+    }
+
+    /// What the queue says of itself. One that is lost is asked to be restored.
+    async fn known(&self, account: &Account) -> Option<Overview> {
+        match self.queue.overview(account.id).await {
+            Ok(Some(overview)) => Some(overview),
+            Ok(None) => {
+                self.lanes.refresh(account.id);
+                None
+            }
+            Err(error) => {
+                tracing::debug!(account.id = %account.id, %error, "the rows are asked instead");
+                None
+            }
+        }
+    }
+
+    async fn pace(&self, account: &Account) -> Result<Pace, StoreError> {
+        restore::pace(&self.store, account, &account.policy(&self.presets), self.clock.now()).await
+    }
+
+    /// What holds the account now, if anything does.
+    #[must_use]
+    pub fn hold(&self, account: &Account) -> Option<Hold> {
+        if account.is_paused {
+            return Some(Hold::Paused);
+        }
+        match self.sessions.status(account.id) {
+            Connection::Disconnected => Some(Hold::Disconnected),
+            Connection::Failed => Some(Hold::Failed),
+            _ => None,
+        }
+    }
+
     /// At a position, or at one that is not known, of an account that has this pace.
     #[must_use]
-    pub fn at(app: &App, account: &Account, entry: &Entry, position: Option<u64>, pace: &Pace) -> Self {
-        let now = app.clock.now();
-        let at = estimate(&account.policy(&app.config.presets), pace, position.unwrap_or(1), now);
-        let hold = Hold::of(app, account);
+    pub fn at(&self, account: &Account, entry: &Entry, position: Option<u64>, pace: &Pace) -> Standing {
+        let at = estimate(&account.policy(&self.presets), pace, position.unwrap_or(1), self.clock.now());
+        let hold = self.hold(account);
         let at = entry.due_at.map_or(at, |due| at.max(due));
-        Self { position, estimated_at: hold.is_none().then_some(at), hold }
+        Standing { position, estimated_at: hold.is_none().then_some(at), hold }
     }
 
     /// As the rows have it.
-    pub async fn by_rows(app: &App, account: &Account, entry: &Entry) -> Result<Self, StoreError> {
+    pub async fn by_rows(&self, account: &Account, entry: &Entry) -> Result<Standing, StoreError> {
         let position = match entry.due_at {
             Some(_) => None,
-            None => Some(app.store.count_before(account.id, entry, app.clock.now()).await? + 1),
+            None => Some(self.store.count_before(account.id, entry, self.clock.now()).await? + 1),
         };
-        Ok(Self::at(app, account, entry, position, &pace(app, account).await?))
+        Ok(self.at(account, entry, position, &self.pace(account).await?))
     }
-}
 
-/// Where a message stands, if it is queued.
-pub async fn of(app: &App, account: &Account, row: &Model) -> Result<Standing, StoreError> {
-    if row.status != Status::Queued {
-        return Ok(Standing::default());
+    /// Where a message stands, if it is queued.
+    pub async fn of(&self, account: &Account, row: &Model) -> Result<Standing, StoreError> {
+        if row.status != Status::Queued {
+            return Ok(Standing::default());
+        }
+        let entry = entry_of(row, self.clock.now());
+        if let Some(overview) = self.known(account).await
+            && let Ok(position) = self.queue.position(account.id, &entry).await
+        {
+            return Ok(self.at(account, &entry, position, &overview.pace));
+        }
+        self.by_rows(account, &entry).await
     }
-    let entry = entry_of(row, app.clock.now());
-    if let Some(overview) = known(app, account).await
-        && let Ok(position) = app.queue.position(account.id, &entry).await
-    {
-        return Ok(Standing::at(app, account, &entry, position, &overview.pace));
-    }
-    Standing::by_rows(app, account, &entry).await
 }
 
 /// A row as its queue knows it.

@@ -4,15 +4,14 @@ use entity::account::Provider;
 use entity::ids::AccountId;
 use serde::Serialize;
 
-use super::json::Timestamp;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::gateway::sessions::Status;
 use crate::pacing::Limits;
-use crate::standing;
 use crate::store::account::Account;
 use crate::store::instant;
+use crate::view::Timestamp;
 
 /// An account as the API shows it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -69,7 +68,7 @@ impl AccountView {
     pub(super) async fn of(app: &App, caller: &Caller, account: &Account) -> Result<Self, ApiError> {
         let session = app.sessions.snapshot(account.id);
         let now = app.clock.now();
-        let queue_length = standing::queue_length(app, account).await?;
+        let queue_length = app.standings.queue_length(account).await?;
         let may_pair = caller.may_pair();
         let qr_code = match session.code.filter(|code| may_pair && code.expires_at > now) {
             Some(code) => code.data_url().await,

@@ -215,9 +215,8 @@ pub async fn change(
         }
     });
     let mut account = changed.await?.ok_or(ApiError::NotFound("account"))?;
-    let app = app.into_inner();
     if reconnects {
-        account = app.lanes.reconnect(&app, account.id).await?;
+        account = app.lanes.reconnect(account.id).await?;
     }
     // Its pace follows the new limits, also for what is queued.
     app.lanes.refresh(account.id);
@@ -245,6 +244,6 @@ impl Done {
     responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn remove(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    app.lanes.remove(&app, &account).await?;
+    app.lanes.remove(&account).await?;
     Ok(Json(Done::new("the account is removed")))
 }

@@ -10,14 +10,14 @@ use sea_orm::ActiveValue::Set;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Done;
-use super::json::Timestamp;
 use super::read::{Body, OptionalBody};
 use super::wrong::{check, text};
 use crate::app::App;
 use crate::auth::login::{self, NewUser, normal_email};
-use crate::auth::{COOKIE, Caller, Who, address, password};
+use crate::auth::{COOKIE, Caller, Who, password};
 use crate::error::{ApiError, ErrorBody};
 use crate::realtime::Event;
+use crate::view::Timestamp;
 
 /// A user as the API shows it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -111,12 +111,15 @@ pub struct CompanyView {
 
 /// Counts an attempt of whoever makes the request to be, or to make, this user.
 pub(super) fn count_attempt(app: &App, request: &HttpRequest, email: &str) -> Result<(), ApiError> {
-    app.attempts.count(address(app, request), &normal_email(email)).map_err(|after| ApiError::TooMany { after })
+    app.guard
+        .attempts
+        .count(app.guard.address(request), &normal_email(email))
+        .map_err(|after| ApiError::TooMany { after })
 }
 
 /// Counts a password that is about to be hashed for a company, or for somebody's own use.
 pub(super) fn count_hash(app: &App, company: CompanyId, own: Option<UserId>) -> Result<(), ApiError> {
-    app.attempts.count_hash(company, own).map_err(|after| ApiError::TooMany { after })
+    app.guard.attempts.count_hash(company, own).map_err(|after| ApiError::TooMany { after })
 }
 
 pub(super) async fn company(app: &App, id: CompanyId) -> Result<CompanyView, ApiError> {
@@ -126,7 +129,7 @@ pub(super) async fn company(app: &App, id: CompanyId) -> Result<CompanyView, Api
 
 /// The answer to who has just signed in: the token, and the cookie for browsers.
 async fn signed_in(app: &App, user: Model, mut response: HttpResponseBuilder) -> Result<HttpResponse, ApiError> {
-    let (token, lasts) = login::begin(app, &user).await?;
+    let (token, lasts) = app.guard.sign_in(&user).await?;
     let lasts = i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX);
     let cookie = cookie(app, token.clone()).max_age(time::Duration::seconds(lasts)).finish();
     let company = company(app, user.company_id).await?;
@@ -190,7 +193,7 @@ pub async fn login(app: Data<App>, request: HttpRequest, body: Body<Credentials>
     check(&asked)?;
     count_attempt(&app, &request, &asked.email)?;
     let wrong = "no user has this e-mail address and this password";
-    let user = login::check(&app, &asked.email, &asked.password, asked.company_id).await?;
+    let user = app.guard.check_password(&asked.email, &asked.password, asked.company_id).await?;
     signed_in(&app, user.ok_or(ApiError::Unauthorized(wrong))?, HttpResponse::Ok()).await
 }
 
@@ -233,7 +236,7 @@ pub async fn logout(caller: Caller, app: Data<App>, body: OptionalBody<Logout>) 
         }
         Who::Person(person) => {
             app.store.end_login(person.login, person.expires_at, app.clock.now()).await?;
-            app.identities.forget(caller.company);
+            app.guard.forget(caller.company);
             app.bus.tell(caller.company, None, Event::LoginEnded { login: person.login });
         }
         Who::Anyone | Who::Operator | Who::Program(..) => {}

@@ -1,7 +1,5 @@
 //! `/api/messages/bulk`: many messages at once, each judged alone.
 
-use std::sync::Arc;
-
 use actix_web::error::BlockingError;
 use actix_web::web::{self, Data};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
@@ -20,7 +18,7 @@ use super::send::{SendView, header_key, key_taken, view_of};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::intake::{self, Accepted, Draft};
+use crate::intake::{Accepted, Draft};
 use crate::phone::Region;
 use crate::store::account::Account;
 
@@ -127,7 +125,7 @@ pub async fn bulk(
     if let Some((key, hash)) = &whole {
         refuse_if_taken(&app, &caller, key, *hash, count).await?;
     }
-    let mut accepted = intake::accept(&app, &account, drafts).await?.into_iter();
+    let mut accepted = app.intake.accept(&account, drafts).await?.into_iter();
     let mut is_repeat = whole.is_some();
     let results: Vec<BulkResult> = read
         .into_iter()
@@ -185,7 +183,7 @@ fn key_of(key: &str, index: usize) -> String {
     format!("{key}#{index}")
 }
 
-async fn refuse_if_taken(app: &Arc<App>, caller: &Caller, key: &str, hash: i64, count: usize) -> Result<(), ApiError> {
+async fn refuse_if_taken(app: &App, caller: &Caller, key: &str, hash: i64, count: usize) -> Result<(), ApiError> {
     let keys: Vec<String> = (0..count).map(|index| key_of(key, index)).collect();
     let found = app.store.find_by_keys(caller.company, &keys).await?;
     if found.iter().any(|(_, _, other)| *other != hash) { Err(key_taken()) } else { Ok(()) }

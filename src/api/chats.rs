@@ -20,11 +20,11 @@ use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::intake::Draft;
 use crate::phone::Recipient;
-use crate::realtime::view::{ChatMessageView, ChatView};
 use crate::store::account::Account;
 use crate::store::chat::{ChatFilter, ChatPage};
 use crate::store::file::NewChat;
 use crate::store::list::Page;
+use crate::view::{ChatMessageView, ChatView};
 
 /// Which chats.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -203,7 +203,7 @@ pub(super) enum To<'a> {
 /// Sends a text through the account's queue; it is in its chat at once. A chat with somebody who
 /// was never written to is opened, once the text is known to be one.
 pub(super) async fn send_in(
-    app: &Arc<App>,
+    app: &App,
     caller: &Caller,
     account: &Arc<Account>,
     to: To<'_>,
@@ -277,7 +277,6 @@ pub async fn send(
     request: HttpRequest,
     body: Body<ChatText>,
 ) -> Result<HttpResponse, ApiError> {
-    let app = app.into_inner();
     let account = find(&app, &caller, &path.0).await?;
     let sent = send_in(&app, &caller, &account, To::Chat(&path.1), body.0, &request).await?;
     Ok(sent.response().json(sent.view))

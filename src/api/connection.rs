@@ -8,14 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::account::AccountView;
 use super::accounts::find;
-use super::json::Timestamp;
 use super::read::{OptionalBody, Query, maybe_text_or_number};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::gateway::{Code, Pairing};
+use crate::lane::change::NotConnected;
 use crate::phone::Recipient;
 use crate::qr;
+use crate::view::Timestamp;
 
 /// How to pair.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -57,9 +58,18 @@ pub async fn connect(
             Pairing::Code(number.map_err(|why| ApiError::field("phoneNumber", why.to_string()))?.as_str().to_owned())
         }
     };
-    let app = app.into_inner();
-    let account = app.lanes.connect(&app, account.id, pairing).await?;
+    let account = app.lanes.connect(account.id, pairing).await?;
     Ok(Json(AccountView::of(&app, &caller, &account).await?))
+}
+
+impl From<NotConnected> for ApiError {
+    fn from(error: NotConnected) -> Self {
+        match error {
+            NotConnected::Gone => Self::NotFound("account"),
+            NotConnected::TooMany(_) => Self::Conflict { code: "too_many_accounts", message: error.to_string() },
+            NotConnected::Store(error) => error.into(),
+        }
+    }
 }
 
 /// How to disconnect.
@@ -80,7 +90,7 @@ pub async fn disconnect(
     body: OptionalBody<Disconnect>,
 ) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    let account = app.lanes.disconnect(&app, account.id, body.0.logout).await?.ok_or(ApiError::NotFound("account"))?;
+    let account = app.lanes.disconnect(account.id, body.0.logout).await?.ok_or(ApiError::NotFound("account"))?;
     Ok(Json(AccountView::of(&app, &caller, &account).await?))
 }
 

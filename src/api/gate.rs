@@ -22,9 +22,8 @@ use tracing_actix_web::RequestId;
 
 use super::docs;
 use crate::app::App;
-use crate::auth::identity::recall;
 use crate::auth::limiter::Limiter;
-use crate::auth::{self, Who, access, address, credential};
+use crate::auth::{self, Who, access};
 use crate::config::Config;
 use crate::error::ApiError;
 
@@ -59,7 +58,7 @@ pub(super) async fn gate(
 }
 
 async fn admit(app: &web::Data<App>, request: &ServiceRequest) -> Result<(), ApiError> {
-    auth::origin::check(app, |name| auth::header(request.headers(), name))?;
+    app.guard.origins.check(|name| auth::header(request.headers(), name))?;
     if let Some(callers) = request.app_data::<web::Data<Callers>>() {
         callers.count(app, request)?;
     }
@@ -69,10 +68,10 @@ async fn admit(app: &web::Data<App>, request: &ServiceRequest) -> Result<(), Api
     let pattern = request.match_pattern();
     let needs_caller = pattern.is_some_and(|pattern| access::need(request.method().as_str(), &pattern).is_some());
     if needs_caller {
-        let caller = auth::call(request.request()).await?;
+        let caller = app.guard.call(request.request()).await?;
         request.extensions_mut().insert(caller);
     }
-    auth::origin::check_people(app, request.method().as_str(), request.path())
+    app.guard.origins.check_people(request.method().as_str(), request.path())
 }
 
 /// The body, as long as it comes within its time.
@@ -144,13 +143,13 @@ impl Callers {
         if !self.0.is_on() || request.path().starts_with("/socket.io") {
             return Ok(());
         }
-        let shown = credential(app, request.request()).ok().flatten();
-        let known = shown.and_then(|credential| recall(app, &credential));
+        let shown = app.guard.credential(request.request()).ok().flatten();
+        let known = shown.and_then(|credential| app.guard.recall(&credential));
         let bucket = match known.map(|identity| identity.who) {
             Some(Who::Operator) => Bucket::Operator,
             Some(Who::Program(key, _)) => Bucket::Program(key),
             Some(Who::Person(person)) => Bucket::Person(person.user.id),
-            Some(Who::Anyone) | None => match address(app, request.request()) {
+            Some(Who::Anyone) | None => match app.guard.address(request.request()) {
                 Some(address) => Bucket::Address(address),
                 None => return Ok(()),
             },

@@ -91,6 +91,7 @@ pub async fn live() -> impl Responder {
 #[utoipa::path(get, path = "/metrics", tag = "operations",
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn metrics(app: Data<App>) -> Result<HttpResponse, ApiError> {
-    let text = app.telemetry.render(&app.sessions.count()).map_err(|error| ApiError::Internal(error.into()))?;
+    let counts = app.sessions.count().into_iter().map(|(status, count)| (status.as_str(), count));
+    let text = app.telemetry.render(counts).map_err(|error| ApiError::Internal(error.into()))?;
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }

@@ -4,7 +4,6 @@ use entity::ids::NotAnId;
 use serde::{Deserialize, Deserializer};
 
 use crate::error::ApiError;
-pub use crate::realtime::view::Timestamp;
 
 /// An id from an address: one that can't be is nobody's, so it is not found.
 pub fn id<T: std::str::FromStr<Err = NotAnId>>(text: &str, what: &'static str) -> Result<T, ApiError> {

@@ -10,7 +10,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Done;
-use super::json::{Timestamp, id};
+use super::json::id;
 use super::list::{Listed, PageQuery};
 use super::read::{Body, Query};
 use super::wrong::{check, text};
@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::identity::{KEY_PREFIX, digest, hex};
 use crate::error::{ApiError, ErrorBody};
+use crate::view::Timestamp;
 
 /// A key as the API shows it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]

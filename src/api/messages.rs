@@ -8,15 +8,15 @@ use entity::message::Model;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Done;
-use super::json::{Timestamp, id};
+use super::json::id;
 use super::list::{Listed, PageQuery, read_cursor};
 use super::read::Query;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::intake;
-use crate::standing::{self, Hold, Standing};
+use crate::standing::{Hold, Standing};
 use crate::store::list::{Filter, Page, Shown};
+use crate::view::Timestamp;
 
 /// A message as the API shows it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -109,7 +109,7 @@ impl MessageView {
 
 async fn view(app: &App, row: Model) -> Result<MessageView, ApiError> {
     let standing = match app.store.account(row.account_id).await? {
-        Some(account) => standing::of(app, &account, &row).await?,
+        Some(account) => app.standings.of(&account, &row).await?,
         None => Standing::default(),
     };
     Ok(MessageView::of(row, app.clock.now()).standing(standing))
@@ -190,7 +190,7 @@ pub async fn list(caller: Caller, app: Data<App>, query: Query<MessageQuery>) ->
     responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn cancel(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let row = find(&app, &caller, &id).await?;
-    if !intake::cancel(&app, &row).await? {
+    if !app.intake.cancel(&row).await? {
         let status = find(&app, &caller, &id).await?.status;
         let message = format!("only a message that has not started can be cancelled; this one is {status}");
         return Err(ApiError::Conflict { code: "not_cancellable", message });
@@ -207,7 +207,7 @@ pub async fn retry(caller: Caller, app: Data<App>, id: Path<String>) -> Result<i
         let message = "the message's account was removed".to_owned();
         return Err(ApiError::Conflict { code: "account_removed", message });
     };
-    let Some(row) = intake::retry(&app, &account, row.id).await? else {
+    let Some(row) = app.intake.retry(&account, row.id).await? else {
         let message = format!("only a failed or uncertain message can be tried again; this one is {}", row.status);
         return Err(ApiError::Conflict { code: "not_retryable", message });
     };

@@ -42,7 +42,6 @@ use tracing_actix_web::{RequestId, RootSpanBuilder, TracingLogger};
 use self::socketio::Bridge;
 use self::whatsapp::{access, chats as talks, sessions, stats};
 use crate::app::App;
-use crate::auth::origin::is_known_origin;
 use crate::error::ApiError;
 use crate::realtime::socketio::Service;
 
@@ -141,6 +140,7 @@ impl actix_web::dev::HttpServiceFactory for Line {
 /// Answers on `listener` until its handle stops it.
 pub(crate) fn serve(app: Arc<App>, service: Service, listener: TcpListener) -> anyhow::Result<Server> {
     let data = web::Data::from(app.clone());
+    let guard = web::Data::from(app.guard.clone());
     let bridge = web::Data::new(Bridge::new(service, &app.config));
     let arrivals = arrival::Arrivals::new(&app.config);
     let streams = web::Data::new(page::Streams::default());
@@ -148,6 +148,7 @@ pub(crate) fn serve(app: Arc<App>, service: Service, listener: TcpListener) -> a
     let server = HttpServer::new(move || {
         actix_web::App::new()
             .app_data(data.clone())
+            .app_data(guard.clone())
             .app_data(callers.clone())
             .app_data(bridge.clone())
             .app_data(streams.clone())
@@ -173,11 +174,12 @@ fn cors(app: &App) -> Cors {
         .allow_any_header()
         .expose_headers(["X-Request-Id", "Retry-After", "Idempotent-Replayed"])
         .max_age(3600);
-    let config = app.config.clone();
     match &app.config.cors_origins {
         // An open server trusts whoever reaches it, and a page of the web is not to.
-        _ if config.is_open => cors
-            .allowed_origin_fn(move |origin, _| origin.to_str().is_ok_and(|origin| is_known_origin(&config, origin))),
+        _ if app.config.is_open => {
+            let origins = app.guard.origins.clone();
+            cors.allowed_origin_fn(move |origin, _| origin.to_str().is_ok_and(|origin| origins.is_known(origin)))
+        }
         None => cors.allow_any_origin(),
         Some(origins) => origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin)),
     }

@@ -18,9 +18,8 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::connection::{drawn, present_code};
-use super::json::{Timestamp, id};
+use super::json::id;
 use crate::app::App;
-use crate::auth::address;
 use crate::error::ApiError;
 use crate::gateway::Pairing;
 use crate::gateway::sessions::Status;
@@ -28,6 +27,7 @@ use crate::qr;
 use crate::realtime::Event;
 use crate::seats::Seats;
 use crate::store::account::Account;
+use crate::view::Timestamp;
 
 /// The pages' files, inside the binary.
 #[derive(RustEmbed)]
@@ -163,7 +163,7 @@ pub async fn events(
     id: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let account = find(&app, &id).await?;
-    let seat = match (app.config.address_streams, address(&app, &request)) {
+    let seat = match (app.config.address_streams, app.guard.address(&request)) {
         (Some(most), Some(address)) => {
             Some(streams.0.take(address, most).ok_or(ApiError::TooMany { after: KEEP_ALIVE })?)
         }
@@ -219,10 +219,9 @@ pub async fn code(app: Data<App>, id: Path<String>) -> Result<HttpResponse, ApiE
 /// that is paired and switched off, or that somebody here logged out, stays so.
 pub async fn start(app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &id).await?;
-    let app = app.into_inner();
     let is_idle = matches!(app.sessions.status(account.id), Status::Disconnected | Status::Failed);
     if is_idle && account.pairing.is_none() && account.may_pair {
-        app.lanes.connect(&app, account.id, Pairing::Qr).await?;
+        app.lanes.connect(account.id, Pairing::Qr).await?;
     }
     Ok(Json(state_of(&app, account.id).await?))
 }

@@ -7,7 +7,6 @@ use sea_orm::ActiveValue::Set;
 use serde::Serialize;
 
 use super::accounts::{Done, find};
-use super::json::Timestamp;
 use super::messages::MessageView;
 use crate::app::App;
 use crate::auth::Caller;
@@ -16,7 +15,7 @@ use crate::gateway::sessions::Status;
 use crate::pacing::estimate;
 use crate::realtime::Event;
 use crate::standing::{Hold, Standing};
-use crate::{intake, standing};
+use crate::view::Timestamp;
 
 /// Messages shown of a queue.
 const SHOWN: usize = 100;
@@ -72,9 +71,9 @@ pub struct QueueLimits {
     responses((status = 200, body = QueueView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    let (overview, rows) = standing::queue(&app, &account, SHOWN).await?;
+    let (overview, rows) = app.standings.queue(&account, SHOWN).await?;
     let (now, policy, pace) = (app.clock.now(), account.policy(&app.config.presets), &overview.pace);
-    let hold = Hold::of(&app, &account);
+    let hold = app.standings.hold(&account);
     let mut position = 0;
     let messages = rows
         .into_iter()
@@ -162,6 +161,6 @@ pub struct Cleared {
     responses((status = 200, body = Cleared), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn clear(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    let cleared = intake::cancel_all(&app, &account).await?;
+    let cleared = app.intake.cancel_all(&account).await?;
     Ok(Json(Cleared { success: true, cleared }))
 }

@@ -15,15 +15,15 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::accounts::find;
 use super::draft::NewMessage;
-use super::json::Timestamp;
 use super::read::{Unread, read, read_apart};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::intake::{self, Accepted, Draft};
+use crate::intake::{Accepted, Draft, NotAccepted};
 use crate::realtime::Event;
 use crate::standing::{Hold, Standing};
 use crate::store::account::Account;
+use crate::view::Timestamp;
 
 /// The longest a caller may wait for the outcome.
 const WAIT: Duration = Duration::from_secs(30);
@@ -143,14 +143,14 @@ impl Sent {
 
 /// Accepts one message, and waits for its outcome if the request prefers that.
 pub(super) async fn accept(
-    app: &Arc<App>,
+    app: &App,
     account: &Arc<Account>,
     draft: Draft,
     request: &HttpRequest,
 ) -> Result<Sent, ApiError> {
     // Watched before it is accepted, so that the outcome can't come in between.
     let waiting = wait_of(request.headers()).map(|span| (span, app.bus.watch(account.id)));
-    let accepted = intake::accept(app, account, vec![draft]).await?;
+    let accepted = app.intake.accept(account, vec![draft]).await?;
     let Some(Accepted::Message { id, standing, is_repeat }) = accepted.into_iter().next() else {
         return Err(key_taken());
     };
@@ -159,6 +159,15 @@ pub(super) async fn accept(
     match waiting {
         Some((span, events)) => wait(app, account, sent, span, events).await,
         None => Ok(sent),
+    }
+}
+
+impl std::convert::From<NotAccepted> for ApiError {
+    fn from(error: NotAccepted) -> Self {
+        match error {
+            NotAccepted::Gone => Self::NotFound("account"),
+            NotAccepted::Store(error) => error.into(),
+        }
     }
 }
 

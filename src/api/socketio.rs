@@ -31,7 +31,6 @@ use tokio_util::task::AbortOnDropHandle;
 use tower_service::Service as _;
 
 use crate::app::App;
-use crate::auth::address;
 use crate::auth::limiter::Limiter;
 use crate::config::Config;
 use crate::error::ApiError;
@@ -101,7 +100,7 @@ impl Bridge {
 
     /// Refuses an address that opens too many connections.
     fn check_rate(&self, app: &App, request: &HttpRequest) -> Result<(), ApiError> {
-        let Some(address) = address(app, request) else { return Ok(()) };
+        let Some(address) = app.guard.address(request) else { return Ok(()) };
         self.handshakes.count(&address).map_err(|after| ApiError::TooMany { after })
     }
 }

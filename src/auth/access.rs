@@ -4,6 +4,8 @@
 use entity::api_key::Scope;
 use entity::user::Role;
 
+use crate::store::grant::Rights;
+
 /// What an address needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
@@ -95,6 +97,17 @@ impl Need {
     #[must_use]
     pub fn is_met_by_role(self, role: Role) -> bool {
         role == Role::Admin || !matches!(self, Self::Company | Self::Admin)
+    }
+
+    /// Whether a manager with these rights may, as far as one account goes.
+    #[must_use]
+    pub fn is_met_by_rights(self, rights: Rights) -> bool {
+        match self {
+            Self::Read => rights.can_read,
+            Self::Send => rights.can_write,
+            Self::ManageChats => rights.can_manage_chats,
+            Self::SignedIn | Self::Company | Self::Admin => false,
+        }
     }
 
     /// Whether a key of this scope may.

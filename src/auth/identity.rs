@@ -15,10 +15,10 @@ use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::Guard;
 use super::access::Need;
-use super::token;
-use crate::app::App;
 use crate::store::StoreError;
+use crate::store::grant::Rights;
 
 /// What API keys start with, which tells them from tokens.
 pub const KEY_PREFIX: &str = "ak_";
@@ -61,17 +61,6 @@ pub struct Person {
     pub expires_at: DateTime<Utc>,
     /// What a manager may do, by account.
     pub grants: HashMap<AccountId, Rights>,
-}
-
-/// What a manager may do with one account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rights {
-    /// See it.
-    pub can_read: bool,
-    /// Send.
-    pub can_write: bool,
-    /// Rename and archive chats.
-    pub can_manage_chats: bool,
 }
 
 impl Identity {
@@ -117,14 +106,15 @@ impl Identity {
     /// Whether it may with this account of its company.
     #[must_use]
     pub fn may(&self, need: Need, account: AccountId) -> bool {
-        self.manager().is_none_or(|manager| manager.grants.get(&account).is_some_and(|rights| rights.meet(need)))
+        self.manager()
+            .is_none_or(|manager| manager.grants.get(&account).is_some_and(|rights| need.is_met_by_rights(*rights)))
     }
 
     /// The accounts with which it may; none: all of its company.
     #[must_use]
     pub fn granted(&self, need: Need) -> Option<Vec<AccountId>> {
         let grants = self.manager()?.grants.iter();
-        Some(grants.filter(|(_, rights)| rights.meet(need)).map(|(account, _)| *account).collect())
+        Some(grants.filter(|(_, rights)| need.is_met_by_rights(**rights)).map(|(account, _)| *account).collect())
     }
 
     /// The accounts it may see; none: all of its company.
@@ -134,19 +124,8 @@ impl Identity {
     }
 }
 
-impl Rights {
-    fn meet(self, need: Need) -> bool {
-        match need {
-            Need::Read => self.can_read,
-            Need::Send => self.can_write,
-            Need::ManageChats => self.can_manage_chats,
-            Need::SignedIn | Need::Company | Need::Admin => false,
-        }
-    }
-}
-
 /// What is known of the credentials shown lately, by their digests.
-pub struct Identities {
+pub(super) struct Identities {
     known: Cache<[u8; 32], (Identity, u64)>,
     /// How often people changed, in any company.
     changes: AtomicU64,
@@ -172,9 +151,7 @@ impl Identities {
         &self.changed[usize::try_from(hasher.finish() % PLACES as u64).unwrap_or(0)]
     }
 
-    /// Forgets a company's: its people, keys or grants have changed. Who is being looked up
-    /// meanwhile is not believed later.
-    pub fn forget(&self, company: CompanyId) {
+    fn forget(&self, company: CompanyId) {
         let change = self.changes.fetch_add(1, Ordering::AcqRel) + 1;
         self.changed(company).fetch_max(change, Ordering::AcqRel);
     }
@@ -207,43 +184,51 @@ pub fn hex(digest: [u8; 32]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whose credential this is, if that is known without asking the database.
-#[must_use]
-pub fn recall(app: &App, credential: &str) -> Option<Identity> {
-    if app.config.api_key.as_ref().is_some_and(|key| key.as_bytes().ct_eq(credential.as_bytes()).into()) {
-        return Some(Identity { company: CompanyId::DEFAULT, who: Who::Operator });
+impl Guard {
+    /// Whose credential this is, if that is known without asking the database.
+    #[must_use]
+    pub fn recall(&self, credential: &str) -> Option<Identity> {
+        if self.api_key.as_ref().is_some_and(|key| key.as_bytes().ct_eq(credential.as_bytes()).into()) {
+            return Some(Identity { company: CompanyId::DEFAULT, who: Who::Operator });
+        }
+        self.identities.find(credential).filter(|identity| identity.is_valid(self.clock.now()))
     }
-    app.identities.find(credential).filter(|identity| identity.is_valid(app.clock.now()))
-}
 
-/// Whose credential this is, if anybody's.
-pub async fn identify(app: &App, credential: &str) -> Result<Option<Identity>, StoreError> {
-    if let Some(identity) = recall(app, credential) {
-        return Ok(Some(identity));
+    /// Whose credential this is, if anybody's.
+    pub async fn identify(&self, credential: &str) -> Result<Option<Identity>, StoreError> {
+        if let Some(identity) = self.recall(credential) {
+            return Ok(Some(identity));
+        }
+        let changes = self.identities.changes.load(Ordering::Acquire);
+        let found = self.look_up(credential).await?;
+        if let Some(identity) = &found {
+            self.identities.known.insert(digest(credential), (identity.clone(), changes));
+        }
+        Ok(found)
     }
-    let changes = app.identities.changes.load(Ordering::Acquire);
-    let found = look_up(app, credential).await?;
-    if let Some(identity) = &found {
-        app.identities.known.insert(digest(credential), (identity.clone(), changes));
-    }
-    Ok(found)
-}
 
-async fn look_up(app: &App, credential: &str) -> Result<Option<Identity>, StoreError> {
-    if credential.starts_with(KEY_PREFIX) {
-        let key = app.store.use_api_key(&hex(digest(credential)), app.clock.now()).await?;
-        return Ok(key.map(|key| Identity { company: key.company_id, who: Who::Program(key.id, key.scope) }));
+    async fn look_up(&self, credential: &str) -> Result<Option<Identity>, StoreError> {
+        if credential.starts_with(KEY_PREFIX) {
+            let key = self.store.use_api_key(&hex(digest(credential)), self.clock.now()).await?;
+            return Ok(key.map(|key| Identity { company: key.company_id, who: Who::Program(key.id, key.scope) }));
+        }
+        let Some(claims) = self.keys.read(credential).await? else { return Ok(None) };
+        let Some(user) = self.store.user_of_login(claims.sub, claims.jti).await? else { return Ok(None) };
+        if user.token_epoch != claims.epoch && user.kept_login != Some(claims.jti) {
+            return Ok(None);
+        }
+        let grants = match user.role {
+            Role::Admin => HashMap::new(),
+            Role::Manager => self.store.grants_of(user.id).await?,
+        };
+        let company = user.company_id;
+        let person = Person { user, login: claims.jti, expires_at: claims.expires_at(), grants };
+        Ok(Some(Identity { company, who: Who::Person(Arc::new(person)) }))
     }
-    let Some(claims) = token::read(app, credential).await? else { return Ok(None) };
-    let Some(user) = app.store.user_of_login(claims.sub, claims.jti).await? else { return Ok(None) };
-    if user.token_epoch != claims.epoch && user.kept_login != Some(claims.jti) {
-        return Ok(None);
+
+    /// Forgets whom it knows of a company: its people, keys or grants have changed. Who is being
+    /// looked up meanwhile is not believed later.
+    pub fn forget(&self, company: CompanyId) {
+        self.identities.forget(company);
     }
-    let grants = match user.role {
-        Role::Admin => HashMap::new(),
-        Role::Manager => app.store.grants_of(user.id).await?,
-    };
-    let company = user.company_id;
-    let person = Person { user, login: claims.jti, expires_at: claims.expires_at(), grants };
-    Ok(Some(Identity { company, who: Who::Person(Arc::new(person)) }))
 }

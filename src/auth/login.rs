@@ -7,9 +7,8 @@ use entity::company;
 use entity::ids::{CompanyId, LoginId, UserId};
 use entity::user::{Model, Role};
 
-use super::password;
-use super::token::{self, Claims};
-use crate::app::App;
+use super::token::Claims;
+use super::{Guard, password};
 use crate::error::ApiError;
 use crate::store::Store;
 use crate::store::people::UserError;
@@ -68,37 +67,39 @@ pub async fn create(
     Ok(store.create_user(company, user).await?)
 }
 
-/// The user of that address and password, in any company or in one. Takes as long for an address
-/// that nobody has.
-pub async fn check(
-    app: &App,
-    email: &str,
-    password: &str,
-    company: Option<CompanyId>,
-) -> Result<Option<Model>, ApiError> {
-    let users = app.store.users_by_email(&normal_email(email), company).await?;
-    if users.is_empty() {
-        password::verify(password, None).await?;
-    }
-    for user in users {
-        if password::verify(password, Some(&user.password_hash)).await? {
-            return Ok(Some(user));
+impl Guard {
+    /// The user of that address and password, in any company or in one. Takes as long for an address
+    /// that nobody has.
+    pub async fn check_password(
+        &self,
+        email: &str,
+        password: &str,
+        company: Option<CompanyId>,
+    ) -> Result<Option<Model>, ApiError> {
+        let users = self.store.users_by_email(&normal_email(email), company).await?;
+        if users.is_empty() {
+            password::verify(password, None).await?;
         }
+        for user in users {
+            if password::verify(password, Some(&user.password_hash)).await? {
+                return Ok(Some(user));
+            }
+        }
+        Ok(None)
     }
-    Ok(None)
-}
 
-/// Signs a user in: a token, and how long it lasts.
-pub async fn begin(app: &App, user: &Model) -> Result<(String, Duration), ApiError> {
-    let now = app.clock.now();
-    let claims = Claims {
-        sub: user.id,
-        jti: LoginId::new(now, &mut rand::rng()),
-        epoch: user.token_epoch,
-        iat: now.timestamp(),
-        exp: (now + TimeDelta::from_std(app.config.login).unwrap_or_default()).timestamp(),
-    };
-    Ok((token::sign(app, &claims).await?, app.config.login))
+    /// Signs a user in: a token, and how long it lasts.
+    pub async fn sign_in(&self, user: &Model) -> Result<(String, Duration), ApiError> {
+        let (now, lasts) = (self.clock.now(), self.keys.login);
+        let claims = Claims {
+            sub: user.id,
+            jti: LoginId::new(now, &mut rand::rng()),
+            epoch: user.token_epoch,
+            iat: now.timestamp(),
+            exp: (now + TimeDelta::from_std(lasts).unwrap_or_default()).timestamp(),
+        };
+        Ok((self.keys.sign(&claims).await?, lasts))
+    }
 }
 
 impl From<UserError> for ApiError {

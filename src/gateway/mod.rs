@@ -5,6 +5,8 @@
 //! [`sessions`] and to the inbox. Only `lane::attempt` calls [`Gateway::send`].
 
 mod check;
+mod count;
+mod messengers;
 pub mod reports;
 pub mod sessions;
 pub mod simulator;
@@ -15,18 +17,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use entity::account::Provider;
 use entity::ids::MessageId;
 use entity::{chat, message};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
 pub use self::check::{BadConfig, check_config, check_proxy};
+pub use self::count::SessionCounts;
+pub use self::messengers::Messengers;
 pub use self::reports::Reports;
-use crate::app::App;
 use crate::phone::Recipient;
 use crate::qr;
-use crate::store::account::{Account, Connected};
+use crate::store::account::Connected;
 use crate::store::message::Receipt;
 
 /// What a gateway is asked to send.
@@ -248,21 +250,4 @@ pub trait Gateway: Send + Sync {
 
     /// Ends the connection, and with `log_out` the pairing.
     async fn close(&self, log_out: bool);
-}
-
-/// Opens the account's connection. Pairing and progress follow as reports.
-pub async fn connect(
-    app: &App,
-    account: &Account,
-    pairing: Pairing,
-    reports: Reports,
-) -> Result<Arc<dyn Gateway>, ConnectError> {
-    if account.is_unreadable() {
-        let reason = "the account's secrets can't be decrypted: give it its config and proxy again".to_owned();
-        return Err(ConnectError::Failed { code: "unreadable_secrets", reason });
-    }
-    match account.provider {
-        Provider::Simulator => simulator::connect(app, account, pairing, reports).await,
-        Provider::Telegram => telegram::connect(app, account, reports).await,
-    }
 }

@@ -15,9 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::reports::{PLACES, Reported, Reports};
-use super::{Code, ConnectError, Gateway, Pairing, connect};
-use crate::app::App;
-use crate::clock::Clock;
+use super::{Code, ConnectError, Gateway, Messengers, Pairing};
 use crate::store::account::Account;
 
 /// How long a connection may take to close.
@@ -104,8 +102,8 @@ impl Session {
 pub struct Sessions {
     all: Mutex<HashMap<AccountId, Session>>,
     connections: AtomicU64,
+    pub(super) messengers: Messengers,
     reports: mpsc::Sender<Reported>,
-    clock: Clock,
     runtime: Handle,
     /// Connections that are being closed.
     closing: TaskTracker,
@@ -114,9 +112,9 @@ pub struct Sessions {
 impl Sessions {
     /// No sessions; their gateways will report to `reports`, and are closed on this runtime.
     #[must_use]
-    pub fn new(reports: mpsc::Sender<Reported>, clock: Clock) -> Self {
+    pub fn new(messengers: Messengers, reports: mpsc::Sender<Reported>) -> Self {
         let (connections, runtime) = (AtomicU64::new(1), Handle::current());
-        Self { all: Mutex::default(), connections, reports, clock, runtime, closing: TaskTracker::new() }
+        Self { all: Mutex::default(), connections, messengers, reports, runtime, closing: TaskTracker::new() }
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<AccountId, Session>> {
@@ -160,12 +158,12 @@ impl Sessions {
         session.pairing = pairing;
         if matches!(session.snapshot.status, Status::Disconnected | Status::Failed) {
             session.snapshot.status = Status::Connecting;
-            session.snapshot.since = Some(self.clock.now());
+            session.snapshot.since = Some(self.messengers.clock.now());
         }
     }
 
     /// Opens the account's connection, once the one before is closed.
-    pub async fn open(&self, app: &App, account: &Account) -> Result<(), ConnectError> {
+    pub async fn open(&self, account: &Account) -> Result<(), ConnectError> {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed);
         let (pairing, closing, places) = {
             let mut all = self.all();
@@ -173,14 +171,14 @@ impl Sessions {
             session.connection = connection;
             session.snapshot.status = Status::Connecting;
             session.snapshot.code = None;
-            session.snapshot.since = Some(self.clock.now());
+            session.snapshot.since = Some(self.messengers.clock.now());
             (session.pairing.clone(), session.closing.take(), session.places.0.clone())
         };
         if let Some(closing) = closing {
             closing.cancelled().await;
         }
         let reports = Reports { account: account.id, connection, places, to: self.reports.clone() };
-        let gateway = connect(app, account, pairing, reports).await?;
+        let gateway = self.messengers.connect(account, pairing, reports).await?;
         match self.all().get_mut(&account.id).filter(|session| session.connection == connection) {
             Some(session) => session.gateway = Some(gateway),
             // Somebody closed the connection while it was opened.
@@ -192,7 +190,7 @@ impl Sessions {
     /// Ends a connection, in a task of its own: nobody waits for a messenger that takes its time.
     fn hang_up(&self, gateway: Arc<dyn Gateway>, log_out: bool) -> CancellationToken {
         let closed = CancellationToken::new();
-        let (clock, over) = (self.clock.clone(), closed.clone().drop_guard());
+        let (clock, over) = (self.messengers.clock.clone(), closed.clone().drop_guard());
         let close = async move {
             let _over = over;
             if clock.timeout(CLOSING, gateway.close(log_out)).await.is_err() {
@@ -246,7 +244,7 @@ impl Sessions {
         };
         session.snapshot.status = status;
         session.snapshot.code = code;
-        session.snapshot.since = Some(self.clock.now());
+        session.snapshot.since = Some(self.messengers.clock.now());
         true
     }
 
@@ -256,7 +254,7 @@ impl Sessions {
         let Some(session) = all.get_mut(&account) else { return };
         session.connection = 0;
         let last_alive_at = session.snapshot.last_alive_at;
-        session.snapshot = Snapshot { status, code: None, last_alive_at, since: Some(self.clock.now()) };
+        session.snapshot = Snapshot { status, code: None, last_alive_at, since: Some(self.messengers.clock.now()) };
         if let Some(gateway) = session.gateway.take() {
             session.closing = Some(self.hang_up(gateway, log_out));
         }
@@ -284,5 +282,6 @@ impl Sessions {
     /// Forgets an account that was removed.
     pub fn forget(&self, account: AccountId) {
         self.all().remove(&account);
+        self.messengers.simulator.forget(account);
     }
 }

@@ -5,21 +5,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, ChatId, MessageId};
 use entity::message::{Origin, Status};
 
-use super::{clean, insist};
-use crate::app::App;
+use super::Inbox;
+use crate::account::clean;
+use crate::clock::seq_of;
 use crate::gateway::reports::Slip;
 use crate::gateway::{Letter, Mail};
 use crate::realtime::Event;
-use crate::realtime::view::{ChatMessageView, Timestamp};
 use crate::store::StoreError;
 use crate::store::account::Account;
 use crate::store::file::NewChat;
 use crate::store::message::Receipt;
 use crate::store::report::{Filed, Report};
+use crate::view::{ChatMessageView, Timestamp};
 
 /// How long a messenger may take to be told that something was read.
 const TOLD: Duration = Duration::from_secs(10);
@@ -35,154 +35,155 @@ struct Bundle {
     slip: Slip,
 }
 
-/// Files what came, in one commit; then tells who reported it, and the world.
-pub(super) async fn file(app: &App, mail: Vec<(AccountId, Mail, Slip)>) {
-    let mut bundles = Vec::with_capacity(mail.len());
-    for (id, mail, slip) in mail {
-        let (mut reports, mut positions) = (Vec::new(), Vec::new());
-        // Of an account that was removed meanwhile nothing is kept.
-        if let Some(account) = insist(app, || app.store.account(id)).await {
-            positions.extend(mail.position.map(|position| (id, position)));
-            reports.extend(mail.messages.into_iter().map(|letter| report(app, &account, letter)));
-        }
-        bundles.push(Bundle { reports, positions, slip });
-    }
-    if bundles.is_empty() {
-        return;
-    }
-    let all: Vec<Report> = bundles.iter().flat_map(|bundle| bundle.reports.iter().cloned()).collect();
-    let positions: Vec<_> = bundles.iter().flat_map(|bundle| bundle.positions.iter().copied()).collect();
-    if write(app, &all, &positions).await {
-        bundles.into_iter().for_each(|bundle| bundle.slip.done());
-        return;
-    }
-    for bundle in bundles {
-        let mut is_whole = true;
-        for report in bundle.reports {
-            // What can't be written in the messenger's words is a message all the same.
-            is_whole &= write(app, std::slice::from_ref(&report), &[]).await || write(app, &[report.bare()], &[]).await;
-        }
-        // Nothing is told to be written that is not: the messenger keeps it, and says it again.
-        if is_whole && write(app, &[], &bundle.positions).await {
-            bundle.slip.done();
-        }
-    }
-}
-
-/// Writes and publishes, as soon as the database can be reached; answers false if it refuses.
-async fn write(app: &App, reports: &[Report], positions: &[(AccountId, i64)]) -> bool {
-    loop {
-        match app.store.report(reports.to_vec(), positions.to_vec()).await {
-            Ok(filed) => {
-                filed.into_iter().for_each(|filed| publish(app, filed));
-                return true;
+impl Inbox {
+    /// Files what came, in one commit; then tells who reported it, and the world.
+    pub(super) async fn file(&self, mail: Vec<(AccountId, Mail, Slip)>) {
+        let mut bundles = Vec::with_capacity(mail.len());
+        for (id, mail, slip) in mail {
+            let (mut reports, mut positions) = (Vec::new(), Vec::new());
+            // Of an account that was removed meanwhile nothing is kept.
+            if let Some(account) = self.accounts.insist(|| self.store.account(id)).await {
+                positions.extend(mail.position.map(|position| (id, position)));
+                reports.extend(mail.messages.into_iter().map(|letter| self.report_of(&account, letter)));
             }
-            Err(error @ StoreError::Broken(_)) => {
-                tracing::error!(%error, "what came in was refused");
-                return false;
+            bundles.push(Bundle { reports, positions, slip });
+        }
+        if bundles.is_empty() {
+            return;
+        }
+        let all: Vec<Report> = bundles.iter().flat_map(|bundle| bundle.reports.iter().cloned()).collect();
+        let positions: Vec<_> = bundles.iter().flat_map(|bundle| bundle.positions.iter().copied()).collect();
+        if self.write(&all, &positions).await {
+            bundles.into_iter().for_each(|bundle| bundle.slip.done());
+            return;
+        }
+        for bundle in bundles {
+            let mut is_whole = true;
+            for report in bundle.reports {
+                // What can't be written in the messenger's words is a message all the same.
+                is_whole &=
+                    self.write(std::slice::from_ref(&report), &[]).await || self.write(&[report.bare()], &[]).await;
             }
-            Err(error) => super::wait(app, &error).await,
+            // Nothing is told to be written that is not: the messenger keeps it, and says it again.
+            if is_whole && self.write(&[], &bundle.positions).await {
+                bundle.slip.done();
+            }
         }
     }
-}
 
-fn report(app: &App, account: &Account, letter: Letter) -> Report {
-    let now = app.clock.now();
-    let name = |text| clean(text, NAME);
-    Report {
-        id: MessageId::new(now, &mut rand::rng()),
-        seq: if letter.is_history { seq_of(letter.at) } else { app.next_seq() },
-        chat: NewChat {
-            company: account.company_id,
-            account: account.id,
-            address: name(letter.chat),
-            kind: letter.chat_kind,
-            name: letter.chat_name.map(name),
-            at: now,
-        },
-        provider_message_id: name(letter.provider_message_id),
-        origin: if letter.is_own { Origin::Own } else { Origin::Received },
-        sender: letter.sender.map(name),
-        sender_name: letter.sender_name.map(name),
-        text: clean(letter.text, TEXT),
-        kind: letter.kind,
-        at: letter.at,
-        is_history: letter.is_history,
-        day: app.day_of(letter.at),
+    /// Writes and publishes, as soon as the database can be reached; answers false if it refuses.
+    async fn write(&self, reports: &[Report], positions: &[(AccountId, i64)]) -> bool {
+        loop {
+            match self.store.report(reports.to_vec(), positions.to_vec()).await {
+                Ok(filed) => {
+                    filed.into_iter().for_each(|filed| self.publish(filed));
+                    return true;
+                }
+                Err(error @ StoreError::Broken(_)) => {
+                    tracing::error!(%error, "what came in was refused");
+                    return false;
+                }
+                Err(error) => self.accounts.wait(&error).await,
+            }
+        }
     }
-}
 
-/// The place of a message from long ago: before everything that came since.
-fn seq_of(at: DateTime<Utc>) -> i64 {
-    at.timestamp_micros() - crate::app::SEQUENCE_EPOCH_US
-}
-
-fn publish(app: &App, filed: Filed) {
-    let Filed { report, chat } = filed;
-    if report.is_history {
-        return;
+    fn report_of(&self, account: &Account, letter: Letter) -> Report {
+        let now = self.clock.now();
+        let name = |text| clean(text, NAME);
+        Report {
+            id: MessageId::new(now, &mut rand::rng()),
+            // One from long ago stands before everything that came since.
+            seq: if letter.is_history { seq_of(letter.at) } else { self.clock.next_seq() },
+            chat: NewChat {
+                company: account.company_id,
+                account: account.id,
+                address: name(letter.chat),
+                kind: letter.chat_kind,
+                name: letter.chat_name.map(name),
+                at: now,
+            },
+            provider_message_id: name(letter.provider_message_id),
+            origin: if letter.is_own { Origin::Own } else { Origin::Received },
+            sender: letter.sender.map(name),
+            sender_name: letter.sender_name.map(name),
+            text: clean(letter.text, TEXT),
+            kind: letter.kind,
+            at: letter.at,
+            is_history: letter.is_history,
+            day: self.clock.day_of(letter.at),
+        }
     }
-    let is_received = report.origin == Origin::Received;
-    let message = ChatMessageView {
-        id: report.id,
-        message_id: report.provider_message_id,
-        chat_id: Some(chat.id),
-        from_me: !is_received,
-        from_number: report.sender,
-        from_name: report.sender_name,
-        body: report.text,
-        message_type: report.kind,
-        timestamp: Timestamp(report.at),
-        is_read: false,
-        status: if is_received { Status::Delivered } else { Status::Sent }.as_str().to_owned(),
-        manager_id: None,
-        created_at: Timestamp(report.chat.at),
-    };
-    let (company, account) = (chat.company_id, chat.account_id);
-    app.bus.publish(company, account, Event::MessageFiled { chat: chat.into(), message });
-}
 
-/// Moves messages on as receipts say.
-pub(super) async fn receive(app: &App, receipts: Vec<(AccountId, Vec<Receipt>, Slip)>) {
-    if receipts.is_empty() {
-        return;
-    }
-    let all: Vec<Receipt> = receipts.iter().flat_map(|(_, receipts, _)| receipts.iter().copied()).collect();
-    let account_of: HashMap<MessageId, AccountId> =
-        receipts.iter().flat_map(|(id, receipts, _)| receipts.iter().map(|receipt| (receipt.message, *id))).collect();
-    for moved in insist(app, || app.store.receive(all.clone())).await {
-        let Some(account) = account_of.get(&moved.message) else { continue };
-        let Some(account) = insist(app, || app.store.account(*account)).await else { continue };
-        let event = Event::MessageChanged {
-            message: moved.message,
-            status: moved.status,
-            provider_message_id: None,
-            at: moved.at,
+    fn publish(&self, filed: Filed) {
+        let Filed { report, chat } = filed;
+        if report.is_history {
+            return;
+        }
+        let is_received = report.origin == Origin::Received;
+        let message = ChatMessageView {
+            id: report.id,
+            message_id: report.provider_message_id,
+            chat_id: Some(chat.id),
+            from_me: !is_received,
+            from_number: report.sender,
+            from_name: report.sender_name,
+            body: report.text,
+            message_type: report.kind,
+            timestamp: Timestamp(report.at),
+            is_read: false,
+            status: if is_received { Status::Delivered } else { Status::Sent }.as_str().to_owned(),
+            manager_id: None,
+            created_at: Timestamp(report.chat.at),
         };
-        app.bus.publish(account.company_id, account.id, event);
+        let (company, account) = (chat.company_id, chat.account_id);
+        self.bus.publish(company, account, Event::MessageFiled { chat: chat.into(), message });
     }
-    receipts.into_iter().for_each(|(_, _, slip)| slip.done());
-}
 
-/// Gives chats the names that the messenger has for them.
-pub(super) async fn name(app: &App, account: &Arc<Account>, names: Vec<(String, String)>) {
-    let names: Vec<_> = names.into_iter().map(|(chat, name)| (clean(chat, NAME), clean(name, NAME))).collect();
-    for chat in insist(app, || app.store.name_chats(account.id, &names)).await {
-        app.bus.publish(account.company_id, account.id, Event::ChatChanged { chat: chat.into() });
+    /// Moves messages on as receipts say.
+    pub(super) async fn receive(&self, receipts: Vec<(AccountId, Vec<Receipt>, Slip)>) {
+        if receipts.is_empty() {
+            return;
+        }
+        let all: Vec<Receipt> = receipts.iter().flat_map(|(_, receipts, _)| receipts.iter().copied()).collect();
+        let account_of: HashMap<MessageId, AccountId> = receipts
+            .iter()
+            .flat_map(|(id, receipts, _)| receipts.iter().map(|receipt| (receipt.message, *id)))
+            .collect();
+        for moved in self.accounts.insist(|| self.store.receive(all.clone())).await {
+            let Some(account) = account_of.get(&moved.message) else { continue };
+            let Some(account) = self.accounts.insist(|| self.store.account(*account)).await else { continue };
+            let event = Event::MessageChanged {
+                message: moved.message,
+                status: moved.status,
+                provider_message_id: None,
+                at: moved.at,
+            };
+            self.bus.publish(account.company_id, account.id, event);
+        }
+        receipts.into_iter().for_each(|(_, _, slip)| slip.done());
     }
-}
 
-/// Notes that somebody here has read the chat, and tells the messenger. Answers whether the chat
-/// was there.
-pub async fn read_chat(app: &App, account: &Account, chat: ChatId) -> Result<bool, StoreError> {
-    let Some((chat, messages)) = app.store.read_chat(chat, app.clock.now()).await? else { return Ok(false) };
-    if messages.is_empty() {
-        return Ok(true);
+    /// Gives chats the names that the messenger has for them.
+    pub(super) async fn name(&self, account: &Arc<Account>, names: Vec<(String, String)>) {
+        let names: Vec<_> = names.into_iter().map(|(chat, name)| (clean(chat, NAME), clean(name, NAME))).collect();
+        for chat in self.accounts.insist(|| self.store.name_chats(account.id, &names)).await {
+            self.bus.publish(account.company_id, account.id, Event::ChatChanged { chat: chat.into() });
+        }
     }
-    if let Some(gateway) = app.sessions.gateway(account.id) {
-        // Told or not, it is read here.
-        let _ = app.clock.timeout(TOLD, gateway.mark_read(&chat.address, &messages)).await;
+
+    /// Notes that somebody here has read the chat, and tells the messenger. Answers whether the chat
+    /// was there.
+    pub async fn read_chat(&self, account: &Account, chat: ChatId) -> Result<bool, StoreError> {
+        let Some((chat, messages)) = self.store.read_chat(chat, self.clock.now()).await? else { return Ok(false) };
+        if messages.is_empty() {
+            return Ok(true);
+        }
+        if let Some(gateway) = self.sessions.gateway(account.id) {
+            // Told or not, it is read here.
+            let _ = self.clock.timeout(TOLD, gateway.mark_read(&chat.address, &messages)).await;
+        }
+        self.bus.publish(account.company_id, account.id, Event::ChatChanged { chat: chat.into() });
+        Ok(true)
     }
-    app.bus.publish(account.company_id, account.id, Event::ChatChanged { chat: chat.into() });
-    Ok(true)
 }

@@ -24,7 +24,7 @@ const REASON: usize = 500;
 
 /// Sends the claimed message. `planned` is the instant the lane waited for.
 pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned: Option<DateTime<Utc>>) -> Step {
-    let Some(gateway) = lane.app.sessions.gateway(lane.id) else {
+    let Some(gateway) = lane.kit().sessions.gateway(lane.id) else {
         return put_back(lane, claim).await;
     };
     let attempt = Attempt {
@@ -32,13 +32,13 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned:
         message: claim.message,
         epoch: lane.epoch,
         token: rand::random(),
-        at: lane.app.clock.now(),
+        at: lane.kit().clock.now(),
     };
-    let begun = match lane.app.store.begin(attempt).await {
+    let begun = match lane.kit().store.begin(attempt).await {
         Ok(Beginning::Begun(begun)) => begun,
         Ok(Beginning::Expired) => {
-            lane.app.telemetry.settled.with_label_values(&[Status::Expired.as_str()]).inc();
-            tell::moved(&lane.app, &lane.account, claim.message, Status::Expired, None);
+            lane.kit().telemetry.settled.with_label_values(&[Status::Expired.as_str()]).inc();
+            tell::moved(lane.kit(), &lane.account, claim.message, Status::Expired, None);
             return drop_claim(lane, claim).await;
         }
         Ok(Beginning::NotQueued) => {
@@ -47,15 +47,15 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned:
             return drop_claim(lane, claim).await;
         }
         Ok(Beginning::Held) => {
-            lane.app.store.forget_account(lane.id);
+            lane.kit().store.forget_account(lane.id);
             return put_back(lane, claim).await;
         }
         Ok(Beginning::Lost) => return lane.lost(),
         Err(error) => {
             tracing::warn!(account.id = %lane.id, %error, "an intent could not be written; the message waits");
             // Whether the row moved is not known; nothing left, so it goes back either way.
-            while lane.app.store.unbegin(attempt).await.is_err() {
-                if lane.app.lanes.stop.is_cancelled() {
+            while lane.kit().store.unbegin(attempt).await.is_err() {
+                if lane.lanes.stop.is_cancelled() {
                     // The next start finds it in flight, and must take it for uncertain.
                     return Step::End;
                 }
@@ -69,25 +69,25 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned:
         recipient: Recipient::stored(begun.recipient.clone()),
         text: Text(begun.text.clone()),
     };
-    let began = lane.app.clock.now();
-    let deadline = lane.app.config.send_deadline;
+    let began = lane.kit().clock.now();
+    let deadline = lane.kit().send_deadline;
     lane.promise(deadline);
     if let Some(late) = planned.and_then(|planned| (began - planned).to_std().ok()) {
-        lane.app.telemetry.lateness.observe(late.as_secs_f64());
+        lane.kit().telemetry.lateness.observe(late.as_secs_f64());
     }
     let result = tokio::select! {
-        result = lane.app.clock.timeout(deadline, gateway.send(&outgoing)) => result.unwrap_or_else(|_| {
+        result = lane.kit().clock.timeout(deadline, gateway.send(&outgoing)) => result.unwrap_or_else(|_| {
             Err(SendError::Uncertain { cause: anyhow!("no answer within {} s", deadline.as_secs()) })
         }),
-        () = lane.app.lanes.stop.cancelled() => Err(SendError::Uncertain { cause: anyhow!("stopped while sending") }),
+        () = lane.lanes.stop.cancelled() => Err(SendError::Uncertain { cause: anyhow!("stopped while sending") }),
     };
-    let now = lane.app.clock.now();
+    let now = lane.kit().clock.now();
     let took = (now - began).to_std().unwrap_or_default();
-    lane.app.telemetry.send.observe(took.as_secs_f64());
+    lane.kit().telemetry.send.observe(took.as_secs_f64());
     let chat = result.as_ref().ok().and_then(|taken| taken.chat.clone());
     let (mut outcome, settlement) = judge(lane, &claim.pace, policy, &begun, result, now, took);
     if matches!(outcome.status, Some(Status::Sent | Status::Uncertain)) {
-        outcome.filing = Some(tell::filing(&lane.app, &lane.account, &begun, chat, now));
+        outcome.filing = Some(tell::filing(lane.kit(), &lane.account, &begun, chat, now));
     }
     finish(lane, claim, attempt, &begun, outcome, settlement).await
 }
@@ -111,7 +111,7 @@ fn judge(
     let uncounted = |next_at| Pace { next_at: Some(next_at), ..before.clone() };
     match result {
         Ok(taken) => {
-            lane.app.sessions.alive(lane.id, now);
+            lane.kit().sessions.alive(lane.id, now);
             let provider_message_id = Some(taken.provider_message_id);
             done(Outcome { status: Some(Status::Sent), sent_at: Some(now), provider_message_id, ..Outcome::default() })
         }
@@ -180,7 +180,7 @@ async fn finish(
     let is_down = outcome.error.as_ref().is_some_and(|(code, _)| *code == "account_down");
     let mut was_written = false;
     let entered = loop {
-        match lane.app.store.finish(attempt, outcome.clone()).await {
+        match lane.kit().store.finish(attempt, outcome.clone()).await {
             Ok(Finished::Written { entered }) => break entered,
             // The database had answered that it did not write it, and was wrong.
             Ok(Finished::Settled) if was_written => break None,
@@ -207,14 +207,14 @@ async fn finish(
                                 "an outcome waits for the database");
             }
         }
-        if lane.app.lanes.stop.is_cancelled() {
+        if lane.lanes.stop.is_cancelled() {
             // The next start finds it in flight, and must take it for uncertain.
             return Step::End;
         }
         pause(lane).await;
     };
-    lane.app.telemetry.settled.with_label_values(&[status.as_str()]).inc();
-    tell::ended(&lane.app, &lane.account, claim.message, begun, &outcome, entered);
+    lane.kit().telemetry.settled.with_label_values(&[status.as_str()]).inc();
+    tell::ended(lane.kit(), &lane.account, claim.message, begun, &outcome, entered);
     tracing::debug!(account.id = %lane.id, message.id = %claim.message, %status, "an attempt ended");
     let step = settle(lane, claim, settlement).await;
     // The gateway reports why as well; the inbox then wakes this lane to see where it stands.
@@ -235,7 +235,7 @@ async fn put_back(lane: &Lane, claim: Claim) -> Step {
 
 async fn settle(lane: &Lane, mut claim: Claim, settlement: Settlement) -> Step {
     loop {
-        match lane.app.queue.settle(claim, settlement.clone()).await {
+        match lane.kit().queue.settle(claim, settlement.clone()).await {
             Ok(Settled::Yes) => return Step::Next,
             Ok(Settled::Forgotten) => {
                 lane.signals.is_stale.store(true, Ordering::Release);
@@ -245,7 +245,7 @@ async fn settle(lane: &Lane, mut claim: Claim, settlement: Settlement) -> Step {
             Err((unsettled, error)) => {
                 tracing::warn!(account.id = %lane.id, %error, "a settlement waits for the queue");
                 claim = unsettled;
-                if lane.app.lanes.stop.is_cancelled() {
+                if lane.lanes.stop.is_cancelled() {
                     // The row knows; the next start restores the queue from it.
                     return Step::End;
                 }
@@ -257,7 +257,7 @@ async fn settle(lane: &Lane, mut claim: Claim, settlement: Settlement) -> Step {
 
 async fn pause(lane: &Lane) {
     lane.promise(AGAIN);
-    lane.app.clock.sleep(AGAIN).await;
+    lane.kit().clock.sleep(AGAIN).await;
 }
 
 /// A messenger's words, cut to what a row keeps.

@@ -8,7 +8,6 @@ use entity::ids::AccountId;
 use sea_orm::ActiveValue::Set;
 
 use super::{AGAIN, Lanes};
-use crate::app::App;
 use crate::gateway::Pairing;
 use crate::gateway::sessions::Status;
 use crate::realtime::Event;
@@ -32,51 +31,50 @@ pub enum NotConnected {
 impl Lanes {
     /// Connects an account: from now on it should be, and has a lane. Answers the account as it is
     /// then.
-    pub async fn connect(&self, app: &Arc<App>, id: AccountId, pairing: Pairing) -> Result<Arc<Account>, NotConnected> {
+    pub async fn connect(self: &Arc<Self>, id: AccountId, pairing: Pairing) -> Result<Arc<Account>, NotConnected> {
         let _turn = self.one_by_one.take(id).await;
-        if self.is_running(id) && !matches!(app.sessions.status(id), Status::Disconnected | Status::Failed) {
-            return app.store.account(id).await?.ok_or(NotConnected::Gone);
+        if self.is_running(id) && !matches!(self.kit.sessions.status(id), Status::Disconnected | Status::Failed) {
+            return self.kit.store.account(id).await?.ok_or(NotConnected::Gone);
         }
         // One that is about to end by itself would not look again.
-        self.end(app, id).await;
-        let most = app.config.company_accounts;
-        if app.store.switch_on(id, most, app.clock.now()).await?.is_none() {
-            let is_there = app.store.account(id).await?.is_some();
+        self.end(id).await;
+        let most = self.kit.company_accounts;
+        if self.kit.store.switch_on(id, most, self.kit.clock.now()).await?.is_none() {
+            let is_there = self.kit.store.account(id).await?.is_some();
             return Err(most.filter(|_| is_there).map_or(NotConnected::Gone, NotConnected::TooMany));
         }
-        self.begin(app, id, pairing).await
+        self.begin(id, pairing).await
     }
 
     /// Connects an account anew, by what its row says now. One that should not be connected is not.
-    pub async fn reconnect(&self, app: &Arc<App>, id: AccountId) -> Result<Arc<Account>, NotConnected> {
+    pub async fn reconnect(self: &Arc<Self>, id: AccountId) -> Result<Arc<Account>, NotConnected> {
         let _turn = self.one_by_one.take(id).await;
-        let account = app.store.account(id).await?.ok_or(NotConnected::Gone)?;
+        let account = self.kit.store.account(id).await?.ok_or(NotConnected::Gone)?;
         if !account.should_connect {
             return Ok(account);
         }
-        self.end(app, id).await;
-        app.sessions.close(id, Status::Connecting, false);
-        self.begin(app, id, Pairing::Qr).await
+        self.end(id).await;
+        self.kit.sessions.close(id, Status::Connecting, false);
+        self.begin(id, Pairing::Qr).await
     }
 
-    async fn begin(&self, app: &Arc<App>, id: AccountId, pairing: Pairing) -> Result<Arc<Account>, NotConnected> {
-        let account = app.store.raise_epochs(&[id]).await?.pop().ok_or(NotConnected::Gone)?;
-        app.sessions.prepare(id, pairing);
-        self.start(app, &account);
-        app.bus.publish(account.company_id, id, Event::AccountChanged);
+    async fn begin(self: &Arc<Self>, id: AccountId, pairing: Pairing) -> Result<Arc<Account>, NotConnected> {
+        let account = self.kit.store.raise_epochs(&[id]).await?.pop().ok_or(NotConnected::Gone)?;
+        self.kit.sessions.prepare(id, pairing);
+        self.start(&account);
+        self.kit.accounts.changed(&account);
         Ok(account)
     }
 
     /// Disconnects an account: from now on it should not be connected, and has no lane. What is in
     /// flight finishes first, or is uncertain.
     pub async fn disconnect(
-        &self,
-        app: &Arc<App>,
+        self: &Arc<Self>,
         id: AccountId,
         log_out: bool,
     ) -> Result<Option<Arc<Account>>, StoreError> {
         let _turn = self.one_by_one.take(id).await;
-        let now = app.clock.now().timestamp_millis();
+        let now = self.kit.clock.now().timestamp_millis();
         let change = move |row: &mut ActiveModel| {
             row.should_connect = Set(false);
             row.updated_at_ms = Set(now);
@@ -85,39 +83,39 @@ impl Lanes {
                 row.may_pair = Set(false);
             }
         };
-        let account = app.store.change_account(id, change).await?;
-        let is_settled = self.end(app, id).await;
-        app.sessions.close(id, Status::Disconnected, log_out);
+        let account = self.kit.store.change_account(id, change).await?;
+        let is_settled = self.end(id).await;
+        self.kit.sessions.close(id, Status::Disconnected, log_out);
         if !is_settled {
-            self.succeed(app, id);
+            self.succeed(id);
         }
         if let Some(account) = &account {
             let reason = if log_out { "client_logout" } else { "disconnected" };
-            app.bus.publish(account.company_id, id, Event::Disconnected { reason: reason.to_owned() });
-            app.bus.publish(account.company_id, id, Event::AccountChanged);
+            self.kit.bus.publish(account.company_id, id, Event::Disconnected { reason: reason.to_owned() });
+            self.kit.accounts.changed(account);
         }
         Ok(account)
     }
 
     /// Removes an account: nothing more is sent, what is queued is taken back, the pairing ends.
-    pub async fn remove(&self, app: &Arc<App>, account: &Account) -> Result<(), StoreError> {
+    pub async fn remove(self: &Arc<Self>, account: &Account) -> Result<(), StoreError> {
         let (company, id) = (account.company_id, account.id);
         let _turn = self.one_by_one.take(id).await;
-        app.store.delete_account(id).await?;
+        self.kit.store.delete_account(id).await?;
         // From here on there is no way back, and none of it waits for a database.
-        self.end(app, id).await;
-        app.sessions.close(id, Status::Disconnected, true);
-        app.sessions.forget(id);
-        app.simulator.forget(id);
-        app.bus.publish(company, id, Event::Disconnected { reason: "removed".to_owned() });
-        app.bus.publish(company, id, Event::AccountChanged);
-        app.people_changed(company);
-        app.bus.forget(company, id);
-        if let Err(error) = app.store.clear_up(id).await {
+        self.end(id).await;
+        self.kit.sessions.close(id, Status::Disconnected, true);
+        self.kit.sessions.forget(id);
+        self.kit.bus.publish(company, id, Event::Disconnected { reason: "removed".to_owned() });
+        self.kit.bus.publish(company, id, Event::AccountChanged);
+        // Who was granted it is looked up anew.
+        self.kit.bus.tell(company, None, Event::PeopleChanged);
+        self.kit.bus.forget(company, id);
+        if let Err(error) = self.kit.store.clear_up(id).await {
             tracing::warn!(account.id = %id, %error, "what a removed account left is cleared up later");
-            self.clear_up(app, vec![id]);
+            self.clear_up(vec![id]);
         }
-        if let Err(error) = app.queue.forget(id).await {
+        if let Err(error) = self.kit.queue.forget(id).await {
             tracing::warn!(account.id = %id, %error, "a removed account's queue is cleared up later");
             self.strangers.ask(id);
         }
@@ -126,15 +124,15 @@ impl Lanes {
 
     /// Clears up what removed accounts left behind, as soon as the database can be written. What
     /// is not done by the stop, the next start does.
-    pub fn clear_up(&self, app: &Arc<App>, accounts: Vec<AccountId>) {
-        let app = app.clone();
+    pub fn clear_up(self: &Arc<Self>, accounts: Vec<AccountId>) {
+        let lanes = self.clone();
         let work = async move {
             for id in accounts {
-                while let Err(error) = app.store.clear_up(id).await {
+                while let Err(error) = lanes.kit.store.clear_up(id).await {
                     tracing::warn!(account.id = %id, %error, "what a removed account left is cleared up later");
-                    app.clock.sleep(AGAIN).await;
+                    lanes.kit.clock.sleep(AGAIN).await;
                 }
-                app.lanes.strangers.ask(id);
+                lanes.strangers.ask(id);
             }
         };
         let quiet = self.quiet.clone();

@@ -35,10 +35,16 @@ use self::one_by_one::OneByOne;
 use self::places::Places;
 use self::signals::Signals;
 use self::strangers::Strangers;
-use crate::app::App;
+use crate::account::Accounts;
+use crate::clock::Clock;
 use crate::gateway::Pairing;
-use crate::store::StoreError;
+use crate::gateway::sessions::{Sessions, Status};
+use crate::pacing::Presets;
+use crate::queue::Queue;
+use crate::realtime::Bus;
 use crate::store::account::Account;
+use crate::store::{Store, StoreError};
+use crate::telemetry::Telemetry;
 
 /// How long a lane that is told to end may take to settle what is in flight.
 const LAST_WORD: Duration = Duration::from_secs(5);
@@ -47,8 +53,35 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Lanes that are started together.
 const TOGETHER: usize = 1_000;
 
+/// What lanes work with.
+pub struct Kit {
+    /// The truth.
+    pub store: Arc<Store>,
+    /// The queues.
+    pub queue: Arc<dyn Queue>,
+    /// The connections.
+    pub sessions: Arc<Sessions>,
+    /// What happens to them.
+    pub accounts: Arc<Accounts>,
+    /// The events.
+    pub bus: Arc<Bus>,
+    /// What time it is.
+    pub clock: Clock,
+    /// The counters.
+    pub telemetry: Arc<Telemetry>,
+    /// The two presets of limits.
+    pub presets: Presets,
+    /// How long a gateway may take for one message …
+    pub send_deadline: Duration,
+    /// … and to connect.
+    pub connect_deadline: Duration,
+    /// How many accounts of a company may be connected; none: any number.
+    pub company_accounts: Option<u64>,
+}
+
 /// The lanes of this node.
 pub struct Lanes {
+    kit: Kit,
     all: Mutex<HashMap<AccountId, Lane>>,
     runtime: Handle,
     tasks: TaskTracker,
@@ -73,8 +106,9 @@ struct Lane {
 impl Lanes {
     /// No lanes. Their tasks will run on this runtime, whoever starts them.
     #[must_use]
-    pub fn new(tasks: TaskTracker, quiet: CancellationToken, stop: CancellationToken) -> Self {
+    pub fn new(kit: Kit, tasks: TaskTracker, quiet: CancellationToken, stop: CancellationToken) -> Self {
         Self {
+            kit,
             all: Mutex::default(),
             runtime: Handle::current(),
             tasks,
@@ -92,20 +126,20 @@ impl Lanes {
     }
 
     /// Starts a lane for every account that should be connected or has something left in flight.
-    pub async fn start_all(&self, app: &Arc<App>) -> Result<(), StoreError> {
-        let ids = app.store.accounts_to_start().await?;
+    pub async fn start_all(self: &Arc<Self>) -> Result<(), StoreError> {
+        let ids = self.kit.store.accounts_to_start().await?;
         for some in ids.chunks(TOGETHER) {
-            for account in app.store.raise_epochs(some).await? {
+            for account in self.kit.store.raise_epochs(some).await? {
                 if account.should_connect {
-                    app.sessions.prepare(account.id, Pairing::Qr);
+                    self.kit.sessions.prepare(account.id, Pairing::Qr);
                 }
-                self.start(app, &account);
+                self.start(&account);
             }
         }
         Ok(())
     }
 
-    fn start(&self, app: &Arc<App>, account: &Arc<Account>) {
+    fn start(self: &Arc<Self>, account: &Arc<Account>) {
         if self.quiet.is_cancelled() {
             return;
         }
@@ -117,8 +151,8 @@ impl Lanes {
         }
         let signals = Arc::new(Signals::default());
         signals.is_stale.store(true, Ordering::Relaxed);
-        signals.promise(app.clock.now() + watchdog::PATIENCE);
-        let lane = run::run(app.clone(), account.clone(), signals.clone());
+        signals.promise(self.kit.clock.now() + watchdog::PATIENCE);
+        let lane = run::run(self.clone(), account.clone(), signals.clone());
         let task = self.tasks.spawn_on(lane, &self.runtime).abort_handle();
         if let Some(old) = all.insert(id, Lane { signals, task, epoch }) {
             old.task.abort();
@@ -127,12 +161,12 @@ impl Lanes {
 
     /// Ends the account's lane, once what is in flight is settled; answers whether it was. A lane
     /// that takes too long is cut off, and leaves that to whoever ends it.
-    async fn end(&self, app: &App, id: AccountId) -> bool {
+    async fn end(&self, id: AccountId) -> bool {
         let Some((signals, task)) = self.all().get(&id).map(|lane| (lane.signals.clone(), lane.task.clone())) else {
             return true;
         };
         signals.end.cancel();
-        let is_settled = app.clock.timeout(LAST_WORD, signals.done.cancelled()).await.is_ok();
+        let is_settled = self.kit.clock.timeout(LAST_WORD, signals.done.cancelled()).await.is_ok();
         if !is_settled {
             task.abort();
             signals.done.cancelled().await;
@@ -143,15 +177,15 @@ impl Lanes {
 
     /// Gives the account a lane that settles what an earlier one had in flight, as soon as the
     /// database can be written. If the account should not be connected, it does no more.
-    fn succeed(&self, app: &Arc<App>, id: AccountId) {
-        let app = app.clone();
+    fn succeed(self: &Arc<Self>, id: AccountId) {
+        let lanes = self.clone();
         let raise = async move {
             loop {
-                match app.store.raise_epochs(&[id]).await {
-                    Ok(raised) => return raised.iter().for_each(|account| app.lanes.start(&app, account)),
+                match lanes.kit.store.raise_epochs(&[id]).await {
+                    Ok(raised) => return raised.iter().for_each(|account| lanes.start(account)),
                     Err(error) => tracing::error!(account.id = %id, %error, "a lane can't be started yet"),
                 }
-                if app.lanes.quiet.run_until_cancelled(app.clock.sleep(AGAIN)).await.is_none() {
+                if lanes.quiet.run_until_cancelled(lanes.kit.clock.sleep(AGAIN)).await.is_none() {
                     return;
                 }
             }
@@ -160,12 +194,12 @@ impl Lanes {
     }
 
     /// Takes the account away from a lane that is not heard of, and gives it a new one.
-    fn restart(&self, app: &Arc<App>, id: AccountId) {
+    fn restart(self: &Arc<Self>, id: AccountId) {
         if let Some(lane) = self.all().get(&id) {
             lane.task.abort();
         }
-        app.sessions.close(id, crate::gateway::sessions::Status::Connecting, false);
-        self.succeed(app, id);
+        self.kit.sessions.close(id, Status::Connecting, false);
+        self.succeed(id);
     }
 
     /// Whether the account has a lane that runs.

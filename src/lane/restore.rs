@@ -4,15 +4,15 @@
 //!
 //! An account's lane does it, one at a time. Where there is none, the [`super::strangers`] do.
 
+use chrono::{DateTime, Utc};
 use entity::message::Status;
 
-use super::tell;
-use crate::app::App;
+use super::{Kit, tell};
 use crate::pacing::{Pace, Policy, clamp, plan};
 use crate::queue::{Builder, Unavailable};
 use crate::store::account::Account;
 use crate::store::message::{Attempt, Begun, Finished, Outcome, Paced};
-use crate::store::{StoreError, instant};
+use crate::store::{Store, StoreError, instant};
 
 /// Messages put back in one step.
 const BATCH: u64 = 5_000;
@@ -31,43 +31,42 @@ pub enum RestoreError {
 /// The lane's own: what an earlier lane had in flight is over, its outcome lost. `heard_of` is
 /// called as it gets on.
 pub(super) async fn by_lane(
-    app: &App,
+    kit: &Kit,
     account: &Account,
     epoch: i64,
     heard_of: &(dyn Fn() + Send + Sync),
 ) -> Result<(), RestoreError> {
-    let policy = account.policy(&app.config.presets);
-    let mut pace = pace(app, account, &policy).await?;
-    for (attempt, begun) in app.store.in_flight(account.id, epoch).await? {
-        lose(app, account, attempt, &begun, &policy, &mut pace).await?;
+    let policy = account.policy(&kit.presets);
+    let mut pace = pace(&kit.store, account, &policy, kit.clock.now()).await?;
+    for (attempt, begun) in kit.store.in_flight(account.id, epoch).await? {
+        lose(kit, account, attempt, &begun, &policy, &mut pace).await?;
     }
-    if agrees(app, account).await? {
-        return Ok(app.queue.remember(account.id, epoch, &pace).await?);
+    if agrees(kit, account).await? {
+        return Ok(kit.queue.remember(account.id, epoch, &pace).await?);
     }
     let interrupted = || Unavailable(anyhow::anyhow!("another rebuild of the queue came in between"));
-    let is_done = rebuild(app, account, epoch, Builder::Lane, &pace, heard_of).await?;
+    let is_done = rebuild(kit, account, epoch, Builder::Lane, &pace, heard_of).await?;
     Ok(is_done.then_some(()).ok_or_else(interrupted)?)
 }
 
 /// For an account that has no lane here. One that should be connected has a lane elsewhere, or is
 /// about to have one, whose word is better.
-pub(super) async fn by_stranger(app: &App, account: &Account) -> Result<(), RestoreError> {
-    let policy = account.policy(&app.config.presets);
-    let pace = pace(app, account, &policy).await?;
+pub(super) async fn by_stranger(kit: &Kit, account: &Account) -> Result<(), RestoreError> {
+    let policy = account.policy(&kit.presets);
+    let pace = pace(&kit.store, account, &policy, kit.clock.now()).await?;
     let builder = if account.should_connect { Builder::Stranger } else { Builder::Lane };
-    if !agrees(app, account).await? {
-        rebuild(app, account, account.epoch, builder, &pace, &|| ()).await?;
+    if !agrees(kit, account).await? {
+        rebuild(kit, account, account.epoch, builder, &pace, &|| ()).await?;
     } else if builder == Builder::Lane {
-        app.queue.remember(account.id, account.epoch, &pace).await?;
+        kit.queue.remember(account.id, account.epoch, &pace).await?;
     }
     Ok(())
 }
 
 /// What was counted, as of now: the limits may have changed since, and the messenger may have
 /// asked to wait.
-pub async fn pace(app: &App, account: &Account, policy: &Policy) -> Result<Pace, StoreError> {
-    let now = app.clock.now();
-    let mut pace = app.store.pace(account.id, policy, now).await?;
+pub async fn pace(store: &Store, account: &Account, policy: &Policy, now: DateTime<Utc>) -> Result<Pace, StoreError> {
+    let mut pace = store.pace(account.id, policy, now).await?;
     pace.next_at = pace.next_at.map(|planned| clamp(policy, &pace, planned, now));
     let restricted_until = account.restricted_until_ms.map(instant).filter(|until| *until > now);
     pace.next_at = pace.next_at.max(restricted_until);
@@ -76,14 +75,14 @@ pub async fn pace(app: &App, account: &Account, policy: &Policy) -> Result<Pace,
 
 /// The outcome of an attempt was lost: the message may have left, so it is not sent again, and it counts.
 async fn lose(
-    app: &App,
+    kit: &Kit,
     account: &Account,
     attempt: Attempt,
     begun: &Begun,
     policy: &Policy,
     pace: &mut Pace,
 ) -> Result<(), StoreError> {
-    let now = app.clock.now();
+    let now = kit.clock.now();
     let mut counted = pace.clone();
     counted.record(policy, now, std::time::Duration::from_millis(u64::from(pace.took_ms)));
     counted.next_at = Some(plan(policy, &counted, now, &mut rand::rng())).max(pace.next_at);
@@ -92,36 +91,36 @@ async fn lose(
         error: Some(("interrupted", "the server stopped while the message was being sent".to_owned())),
         is_attempt: true,
         paced: Some(Paced::of(&counted, now)),
-        filing: Some(tell::filing(app, account, begun, None, now)),
+        filing: Some(tell::filing(kit, account, begun, None, now)),
         ..Outcome::default()
     };
-    if let Finished::Written { entered } = app.store.finish(attempt, outcome.clone()).await? {
+    if let Finished::Written { entered } = kit.store.finish(attempt, outcome.clone()).await? {
         *pace = counted;
         tracing::warn!(account.id = %account.id, message.id = %attempt.message, "interrupted while sending: uncertain");
-        tell::ended(app, account, attempt.message, begun, &outcome, entered);
+        tell::ended(kit, account, attempt.message, begun, &outcome, entered);
     }
     Ok(())
 }
 
 /// Whether the queue holds what the rows say. A claim whose row has moved on is taken out first:
 /// that is what an ordinary crash leaves behind.
-pub(super) async fn agrees(app: &App, account: &Account) -> Result<bool, RestoreError> {
-    let Some(overview) = app.queue.overview(account.id).await? else { return Ok(false) };
-    let queued = app.store.queued(account.id).await?;
+pub(super) async fn agrees(kit: &Kit, account: &Account) -> Result<bool, RestoreError> {
+    let Some(overview) = kit.queue.overview(account.id).await? else { return Ok(false) };
+    let queued = kit.store.queued(account.id).await?;
     if overview.held() == queued {
         return Ok(true);
     }
     let Some(entry) = overview.in_flight else { return Ok(false) };
-    if app.store.is_queued(entry.message).await? {
+    if kit.store.is_queued(entry.message).await? {
         return Ok(false);
     }
-    app.queue.remove(account.id, &[entry]).await?;
-    Ok(app.queue.overview(account.id).await?.is_some_and(|overview| overview.held() == queued))
+    kit.queue.remove(account.id, &[entry]).await?;
+    Ok(kit.queue.overview(account.id).await?.is_some_and(|overview| overview.held() == queued))
 }
 
 /// Answers whether the rebuilt line took the place of the one in use.
 async fn rebuild(
-    app: &App,
+    kit: &Kit,
     account: &Account,
     epoch: i64,
     builder: Builder,
@@ -129,23 +128,23 @@ async fn rebuild(
     heard_of: &(dyn Fn() + Send + Sync),
 ) -> Result<bool, RestoreError> {
     // Before the rows are read, so that what comes in meanwhile is in both lines.
-    let Some(rebuild) = app.queue.rebuild(account.id, epoch, builder).await? else { return Ok(false) };
+    let Some(rebuild) = kit.queue.rebuild(account.id, epoch, builder).await? else { return Ok(false) };
     let (mut after, mut count) = (None, 0);
     loop {
-        let (entries, last) = app.store.queued_after(account.id, after, BATCH).await?;
+        let (entries, last) = kit.store.queued_after(account.id, after, BATCH).await?;
         if entries.is_empty() {
             break;
         }
-        if !app.queue.refill(&rebuild, &entries).await? {
+        if !kit.queue.refill(&rebuild, &entries).await? {
             return Ok(false);
         }
         heard_of();
         (after, count) = (last, count + entries.len());
     }
-    let is_done = app.queue.switch(rebuild, pace).await?;
+    let is_done = kit.queue.switch(rebuild, pace).await?;
     if is_done && count > 0 {
         tracing::info!(account.id = %account.id, queued = count, "the queue is rebuilt from the database");
-        app.telemetry.restored.inc();
+        kit.telemetry.restored.inc();
     }
     Ok(is_done)
 }

@@ -11,14 +11,11 @@ use chrono::{DateTime, Utc};
 use entity::ids::AccountId;
 
 use super::signals::Signals;
-use super::{attempt, restore, watchdog};
-use crate::app::App;
+use super::{Kit, Lanes, attempt, restore, watchdog};
 use crate::gateway::ConnectError;
 use crate::gateway::sessions::Status;
-use crate::inbox;
 use crate::pacing::policy::Span;
 use crate::queue::Turn;
-use crate::realtime::Event;
 use crate::store::account::Account;
 
 /// How often a connection that has nothing to send is asked whether it lives.
@@ -32,7 +29,7 @@ const SERVICE: Duration = Duration::from_secs(2);
 
 /// One lane, while it runs.
 pub(super) struct Lane {
-    pub(super) app: Arc<App>,
+    pub(super) lanes: Arc<Lanes>,
     pub(super) id: AccountId,
     /// The account as it was when the lane started; for what changes, ask the store.
     pub(super) account: Arc<Account>,
@@ -50,15 +47,15 @@ pub(super) struct Lane {
 
 /// A lane that breaks is overdue at once.
 struct Broken {
-    app: Arc<App>,
+    lanes: Arc<Lanes>,
     signals: Arc<Signals>,
 }
 
 impl Drop for Broken {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.signals.promise(self.app.clock.now());
-            self.app.lanes.broken.notify_one();
+            self.signals.promise(self.lanes.kit.clock.now());
+            self.lanes.broken.notify_one();
         }
     }
 }
@@ -76,13 +73,13 @@ pub(super) enum Step {
 }
 
 /// Runs the lane for the account as it was given out: with this epoch and no later one.
-pub(super) async fn run(app: Arc<App>, account: Arc<Account>, signals: Arc<Signals>) {
-    let probed_at = app.clock.now();
+pub(super) async fn run(lanes: Arc<Lanes>, account: Arc<Account>, signals: Arc<Signals>) {
+    let probed_at = lanes.kit.clock.now();
     let _done = signals.done.clone().drop_guard();
-    let _broken = Broken { app: app.clone(), signals: signals.clone() };
+    let _broken = Broken { lanes: lanes.clone(), signals: signals.clone() };
     let (id, epoch) = (account.id, account.epoch);
     let (failures, planned, is_in_doubt) = (0, None, false);
-    let mut lane = Lane { app, id, account, epoch, signals, failures, planned, probed_at, is_in_doubt };
+    let mut lane = Lane { lanes, id, account, epoch, signals, failures, planned, probed_at, is_in_doubt };
     while !lane.is_told_to_end() {
         // Subscribed before looking, so that what comes in between wakes the wait.
         let signals = lane.signals.clone();
@@ -91,32 +88,37 @@ pub(super) async fn run(app: Arc<App>, account: Arc<Account>, signals: Arc<Signa
         let until = match lane.step().await {
             Step::Next => continue,
             Step::End => break,
-            Step::Failed(longest) => Some(lane.app.clock.now() + lane.back_off(longest)),
+            Step::Failed(longest) => Some(lane.kit().clock.now() + lane.back_off(longest)),
             Step::Wait(until) => until,
         };
         lane.planned = None;
-        let app = lane.app.clone();
+        let lanes = lane.lanes.clone();
         lane.note_wait(until);
         tokio::select! {
             () = woken => {}
-            () = app.lanes.quiet.cancelled() => {}
+            () = lanes.quiet.cancelled() => {}
             () = signals.end.cancelled() => {}
-            () = app.clock.sleep_until_maybe(until) => lane.planned = until,
+            () = lanes.kit.clock.sleep_until_maybe(until) => lane.planned = until,
         }
         signals.wait_until(None);
     }
     lane.signals.promise_nothing();
-    lane.app.lanes.ended(id, epoch);
+    lane.lanes.ended(id, epoch);
 }
 
 impl Lane {
+    /// What it works with.
+    pub(super) fn kit(&self) -> &Kit {
+        &self.lanes.kit
+    }
+
     fn is_told_to_end(&self) -> bool {
-        self.app.lanes.quiet.is_cancelled() || self.signals.end.is_cancelled()
+        self.lanes.quiet.is_cancelled() || self.signals.end.is_cancelled()
     }
 
     /// Promises to be heard of within `span`, and the watchdog's patience.
     pub(super) fn promise(&self, span: Duration) {
-        self.signals.promise(self.app.clock.now() + span + watchdog::PATIENCE);
+        self.signals.promise(self.kit().clock.now() + span + watchdog::PATIENCE);
     }
 
     fn note_wait(&self, until: Option<DateTime<Utc>>) {
@@ -136,7 +138,7 @@ impl Lane {
 
     async fn step(&mut self) -> Step {
         self.promise(Duration::ZERO);
-        let account = match self.app.store.account(self.id).await {
+        let account = match self.kit().store.account(self.id).await {
             Ok(Some(account)) => account,
             Ok(None) => return Step::End,
             Err(error) => return self.failed("the database", &error, SERVICE),
@@ -151,13 +153,12 @@ impl Lane {
             return self.failed("restoring", &error, SERVICE);
         }
         if !account.should_connect {
-            if !self.app.sessions.is_closed(self.id) {
-                self.app.sessions.close(self.id, Status::Disconnected, false);
-                self.app.bus.publish(self.account.company_id, self.id, Event::AccountChanged);
+            if !self.kit().sessions.is_closed(self.id) {
+                self.kit().accounts.close(&self.account, Status::Disconnected);
             }
             return Step::End;
         }
-        match self.app.sessions.status(self.id) {
+        match self.kit().sessions.status(self.id) {
             Status::Connected => self.turn(&account).await,
             Status::Connecting | Status::Disconnected => self.connect(&account).await,
             // Its person has the next move …
@@ -178,38 +179,38 @@ impl Lane {
     /// Another lane has the account, here or elsewhere.
     pub(super) fn lost(&self) -> Step {
         tracing::warn!(account.id = %self.id, "another lane has taken the account");
-        self.app.sessions.close(self.id, Status::Disconnected, false);
+        self.kit().sessions.close(self.id, Status::Disconnected, false);
         Step::End
     }
 
     async fn restore(&self, account: &Account) -> Result<(), restore::RestoreError> {
         // How long it waits for its turn is not the lane's to promise.
         self.signals.promise_nothing();
-        let _place = self.app.lanes.places.restore().await;
+        let _place = self.lanes.places.restore().await;
         let heard_of = || self.promise(Duration::ZERO);
         heard_of();
-        restore::by_lane(&self.app, account, self.epoch, &heard_of).await
+        restore::by_lane(self.kit(), account, self.epoch, &heard_of).await
     }
 
     async fn connect(&mut self, account: &Account) -> Step {
-        if self.app.sessions.is_open(self.id) {
+        if self.kit().sessions.is_open(self.id) {
             return self.await_report();
         }
-        let deadline = self.app.config.connect_deadline;
+        let deadline = self.kit().connect_deadline;
         let opened = {
             self.signals.promise_nothing();
-            let _place = self.app.lanes.places.connect(account.provider, self.failures > 0).await;
+            let _place = self.lanes.places.connect(account.provider, self.failures > 0).await;
             self.promise(deadline);
-            self.app.clock.timeout(deadline, self.app.sessions.open(&self.app, account)).await
+            self.kit().clock.timeout(deadline, self.kit().sessions.open(account)).await
         };
         match opened {
             Ok(Ok(())) => {
                 // What it has reported already is shown only now.
-                self.app.bus.publish(self.account.company_id, self.id, Event::AccountChanged);
+                self.kit().accounts.changed(&self.account);
                 Step::Next
             }
             Ok(Err(ConnectError::Failed { code, reason })) => {
-                inbox::fail(&self.app, self.id, code, reason).await;
+                self.kit().accounts.fail(self.id, code, reason).await;
                 Step::End
             }
             Ok(Err(ConnectError::Later(error))) => self.failed("connecting", &error, MESSENGER),
@@ -219,12 +220,11 @@ impl Lane {
 
     /// Waits for a gateway that is there to report how it gets on; one that never does is closed.
     fn await_report(&self) -> Step {
-        let due = self.app.sessions.since(self.id).map(|since| since + self.app.config.connect_deadline);
-        match due.filter(|due| *due > self.app.clock.now()) {
+        let due = self.kit().sessions.since(self.id).map(|since| since + self.kit().connect_deadline);
+        match due.filter(|due| *due > self.kit().clock.now()) {
             Some(due) => Step::Wait(Some(due)),
             None => {
-                self.app.sessions.close(self.id, Status::Connecting, false);
-                self.app.bus.publish(self.account.company_id, self.id, Event::AccountChanged);
+                self.kit().accounts.close(&self.account, Status::Connecting);
                 self.failed("connecting", &"the gateway does not say how it gets on", MESSENGER)
             }
         }
@@ -235,13 +235,13 @@ impl Lane {
         if account.is_paused {
             return self.wait_connected(account, None).await;
         }
-        let now = self.app.clock.now();
-        let policy = account.policy(&self.app.config.presets);
+        let now = self.kit().clock.now();
+        let policy = account.policy(&self.kit().presets);
         let open = policy.after_quiet(now);
         if open > now {
             return self.wait_connected(account, Some(open)).await;
         }
-        match self.app.queue.claim(self.id, self.epoch, now, now + policy.delay.min).await {
+        match self.kit().queue.claim(self.id, self.epoch, now, now + policy.delay.min).await {
             Ok(Turn::Take(claim)) => {
                 self.failures = 0;
                 let planned = self.planned.take();
@@ -266,22 +266,21 @@ impl Lane {
     /// agrees with the rows.
     async fn wait_connected(&mut self, account: &Account, until: Option<DateTime<Utc>>) -> Step {
         self.failures = 0;
-        let now = self.app.clock.now();
+        let now = self.kit().clock.now();
         let pause = if self.is_in_doubt { SECOND_LOOK } else { PROBE };
         if now >= self.probed_at + pause {
             self.probed_at = now;
-            self.promise(self.app.config.connect_deadline);
-            let Some(gateway) = self.app.sessions.gateway(self.id) else { return Step::Next };
-            if self.app.clock.timeout(self.app.config.connect_deadline, gateway.is_alive()).await != Ok(true) {
+            self.promise(self.kit().connect_deadline);
+            let Some(gateway) = self.kit().sessions.gateway(self.id) else { return Step::Next };
+            if self.kit().clock.timeout(self.kit().connect_deadline, gateway.is_alive()).await != Ok(true) {
                 tracing::warn!(account.id = %self.id, "the connection does not answer");
-                self.app.sessions.close(self.id, Status::Connecting, false);
-                self.app.bus.publish(self.account.company_id, self.id, Event::AccountChanged);
+                self.kit().accounts.close(&self.account, Status::Connecting);
                 return Step::Next;
             }
-            self.app.sessions.alive(self.id, self.app.clock.now());
+            self.kit().sessions.alive(self.id, self.kit().clock.now());
             // Another server may have changed the row without our hearing of it.
-            self.app.store.forget_account(self.id);
-            match restore::agrees(&self.app, account).await {
+            self.kit().store.forget_account(self.id);
+            match restore::agrees(self.kit(), account).await {
                 Ok(agrees) => {
                     let is_sign = !agrees && self.is_in_doubt;
                     self.is_in_doubt = !agrees && !is_sign;

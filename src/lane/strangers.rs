@@ -3,14 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Unbounded};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use entity::ids::AccountId;
 use tokio::sync::Notify;
 
-use super::restore;
-use crate::app::App;
+use super::{Kit, Lanes, restore};
 
 /// The pause before a queue or database that does not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -39,7 +38,7 @@ impl Strangers {
     }
 
     /// Looks after them for as long as it is polled.
-    pub async fn run(&self, app: &Arc<App>) {
+    pub async fn run(&self, lanes: &Lanes) {
         let mut last = None;
         loop {
             let woken = self.woken.notified();
@@ -49,21 +48,21 @@ impl Strangers {
             };
             last = Some(id);
             // A lane that has started meanwhile has looked itself.
-            if app.lanes.is_running(id) {
+            if lanes.is_running(id) {
                 continue;
             }
-            if let Err(error) = Self::restore(app, id).await {
+            if let Err(error) = Self::restore(&lanes.kit, id).await {
                 tracing::warn!(account.id = %id, %error, "a queue is restored later");
                 self.ask(id);
-                app.clock.sleep(AGAIN).await;
+                lanes.kit.clock.sleep(AGAIN).await;
             }
         }
     }
 
-    async fn restore(app: &App, id: AccountId) -> Result<(), restore::RestoreError> {
-        match app.store.account(id).await? {
-            Some(account) => restore::by_stranger(app, &account).await,
-            None => Ok(app.queue.forget(id).await?),
+    async fn restore(kit: &Kit, id: AccountId) -> Result<(), restore::RestoreError> {
+        match kit.store.account(id).await? {
+            Some(account) => restore::by_stranger(kit, &account).await,
+            None => Ok(kit.queue.forget(id).await?),
         }
     }
 }

@@ -6,30 +6,30 @@ use entity::chat;
 use entity::ids::MessageId;
 use entity::message::{Kind, Status};
 
-use crate::app::App;
+use super::Kit;
 use crate::phone::Recipient;
 use crate::realtime::Event;
-use crate::realtime::view::{ChatMessageView, Timestamp};
 use crate::store::account::Account;
 use crate::store::file::NewChat;
 use crate::store::message::{Begun, Filing, Outcome};
+use crate::view::{ChatMessageView, Timestamp};
 
 /// Where a message that left, or may have, is put. `chat` is what the messenger called the chat.
-pub(super) fn filing(app: &App, account: &Account, begun: &Begun, chat: Option<String>, now: DateTime<Utc>) -> Filing {
+pub(super) fn filing(kit: &Kit, account: &Account, begun: &Begun, chat: Option<String>, now: DateTime<Utc>) -> Filing {
     let address = chat.unwrap_or_else(|| Recipient::stored(begun.recipient.clone()).chat(account.provider));
     Filing {
         account: account.id,
         company: account.company_id,
-        day: app.day_of(now),
+        day: kit.clock.day_of(now),
         chat: begun.chat.is_none().then(|| NewChat::with(account, address, now)),
-        seq: app.next_seq(),
+        seq: kit.clock.next_seq(),
         text: begun.text.clone(),
     }
 }
 
 /// Tells how an attempt ended. `entered` is the chat that the message is in since.
 pub(super) fn ended(
-    app: &App,
+    kit: &Kit,
     account: &Account,
     id: MessageId,
     begun: &Begun,
@@ -37,7 +37,7 @@ pub(super) fn ended(
     entered: Option<chat::Model>,
 ) {
     let status = outcome.status.unwrap_or(Status::Uncertain);
-    let now = app.clock.now();
+    let now = kit.clock.now();
     let chat_id = begun.chat.or(entered.as_ref().map(|chat| chat.id));
     let message = ChatMessageView {
         id,
@@ -55,18 +55,18 @@ pub(super) fn ended(
         created_at: Timestamp(id.made_at()),
     };
     if let Some(chat) = entered {
-        publish(app, account, Event::MessageFiled { chat: chat.into(), message: message.clone() });
+        publish(kit, account, Event::MessageFiled { chat: chat.into(), message: message.clone() });
     }
-    moved(app, account, id, status, outcome.provider_message_id.clone());
+    moved(kit, account, id, status, outcome.provider_message_id.clone());
     match (status, &outcome.error) {
-        (Status::Sent, _) => publish(app, account, Event::MessageSent { message }),
+        (Status::Sent, _) => publish(kit, account, Event::MessageSent { message }),
         (Status::Failed | Status::Uncertain, Some((code, why))) => {
             let chat = match chat_id {
                 Some(id) => id.to_string(),
                 None => Recipient::stored(begun.recipient.clone()).chat(account.provider),
             };
             let (text, code) = (begun.text.clone(), (*code).to_owned());
-            publish(app, account, Event::SendFailed { chat, text, code, message: why.clone(), at: now });
+            publish(kit, account, Event::SendFailed { chat, text, code, message: why.clone(), at: now });
         }
         _ => {}
     }
@@ -74,16 +74,16 @@ pub(super) fn ended(
 
 /// Tells that a message moved.
 pub(super) fn moved(
-    app: &App,
+    kit: &Kit,
     account: &Account,
     message: MessageId,
     status: Status,
     provider_message_id: Option<String>,
 ) {
-    let at = app.clock.now();
-    publish(app, account, Event::MessageChanged { message, status, provider_message_id, at });
+    let at = kit.clock.now();
+    publish(kit, account, Event::MessageChanged { message, status, provider_message_id, at });
 }
 
-fn publish(app: &App, account: &Account, event: Event) {
-    app.bus.publish(account.company_id, account.id, event);
+fn publish(kit: &Kit, account: &Account, event: Event) {
+    kit.bus.publish(account.company_id, account.id, event);
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::App;
+use super::Lanes;
 
 /// How far past its promise a lane may be: several times the longest pause of ordinary work (a
 /// commit, a call of Redis), far less than anybody would wait.
@@ -15,19 +15,20 @@ const BREATH: Duration = Duration::from_secs(1);
 
 /// Watches the lanes. It sleeps until the earliest promise is due; promises made meanwhile lie at
 /// least `PATIENCE` ahead, so it never sleeps longer.
-pub async fn run(app: &Arc<App>) {
+pub async fn run(lanes: &Arc<Lanes>) {
     loop {
-        let now = app.clock.now();
-        let (overdue, next) = app.lanes.overdue(now);
+        let clock = &lanes.kit.clock;
+        let now = clock.now();
+        let (overdue, next) = lanes.overdue(now);
         for account in overdue {
             tracing::error!(account.id = %account, "the lane makes no progress and is restarted");
-            app.telemetry.lanes_restarted.inc();
-            app.lanes.restart(app, account);
+            lanes.kit.telemetry.lanes_restarted.inc();
+            lanes.restart(account);
         }
         let soonest = now + BREATH;
         tokio::select! {
-            () = app.clock.sleep_until(next.unwrap_or(now + PATIENCE).clamp(soonest, now + PATIENCE)) => {}
-            () = app.lanes.broken.notified() => {}
+            () = clock.sleep_until(next.unwrap_or(now + PATIENCE).clamp(soonest, now + PATIENCE)) => {}
+            () = lanes.broken.notified() => {}
         }
     }
 }

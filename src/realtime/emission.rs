@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::event::{Access, Event, News};
-use super::view::Timestamp;
 use crate::qr;
+use crate::view::{ChatView, Timestamp};
 
 /// Every name a client may hear, and when: the table of the README.
 pub const NAMES: &[(&str, &str)] = &[
@@ -90,7 +90,7 @@ pub fn emissions(news: &News) -> Vec<(&'static str, Value)> {
     told.into_iter().map(stamp).collect()
 }
 
-fn chat_updated(news: &News, chat: &super::view::ChatView) -> Value {
+fn chat_updated(news: &News, chat: &ChatView) -> Value {
     json!({"companyId": news.company, "chatId": chat.id, "lastMessageAt": chat.last_message_at,
            "lastMessageText": chat.last_message_text, "unreadCount": chat.unread_count})
 }

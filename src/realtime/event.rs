@@ -5,7 +5,7 @@ use entity::ids::{AccountId, CompanyId, LoginId, MessageId, UserId};
 use entity::message::Status;
 use serde::{Deserialize, Serialize};
 
-use super::view::{ChatMessageView, ChatView};
+use crate::view::{ChatMessageView, ChatView};
 
 /// Something happened. It has no `Debug`: texts, names and numbers must not be logged.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]

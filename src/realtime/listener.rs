@@ -1,4 +1,5 @@
-//! One Socket.IO client: who it is, which rooms it is in, and when it is cut off.
+//! One Socket.IO client: who it is, which rooms it is in, and when it is cut off. The [`Door`] lets it
+//! in.
 
 use std::sync::Arc;
 
@@ -10,9 +11,8 @@ use socketioxide::extract::SocketRef;
 use tokio_util::sync::CancellationToken;
 
 use super::transport::Transport;
-use crate::app::App;
-use crate::auth::identity::identify;
-use crate::auth::{self, Identity, Who};
+use crate::auth::{Guard, Identity, Who};
+use crate::clock::Clock;
 use crate::seats::{Seat, Seats};
 
 /// Why a client is not let in: what its `connect_error` says.
@@ -56,31 +56,87 @@ pub(super) fn room_of(id: impl std::fmt::Display) -> String {
     format!("who:{id}")
 }
 
-/// Lets a client in, if its credentials are good and its company has a place.
-pub(super) async fn admit(
-    app: &App,
-    seats: &Arc<Seats<CompanyId>>,
-    socket: &SocketRef,
-    said: Option<Value>,
-) -> Result<(), Refusal> {
-    let (identity, credential) = if app.config.is_open {
-        (Identity::open(), String::new())
-    } else {
-        let credential = credential(app, socket, said.as_ref()).ok_or(Refusal::NoCredentials)?;
-        let known = identify(app, &credential).await.map_err(|_| Refusal::Unavailable)?;
-        (known.ok_or(Refusal::Invalid)?, credential)
-    };
-    let seat = seats.take(identity.company, app.config.socket_connections).ok_or(Refusal::TooMany)?;
-    // Before it is told that it is in: from then on it must miss nothing.
-    socket.join(rooms_of(&identity));
-    socket.extensions.insert(Listener {
-        identity,
-        credential: credential.into(),
-        _seat: Arc::new(seat),
-        gone: CancellationToken::new(),
-    });
-    socket.on_disconnect(async |socket: SocketRef| forget(&socket));
-    Ok(())
+/// Where clients come in.
+pub struct Door {
+    /// Knows who they are.
+    pub guard: Arc<Guard>,
+    /// Those of each company that are in …
+    pub seats: Arc<Seats<CompanyId>>,
+    /// … and how many may be.
+    pub most: usize,
+    /// Knows when a token expires.
+    pub clock: Clock,
+    /// Cancelled when the server begins to stop.
+    pub quiet: CancellationToken,
+}
+
+impl Door {
+    /// Lets a client in, if its credentials are good and its company has a place.
+    pub(super) async fn admit(&self, socket: &SocketRef, said: Option<Value>) -> Result<(), Refusal> {
+        let (identity, credential) = if self.guard.is_open {
+            (Identity::open(), String::new())
+        } else {
+            let credential = self.credential(socket, said.as_ref()).ok_or(Refusal::NoCredentials)?;
+            let known = self.guard.identify(&credential).await.map_err(|_| Refusal::Unavailable)?;
+            (known.ok_or(Refusal::Invalid)?, credential)
+        };
+        let seat = self.seats.take(identity.company, self.most).ok_or(Refusal::TooMany)?;
+        // Before it is told that it is in: from then on it must miss nothing.
+        socket.join(rooms_of(&identity));
+        socket.extensions.insert(Listener {
+            identity,
+            credential: credential.into(),
+            _seat: Arc::new(seat),
+            gone: CancellationToken::new(),
+        });
+        socket.on_disconnect(async |socket: SocketRef| forget(&socket));
+        Ok(())
+    }
+
+    /// What a client shows: `auth: {token}`, a header, or the cookie of a page of ours.
+    fn credential(&self, socket: &SocketRef, said: Option<&Value>) -> Option<String> {
+        let token = said.and_then(|said| said["token"].as_str());
+        if let Some(token) = token.filter(|token| !token.is_empty()) {
+            return Some(token.strip_prefix("Bearer ").unwrap_or(token).to_owned());
+        }
+        let headers = &socket.req_parts().headers;
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        self.guard.credential_of(header, false)
+    }
+
+    /// Looks after a client that is in.
+    pub(super) async fn seat(&self, socket: SocketRef) {
+        let Some(listener) = socket.extensions.get::<Listener>() else { return shut(&socket) };
+        if !socket.connected() {
+            return forget(&socket);
+        }
+        let identity = &listener.identity;
+        if let Who::Person(person) = &identity.who {
+            self.cut_when_expired(&socket, listener.gone.clone(), person.expires_at);
+        }
+        if self.guard.is_open {
+            return;
+        }
+        // What was taken back while it came in, nobody told it: look again.
+        match self.guard.identify(&listener.credential).await {
+            Ok(Some(now)) => {
+                let left: Vec<String> = difference(identity, &now).into_iter().map(account_room).collect();
+                socket.leave(left);
+            }
+            Ok(None) | Err(_) => shut(&socket),
+        }
+    }
+
+    fn cut_when_expired(&self, socket: &SocketRef, gone: CancellationToken, at: DateTime<Utc>) {
+        let (clock, quiet, socket) = (self.clock.clone(), self.quiet.clone(), socket.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = clock.sleep_until(at) => shut(&socket),
+                () = gone.cancelled() => {}
+                () = quiet.cancelled() => {}
+            }
+        });
+    }
 }
 
 /// Its place is free, nobody waits for its token to expire, and its connection ends with it.
@@ -113,55 +169,10 @@ fn rooms_of(identity: &Identity) -> Vec<String> {
     rooms
 }
 
-/// What a client shows: `auth: {token}`, a header, or the cookie of a page of ours.
-fn credential(app: &App, socket: &SocketRef, said: Option<&Value>) -> Option<String> {
-    let token = said.and_then(|said| said["token"].as_str());
-    if let Some(token) = token.filter(|token| !token.is_empty()) {
-        return Some(token.strip_prefix("Bearer ").unwrap_or(token).to_owned());
-    }
-    let headers = &socket.req_parts().headers;
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    auth::credential_of(app, header, false)
-}
-
-/// Looks after a client that is in.
-pub(super) async fn seat(app: &Arc<App>, socket: SocketRef) {
-    let Some(listener) = socket.extensions.get::<Listener>() else { return shut(&socket) };
-    if !socket.connected() {
-        return forget(&socket);
-    }
-    let identity = &listener.identity;
-    if let Who::Person(person) = &identity.who {
-        cut_when_expired(app, &socket, listener.gone.clone(), person.expires_at);
-    }
-    if app.config.is_open {
-        return;
-    }
-    // What was taken back while it came in, nobody told it: look again.
-    match identify(app, &listener.credential).await {
-        Ok(Some(now)) => {
-            let left: Vec<String> = difference(identity, &now).into_iter().map(account_room).collect();
-            socket.leave(left);
-        }
-        Ok(None) | Err(_) => shut(&socket),
-    }
-}
-
 /// The accounts that could be seen and no longer can.
 fn difference(before: &Identity, now: &Identity) -> Vec<AccountId> {
     let (Some(before), Some(now)) = (before.visible(), now.visible()) else { return Vec::new() };
     before.into_iter().filter(|account| !now.contains(account)).collect()
-}
-
-fn cut_when_expired(app: &Arc<App>, socket: &SocketRef, gone: CancellationToken, at: DateTime<Utc>) {
-    let (app, socket) = (app.clone(), socket.clone());
-    tokio::spawn(async move {
-        tokio::select! {
-            () = app.clock.sleep_until(at) => shut(&socket),
-            () = gone.cancelled() => {}
-            () = app.quiet.cancelled() => {}
-        }
-    });
 }
 
 /// Out of its rooms first: one whose buffer is full is not told, and must hear no more until its

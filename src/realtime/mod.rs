@@ -5,11 +5,9 @@ pub mod bus;
 mod due;
 pub mod emission;
 pub mod event;
-mod listener;
-pub mod nodes;
+pub mod listener;
 pub mod socketio;
 pub mod transport;
-pub mod view;
 
 pub use bus::Bus;
 pub use event::{Event, News};

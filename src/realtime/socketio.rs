@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use engineioxide::service::NotFoundService;
 use entity::ids::CompanyId;
+use prometheus::IntCounter;
 use serde_json::{Value, json};
 use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
@@ -19,10 +20,9 @@ use tokio::sync::mpsc;
 use super::due::Due;
 use super::emission::emissions;
 use super::event::{Access, Event, News};
-use super::listener::{account_room, admit, company_room, pairing_room, room_of, seat, shut};
-use crate::app::App;
-use crate::seats::Seats;
-use crate::store::StoreError;
+use super::listener::{Door, account_room, company_room, pairing_room, room_of, shut};
+use crate::gateway::sessions::Sessions;
+use crate::store::{Store, StoreError};
 
 /// Bytes of what a client may send at once: its credentials are all that is read.
 pub const PAYLOAD: usize = 100_000;
@@ -37,12 +37,16 @@ pub type Service = SocketIoService<NotFoundService>;
 /// The clients of this node.
 pub struct Clients {
     io: SocketIo,
-    seats: Arc<Seats<CompanyId>>,
+    door: Arc<Door>,
+    store: Arc<Store>,
+    sessions: Arc<Sessions>,
+    /// Counts what found no room with one of them.
+    missed: IntCounter,
 }
 
-/// Opens the doors: the service that requests are given to, and the clients that will come.
+/// Opens the door: the service that requests are given to, and the clients that will come.
 #[must_use]
-pub fn open(app: &Arc<App>) -> (Service, Clients) {
+pub fn open(door: Door, store: Arc<Store>, sessions: Arc<Sessions>, missed: IntCounter) -> (Service, Clients) {
     let (service, io) = SocketIo::builder()
         .max_buffer_size(BUFFER)
         .max_payload(PAYLOAD as u64)
@@ -51,53 +55,54 @@ pub fn open(app: &Arc<App>) -> (Service, Clients) {
         .connect_timeout(SAYS_WHO)
         .with_parser(ParserConfig::common().max_incoming_binary_buf_size(PAYLOAD).max_incoming_binaries(1))
         .build_svc();
-    let seats = Arc::new(Seats::default());
+    let door = Arc::new(door);
     let authenticate = {
-        let (app, seats) = (app.clone(), seats.clone());
+        let door = door.clone();
         move |socket: SocketRef, TryData(said): TryData<Value>| {
-            let (app, seats) = (app.clone(), seats.clone());
-            async move { admit(&app, &seats, &socket, said.ok()).await }
+            let door = door.clone();
+            async move { door.admit(&socket, said.ok()).await }
         }
     };
     let welcome = {
-        let app = app.clone();
+        let door = door.clone();
         move |socket: SocketRef| {
-            let app = app.clone();
-            async move { seat(&app, socket).await }
+            let door = door.clone();
+            async move { door.seat(socket).await }
         }
     };
     io.ns("/", welcome.with(authenticate));
-    (service, Clients { io, seats })
+    (service, Clients { io, door, store, sessions, missed })
 }
 
 impl Clients {
     /// Tells the clients the news, one after the other, until there are none any more.
-    pub async fn run(&self, app: &App, mut news: mpsc::Receiver<News>) {
+    pub async fn run(&self, mut news: mpsc::Receiver<News>) {
+        let clock = &self.door.clock;
         let mut stats = Due::default();
         loop {
             let due = stats.due();
             let next = tokio::select! {
                 next = news.recv() => next,
-                () = app.clock.sleep_until_maybe(due) => {
-                    for company in stats.take_due(app.clock.now()) {
-                        self.tell_stats(app, company).await;
+                () = clock.sleep_until_maybe(due) => {
+                    for company in stats.take_due(clock.now()) {
+                        self.tell_stats(company).await;
                     }
                     continue;
                 }
             };
             let Some(news) = next else { return };
             if matches!(news.event, Event::PeopleChanged | Event::LoginEnded { .. }) {
-                app.identities.forget(news.company);
+                self.door.guard.forget(news.company);
             }
-            self.tell(app, &news).await;
-            if counts(&news.event) && self.seats.are_taken(&news.company) {
-                stats.note(news.company, app.clock.now());
+            self.tell(&news).await;
+            if counts(&news.event) && self.door.seats.are_taken(&news.company) {
+                stats.note(news.company, clock.now());
             }
         }
     }
 
-    async fn tell(&self, app: &App, news: &News) {
-        if !self.seats.are_taken(&news.company) {
+    async fn tell(&self, news: &News) {
+        if !self.door.seats.are_taken(&news.company) {
             return;
         }
         let mut rooms = vec![company_room(news.company)];
@@ -114,7 +119,7 @@ impl Clients {
             _ => {}
         }
         for (name, payload) in emissions(news) {
-            self.emit(app, rooms.clone(), name, &payload).await;
+            self.emit(rooms.clone(), name, &payload).await;
         }
     }
 
@@ -140,18 +145,19 @@ impl Clients {
         whom.sockets().iter().for_each(shut);
     }
 
-    async fn emit(&self, app: &App, rooms: Vec<String>, name: &'static str, payload: &Value) {
+    async fn emit(&self, rooms: Vec<String>, name: &'static str, payload: &Value) {
         if self.io.to(rooms).emit(name, payload).await.is_err() {
-            app.telemetry.events_missed.inc();
+            self.missed.inc();
         }
         // A burst leaves the clients' own tasks the time to send it.
         tokio::task::yield_now().await;
     }
 
-    async fn tell_stats(&self, app: &App, company: CompanyId) {
-        let today = app.today();
-        let read =
-            async { Ok::<_, StoreError>((app.store.stats(company, today).await?, app.sessions_of(company).await?)) };
+    async fn tell_stats(&self, company: CompanyId) {
+        let today = self.door.clock.today();
+        let read = async {
+            Ok::<_, StoreError>((self.store.stats(company, today).await?, self.sessions.count_of(company).await?))
+        };
         let (stats, sessions) = match read.await {
             Ok(read) => read,
             Err(error) => return tracing::warn!(%error, "the counts could not be told"),
@@ -160,7 +166,7 @@ impl Clients {
             "totalChats": stats.individual + stats.groups, "unreadChats": stats.unread,
             "totalMessages": stats.sent + stats.received, "todayMessages": stats.on(today),
             "connectedSessions": sessions.connected}});
-        self.emit(app, vec![company_room(company)], "whatsapp:stats-updated", &payload).await;
+        self.emit(vec![company_room(company)], "whatsapp:stats-updated", &payload).await;
     }
 
     /// Tells all clients that the server goes, so that they come back, to this one or another.

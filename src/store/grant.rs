@@ -10,10 +10,28 @@ use sea_orm::{
 };
 
 use super::{Store, StoreError};
-use crate::auth::identity::Rights;
 
 /// The use of a key is written down once in so many milliseconds.
 const NOTED_MS: i64 = 60_000;
+
+/// What a manager may do with one account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights {
+    /// See it.
+    pub can_read: bool,
+    /// Send.
+    pub can_write: bool,
+    /// Rename and archive chats.
+    pub can_manage_chats: bool,
+}
+
+impl Rights {
+    /// What the grant says.
+    #[must_use]
+    pub fn of(grant: &grant::Model) -> Self {
+        Self { can_read: grant.can_read, can_write: grant.can_write, can_manage_chats: grant.can_manage_chats }
+    }
+}
 
 impl Store {
     /// The key of that digest; that it was used is noted.
@@ -90,13 +108,5 @@ impl Store {
     pub async fn delete_grant(&self, account: AccountId, user: UserId) -> Result<bool, StoreError> {
         let sql = "DELETE FROM account_grant WHERE account_id = $1 AND user_id = $2 RETURNING account_id";
         Ok(!self.write(self.sql(sql, [account.into(), user.into()])).await?.is_empty())
-    }
-}
-
-impl Rights {
-    /// What the grant says.
-    #[must_use]
-    pub fn of(grant: &grant::Model) -> Self {
-        Self { can_read: grant.can_read, can_write: grant.can_write, can_manage_chats: grant.can_manage_chats }
     }
 }

@@ -1,5 +1,6 @@
 //! Rules of the house that the compiler can't check, checked by reading the source.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -42,10 +43,10 @@ fn files_stay_under_300_lines_or_have_a_reason() {
 #[test]
 fn each_kind_of_knowledge_has_its_place() {
     for (word, places) in [
-        ("redis::", &["src/queue/", "src/app.rs", "src/realtime/nodes.rs"][..]),
+        ("redis::", &["src/queue/", "src/app.rs", "src/nodes.rs"][..]),
         ("Statement::", &["src/store/"]),
         ("execute_raw", &["src/store/"]),
-        ("actix_web", &["src/api/", "src/auth/", "src/error.rs", "src/app.rs"]),
+        ("actix_web", &["src/api/", "src/auth/", "src/error.rs", "src/server.rs"]),
         ("frankenstein", &["src/gateway/telegram/"]),
         ("socketioxide", &["src/realtime/socketio.rs", "src/realtime/listener.rs"]),
         ("std::env::var", &["src/config.rs"]),
@@ -58,6 +59,73 @@ fn each_kind_of_knowledge_has_its_place() {
             assert!(!is_used || places.iter().any(|place| name.starts_with(place)), "{name} knows of {word}");
         }
     }
+}
+
+/// The modules of the library, each with its floor: the groups in which `src/lib.rs` lists them, from
+/// the roof down.
+fn floors() -> HashMap<String, usize> {
+    let lib = read("src/lib.rs");
+    let named = |line: &str| Some(line.strip_prefix("pub mod ")?.trim_end_matches(';').to_owned());
+    let groups = lib.split("\n\n").map(|group| group.lines().filter_map(named).collect::<Vec<_>>());
+    let groups = groups.filter(|group| !group.is_empty());
+    groups.enumerate().flat_map(|(floor, group)| group.into_iter().map(move |name| (name, floor))).collect()
+}
+
+/// The modules of the library that a text names: `crate::one::…`, `crate::{one::…, two}`.
+fn named_in(text: &str) -> Vec<String> {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let mut named = Vec::new();
+    for path in code.split("crate::").skip(1) {
+        let Some(group) = path.strip_prefix('{') else {
+            named.push(path);
+            continue;
+        };
+        let mut depth = 0_usize;
+        named.push(group);
+        for (at, letter) in group.char_indices() {
+            match letter {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => named.push(&group[at + 1..]),
+                _ => {}
+            }
+        }
+    }
+    let name =
+        |path: &str| path.trim_start().split(|c: char| c != '_' && !c.is_alphanumeric()).next().map(str::to_owned);
+    named.into_iter().filter_map(name).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn a_file_imports_only_from_floors_below_its_own() {
+    let floors = floors();
+    assert!(floors.len() > 20 && floors["server"] == 0, "{floors:?}");
+    let mut seen = 0;
+    for (name, text) in sources() {
+        let Some(path) = name.strip_prefix("src/").filter(|path| !matches!(*path, "lib.rs" | "main.rs")) else {
+            continue;
+        };
+        let path: Vec<&str> = path.trim_end_matches(".rs").trim_end_matches("/mod").split('/').collect();
+        let Some(own) = floors.get(path[0]) else { panic!("src/lib.rs does not list {name}") };
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        assert!(!code.contains(&"super::".repeat(path.len())), "{name} reaches for other modules past `crate::`");
+        for other in named_in(&text).into_iter().filter(|other| other != path[0]) {
+            let Some(floor) = floors.get(&other) else {
+                panic!("{name} names {other}, which src/lib.rs does not list")
+            };
+            assert!(floor > own, "{name} imports from {other}, which does not stand below it");
+            seen += 1;
+        }
+    }
+    assert!(seen > 300, "only {seen} imports were found");
+}
+
+#[test]
+fn imports_are_found_however_they_are_written() {
+    let text = "use crate::clock::Clock;\nuse crate::{\n    store::{Store, file::NewChat},\n    qr,\n};\n\
+                //! [`crate::api`]\nfn f() -> crate::phone::Region {}";
+    assert_eq!(named_in(text), ["clock", "store", "qr", "phone"]);
 }
 
 #[test]

@@ -12,15 +12,16 @@ use serde::{Deserialize, Serialize};
 
 use super::Wrapped;
 use crate::api::accounts::{Done, find};
-use crate::api::json::{Timestamp, id};
+use crate::api::json::id;
 use crate::api::read::Body;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::auth::identity::Rights;
 use crate::error::{ApiError, ErrorBody};
 use crate::realtime::Event;
 use crate::realtime::event::Access;
 use crate::store::account::Account;
+use crate::store::grant::Rights;
+use crate::view::Timestamp;
 
 /// What a manager may do with a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

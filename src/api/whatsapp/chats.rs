@@ -16,9 +16,8 @@ use crate::api::wrong::{check, text};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::inbox::mail;
 use crate::realtime::Event;
-use crate::realtime::view::{ChatMessageView, ChatView};
+use crate::view::{ChatMessageView, ChatView};
 
 /// A session's chats, the latest first: with people alone, unless the query says otherwise.
 #[utoipa::path(get, path = "/api/whatsapp/sessions/{id}/chats", tag = "sessions", params(("id" = AccountId, Path), ChatQuery),
@@ -105,7 +104,6 @@ pub async fn send(
     request: HttpRequest,
     body: Body<ChatText>,
 ) -> Result<HttpResponse, ApiError> {
-    let app = app.into_inner();
     let account = find(&app, &caller, &path.0).await?;
     let sent = send_in(&app, &caller, &account, To::Chat(&path.1), body.0, &request).await?;
     let row = app.store.find_message(account.company_id, sent.view.message_id).await?;
@@ -137,7 +135,7 @@ pub async fn send_plainly(
 pub async fn read(caller: Caller, app: Data<App>, path: Path<(String, String)>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &path.0).await?;
     let chat = find_chat(&app, &account, &path.1).await?;
-    if !mail::read_chat(&app, &account, chat.id).await? {
+    if !app.inbox.read_chat(&account, chat.id).await? {
         return Err(ApiError::NotFound("chat"));
     }
     Ok(Json(Done::new("the messages are marked as read")))

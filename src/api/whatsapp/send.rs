@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::Wrapped;
 use crate::api::accounts::find;
 use crate::api::chats::{To, send_in};
-use crate::api::json::Timestamp;
 use crate::api::read::{Body, text_or_number};
 use crate::api::wrong::{check, text};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::access::Need;
 use crate::error::{ApiError, Choice, ErrorBody};
+use crate::view::Timestamp;
 
 /// A text to a number.
 #[derive(Debug, Deserialize, Validate, utoipa::ToSchema)]
@@ -61,7 +61,6 @@ pub async fn send(
 ) -> Result<HttpResponse, ApiError> {
     let asked = body.0;
     check(&asked)?;
-    let app = app.into_inner();
     let account = match &asked.account_id {
         Some(id) => find(&app, &caller, id).await?,
         None => find(&app, &caller, &only_account(&app, &caller).await?.to_string()).await?,

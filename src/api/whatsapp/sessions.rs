@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Wrapped, WrappedPage};
 use crate::api::accounts::{self, Done, NewAccount, find};
-use crate::api::json::Timestamp;
 use crate::api::list::PageQuery;
 use crate::api::read::{OptionalBody, Query};
 use crate::api::wrong::{check, text};
@@ -20,6 +19,7 @@ use crate::gateway::Pairing;
 use crate::gateway::sessions::Status;
 use crate::lane::change::NotConnected;
 use crate::store::account::Account;
+use crate::view::Timestamp;
 
 /// What a session is created with; nothing is needed.
 #[derive(Debug, Default, Deserialize, Validate, utoipa::ToSchema)]
@@ -80,12 +80,11 @@ pub async fn create(
         proxy: None,
         config: asked.config,
     };
-    let app = app.into_inner();
     let account = accounts::open(&app, &caller, new).await?;
-    let connected = app.lanes.connect(&app, account.id, Pairing::Qr).await;
+    let connected = app.lanes.connect(account.id, Pairing::Qr).await;
     if matches!(connected, Err(NotConnected::TooMany(_))) {
         // Another one was faster; this one nobody has seen.
-        app.lanes.remove(&app, &account).await?;
+        app.lanes.remove(&account).await?;
     }
     let account = connected?;
     Ok(HttpResponse::Created().json(Wrapped::new(CreatedSession::of(&app, &account).await?)))
@@ -96,8 +95,7 @@ pub async fn create(
     responses((status = 200, body = Wrapped<CreatedSession>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn connect(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    let app = app.into_inner();
-    let account = app.lanes.connect(&app, account.id, Pairing::Qr).await?;
+    let account = app.lanes.connect(account.id, Pairing::Qr).await?;
     Ok(Json(Wrapped::new(CreatedSession::of(&app, &account).await?)))
 }
 
@@ -254,15 +252,14 @@ pub async fn qr(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl
 /// Starts to pair an account again whose codes ran out, or that was disconnected before it was
 /// paired: who asks for its code wants one. One that was never connected, or that somebody logged
 /// out, waits to be connected.
-async fn renew(app: &Data<App>, account: &Account) -> Result<(), ApiError> {
+async fn renew(app: &App, account: &Account) -> Result<(), ApiError> {
     let is_idle = app.sessions.status(account.id) == Status::Disconnected;
     if !is_idle || account.pairing.is_some() || !account.may_pair || account.epoch == 0 {
         return Ok(());
     }
-    let (app, id) = (app.clone().into_inner(), account.id);
-    let tasks = app.tasks.clone();
+    let (lanes, id) = (app.lanes.clone(), account.id);
     // To its end, whoever still listens.
-    let connect = tasks.track_future(async move { app.lanes.connect(&app, id, Pairing::Qr).await });
+    let connect = app.tasks.track_future(async move { lanes.connect(id, Pairing::Qr).await });
     actix_web::rt::spawn(connect).await.map_err(|error| ApiError::Internal(error.into()))??;
     Ok(())
 }
@@ -272,7 +269,7 @@ async fn renew(app: &Data<App>, account: &Account) -> Result<(), ApiError> {
     responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn disconnect(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    app.lanes.disconnect(&app, account.id, false).await?.ok_or(ApiError::NotFound("account"))?;
+    app.lanes.disconnect(account.id, false).await?.ok_or(ApiError::NotFound("account"))?;
     Ok(Json(Done::new("the session is disconnected")))
 }
 
@@ -281,6 +278,6 @@ pub async fn disconnect(caller: Caller, app: Data<App>, id: Path<String>) -> Res
     responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn remove(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    app.lanes.remove(&app, &account).await?;
+    app.lanes.remove(&account).await?;
     Ok(Json(Done::new("the session is removed")))
 }

@@ -6,9 +6,10 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::Wrapped;
-use crate::app::{App, SessionCounts};
+use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
+use crate::gateway::SessionCounts;
 use crate::store::stats::HISTORY_DAYS;
 
 /// A company at a glance.
@@ -76,9 +77,9 @@ pub struct ManagerStats {
 #[utoipa::path(get, path = "/api/whatsapp/stats", tag = "sessions",
     responses((status = 200, body = Wrapped<StatsView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn show(caller: Caller, app: Data<App>) -> Result<impl Responder, ApiError> {
-    let today = app.today();
+    let today = app.clock.today();
     let stats = app.store.stats(caller.company, today).await?;
-    let SessionCounts { total, active, connected } = app.sessions_of(caller.company).await?;
+    let SessionCounts { total, active, connected } = app.sessions.count_of(caller.company).await?;
     let last_30_days = (today - HISTORY_DAYS + 1..=today)
         .filter_map(|day| {
             let counted = stats.days.iter().find(|counted| counted.day == day).copied().unwrap_or_default();

@@ -26,8 +26,7 @@ pub use self::config::Fault;
 use self::pairing::{Paired, connected, pair};
 use self::person::Person;
 pub use self::stage::Stage;
-use super::{ConnectError, Gateway, Outgoing, Pairing, Reports, SendError, Taken};
-use crate::app::App;
+use super::{ConnectError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken};
 use crate::clock::Clock;
 use crate::store::account::Account;
 
@@ -81,13 +80,13 @@ impl Simulator {
 }
 
 pub(super) async fn connect(
-    app: &App,
+    messengers: &Messengers,
     account: &Account,
     pairing: Pairing,
     reports: Reports,
 ) -> Result<Arc<dyn Gateway>, ConnectError> {
     let config = config::read(account.config.as_deref());
-    let stage = locked(&app.simulator.stages)
+    let stage = locked(&messengers.simulator.stages)
         .entry(account.id)
         .or_insert_with(|| Arc::new(Stage::new(account.id, config.faults.clone())))
         .clone();
@@ -98,9 +97,9 @@ pub(super) async fn connect(
     if stage.is_mute.swap(false, Ordering::Relaxed) {
         tracing::debug!("a simulated connection says nothing");
     } else if let Some(paired) = paired {
-        reports.send(connected(&paired.number, app.clock.now())).await;
+        reports.send(connected(&paired.number, messengers.clock.now())).await;
     } else {
-        let pair = pair(app.clock.clone(), config.clone(), stage.clone(), pairing, reports.clone());
+        let pair = pair(messengers.clock.clone(), config.clone(), stage.clone(), pairing, reports.clone());
         let stop = stop.clone();
         tokio::spawn(async move { stop.run_until_cancelled(pair).await });
     }
@@ -108,8 +107,8 @@ pub(super) async fn connect(
         stage,
         latency: config.latency_ms,
         person: Person { receipts: config.receipts_ms, answer: config.answer_ms },
-        simulator: app.simulator.clone(),
-        clock: app.clock.clone(),
+        simulator: messengers.simulator.clone(),
+        clock: messengers.clock.clone(),
         reports,
         _pairing: stop.drop_guard(),
     }))

@@ -21,8 +21,7 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 use serde::Deserialize;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{BadConfig, ConnectError, Gateway, GatewayEvent, Outgoing, Reports, SendError, Taken};
-use crate::app::App;
+use super::{BadConfig, ConnectError, Gateway, GatewayEvent, Messengers, Outgoing, Reports, SendError, Taken};
 use crate::clock::Clock;
 use crate::store::account::{Account, Connected};
 
@@ -66,7 +65,11 @@ pub(super) fn check_config(config: Option<&serde_json::Value>) -> Result<(), Bad
     if is_token { Ok(()) } else { Err(BadConfig::key("token", "must be a bot's token, such as 123456:ABC…")) }
 }
 
-pub(super) async fn connect(app: &App, account: &Account, reports: Reports) -> Result<Arc<dyn Gateway>, ConnectError> {
+pub(super) async fn connect(
+    messengers: &Messengers,
+    account: &Account,
+    reports: Reports,
+) -> Result<Arc<dyn Gateway>, ConnectError> {
     let config: Config = account
         .config
         .as_deref()
@@ -75,14 +78,14 @@ pub(super) async fn connect(app: &App, account: &Account, reports: Reports) -> R
     let mut client = reqwest::Client::builder()
         .connect_timeout(CONNECT)
         // Asking for updates takes long by intent; a send has a deadline of its own.
-        .timeout(app.config.send_deadline.max(updates::LONGEST))
+        .timeout(messengers.send_deadline.max(updates::LONGEST))
         // A message is answered by Telegram itself; following a redirect could send it twice.
         .redirect(reqwest::redirect::Policy::none());
     if let Some(proxy) = &account.proxy {
-        client = proxy::through(client, proxy, app).await?;
+        client = proxy::through(client, proxy, messengers.egress, &messengers.telegram_api_url).await?;
     }
     let client = client.build().map_err(|error| ConnectError::Later(error.without_url().into()))?;
-    let bot = Bot { api_url: format!("{}/bot{}", app.config.telegram_api_url, config.token), client };
+    let bot = Bot { api_url: format!("{}/bot{}", messengers.telegram_api_url, config.token), client };
     let me = match bot.get_me().await {
         Ok(answer) => answer.result,
         Err(frankenstein::Error::Api(said)) if matches!(said.error_code, 401 | 403 | 404) => {
@@ -91,22 +94,23 @@ pub(super) async fn connect(app: &App, account: &Account, reports: Reports) -> R
         }
         Err(error) => return Err(ConnectError::Later(describe(error))),
     };
-    let position = app.store.inbox_position(account.id).await.map_err(|error| ConnectError::Later(error.into()))?;
+    let position = messengers.store.inbox_position(account.id).await;
+    let position = position.map_err(|error| ConnectError::Later(error.into()))?;
     let connected = Connected {
         phone_number: None,
         display_name: Some(me.username.map_or(me.first_name, |name| format!("@{name}"))),
         pairing: None,
-        at: app.clock.now(),
+        at: messengers.clock.now(),
     };
     reports.send(GatewayEvent::Connected(connected)).await;
     let stop = CancellationToken::new();
     tokio::spawn({
-        let (bot, clock, reports, stop) = (bot.clone(), app.clock.clone(), reports.clone(), stop.clone());
+        let (bot, clock, reports, stop) = (bot.clone(), messengers.clock.clone(), reports.clone(), stop.clone());
         async move { stop.run_until_cancelled(updates::run(&bot, &clock, &reports, position)).await }
     });
     Ok(Arc::new(Telegram {
         bot,
-        clock: app.clock.clone(),
+        clock: messengers.clock.clone(),
         a_bot: RateLimiter::direct(a_second(A_BOT)),
         a_chat: RateLimiter::keyed(a_second(A_CHAT)),
         reports,

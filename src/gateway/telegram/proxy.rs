@@ -3,7 +3,6 @@
 
 use reqwest::{ClientBuilder, Proxy, Url};
 
-use crate::app::App;
 use crate::egress::{Egress, Refusal};
 use crate::gateway::ConnectError;
 
@@ -22,11 +21,15 @@ pub(in crate::gateway) fn check(proxy: &str, egress: Egress) -> Result<(), &'sta
     egress.check(&host).map_err(|_| "must not be at an address of this machine or of a private network")
 }
 
-/// The client, connecting through the proxy and to nothing else.
-pub(super) async fn through(client: ClientBuilder, proxy: &str, app: &App) -> Result<ClientBuilder, ConnectError> {
+/// The client, connecting through the proxy and to nothing else. `messenger` is the URL it will ask for.
+pub(super) async fn through(
+    client: ClientBuilder,
+    proxy: &str,
+    egress: Egress,
+    messenger: &str,
+) -> Result<ClientBuilder, ConnectError> {
     let failed = |code, reason: &str| ConnectError::Failed { code, reason: reason.to_owned() };
     let (url, host) = read(proxy).ok_or_else(|| failed("bad_proxy", "the account's proxy is not a proxy's URL"))?;
-    let egress = Egress::new(app.config.private_proxies);
     match egress.resolve(&host, 0).await {
         Ok(_) => {}
         Err(Refusal::Private(_)) => {
@@ -38,7 +41,7 @@ pub(super) async fn through(client: ClientBuilder, proxy: &str, app: &App) -> Re
         }
     }
     // With socks5 the messenger's own name is resolved here as well, to be told to the proxy.
-    let messenger = Url::parse(&app.config.telegram_api_url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let messenger = Url::parse(messenger).ok().and_then(|url| url.host_str().map(str::to_owned));
     let trusted = messenger.filter(|messenger| *messenger != host);
     let through = Proxy::all(url).map_err(|error| ConnectError::Later(error.without_url().into()))?;
     Ok(client.proxy(through).dns_resolver(egress.resolver(trusted)))

@@ -5,9 +5,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use andante::app::{App, Running};
+use andante::app::App;
 use andante::clock::Clock;
 use andante::config::Config;
+use andante::server::Server;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -17,7 +18,7 @@ use super::Client;
 pub struct TestApp {
     /// Calls it.
     pub client: Client,
-    running: Option<Running>,
+    running: Option<Server>,
     settings: HashMap<String, String>,
     clock: Clock,
     _folder: Arc<TempDir>,
@@ -60,7 +61,7 @@ impl TestApp {
     /// Starts it again, where it was.
     pub async fn resume(&mut self) {
         let config = Config::read("", &self.settings.clone().into_iter().collect()).unwrap();
-        let running = Running::start(config, self.clock.clone()).await.unwrap();
+        let running = Server::start(config, self.clock.clone()).await.unwrap();
         self.client = Client::new(&format!("http://{}", running.address));
         self.running = Some(running);
     }

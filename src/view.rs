@@ -1,10 +1,12 @@
-//! Chats and messages as front ends see them: the same in the session API's answers and in events.
+//! Rows as front ends see them, chats and messages: the same in the API's answers and in events.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use entity::chat::{self, Kind};
 use entity::ids::{ChatId, MessageId, UserId};
 use entity::message::{self, Origin, Status};
 use serde::{Deserialize, Serialize, Serializer};
+
+use crate::store::instant;
 
 /// An instant as the API writes it: RFC 3339 in UTC, with milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
@@ -21,7 +23,7 @@ impl Timestamp {
     /// The instant in a column.
     #[must_use]
     pub fn ms(ms: i64) -> Self {
-        Self(crate::store::instant(ms))
+        Self(instant(ms))
     }
 }
 

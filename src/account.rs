@@ -1,0 +1,219 @@
+//! What happens to an account's connection, whoever notices: it shows a code, comes about, is lost, or
+//! can't be until a person changes something. First the row, if it is to outlive the process; then
+//! what is shown; then the news, so that whoever hears of it sees it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entity::account::ActiveModel;
+use entity::ids::AccountId;
+use sea_orm::ActiveValue::Set;
+
+use crate::clock::Clock;
+use crate::gateway::Code;
+use crate::gateway::sessions::{Sessions, Status};
+use crate::realtime::{Bus, Event};
+use crate::store::account::{Account, Connected};
+use crate::store::{Store, StoreError};
+
+/// The pause before a database that is down is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// Characters that are kept of what a messenger says where a sentence is expected, or a name …
+const WORDS: usize = 500;
+/// … and of a number.
+const NUMBER: usize = 20;
+
+/// The accounts, as their connections come and go.
+pub struct Accounts {
+    /// What outlives the process.
+    pub store: Arc<Store>,
+    /// What is shown.
+    pub sessions: Arc<Sessions>,
+    /// Who hears of it.
+    pub bus: Arc<Bus>,
+    /// When.
+    pub clock: Clock,
+}
+
+/// A connection that has come about.
+pub struct Arrival {
+    /// Whose.
+    pub account: AccountId,
+    /// Which of its connections.
+    pub connection: u64,
+    /// What it taught.
+    pub news: Connected,
+}
+
+impl Accounts {
+    /// Tells that the account looks different now.
+    pub fn changed(&self, account: &Account) {
+        self.bus.publish(account.company_id, account.id, Event::AccountChanged);
+    }
+
+    /// Ends the account's connection, and shows `status`.
+    pub fn close(&self, account: &Account, status: Status) {
+        self.sessions.close(account.id, status, false);
+        self.changed(account);
+    }
+
+    /// Shows how a connection gets on, with its code if there is one; answers whether it still is the
+    /// account's present one, as all that have a connection's number do.
+    pub fn show(&self, account: &Account, connection: u64, status: Status, code: Option<Code>) -> bool {
+        let scanned = code.as_ref().filter(|code| !code.is_typed).map(|code| code.text.clone());
+        let is_current = self.sessions.show(account.id, connection, status, code);
+        if is_current {
+            if let Some(text) = scanned {
+                self.bus.publish(account.company_id, account.id, Event::CodeShown { text });
+            }
+            self.changed(account);
+        }
+        is_current
+    }
+
+    /// The connection is gone; it can be opened again.
+    pub fn lose(&self, account: &Account, connection: u64, reason: String) -> bool {
+        let reason = clean(reason, WORDS);
+        let is_current = self.sessions.close_if_current(account.id, connection, Status::Connecting);
+        if is_current {
+            tracing::warn!(account.id = %account.id, %reason, "the connection dropped");
+            self.tell_lost(account, "connection_lost", reason);
+            self.changed(account);
+        }
+        is_current
+    }
+
+    /// The pairing is gone; a person must pair again.
+    pub async fn log_out(&self, account: &Account, connection: u64, code: &'static str, reason: String) -> bool {
+        let reason = clean(reason, WORDS);
+        let end = |row: &mut ActiveModel| {
+            row.should_connect = Set(false);
+            row.pairing = Set(None);
+        };
+        if !self.sessions.is_current(account.id, connection) || !self.stop(account, code, &reason, end).await {
+            return false;
+        }
+        // While the row was written, another connection may have taken this one's place.
+        self.sessions.close_if_current(account.id, connection, Status::Disconnected);
+        self.tell_lost(account, code, reason);
+        self.changed(account);
+        true
+    }
+
+    /// The account can't send or connect until a person changes something.
+    pub async fn fail(&self, id: AccountId, code: &'static str, reason: String) {
+        let reason = clean(reason, WORDS);
+        let Some(account) = self.insist(|| self.store.account(id)).await else { return };
+        if self.stop(&account, code, &reason, |_| ()).await {
+            self.sessions.close(id, Status::Failed, false);
+            self.tell_lost(&account, code, reason);
+            self.changed(&account);
+        }
+    }
+
+    /// Tells that the account is not connected any more, and what is wrong.
+    fn tell_lost(&self, account: &Account, code: &str, message: String) {
+        let tell = |event| self.bus.publish(account.company_id, account.id, event);
+        tell(Event::AccountFailed { code: code.to_owned(), message, at: self.clock.now() });
+        tell(Event::Disconnected { reason: code.to_owned() });
+    }
+
+    /// Writes why an account stops, unless another lane has it by now; before that is shown, so that
+    /// whoever sees the one sees the other. Answers whether it stops.
+    async fn stop(
+        &self,
+        account: &Account,
+        code: &'static str,
+        reason: &str,
+        change: impl Fn(&mut ActiveModel),
+    ) -> bool {
+        tracing::warn!(account.id = %account.id, code, "the account stops");
+        let at = self.clock.now().timestamp_millis();
+        let stopped = self.insist(|| {
+            self.store.change_account_of(account.id, account.epoch, |row| {
+                change(row);
+                row.error_code = Set(Some(code.to_owned()));
+                row.error_message = Set(Some(reason.to_owned()));
+                row.error_at_ms = Set(Some(at));
+            })
+        });
+        stopped.await.is_some()
+    }
+
+    /// Accounts are connected, all written at once. Answers those of which this is the present
+    /// connection.
+    pub async fn connect(&self, mut arrivals: Vec<Arrival>) -> Vec<AccountId> {
+        if arrivals.is_empty() {
+            return Vec::new();
+        }
+        let mut rows = Vec::with_capacity(arrivals.len());
+        for Arrival { account, news, .. } in &mut arrivals {
+            news.phone_number = news.phone_number.take().map(|number| clean(number, NUMBER));
+            news.display_name = news.display_name.take().map(|name| clean(name, WORDS));
+            self.hold_if_number_changed(*account, news).await;
+            rows.push((*account, news.clone()));
+        }
+        self.insist(|| self.store.connected(&rows)).await;
+        let mut connected = Vec::with_capacity(arrivals.len());
+        for Arrival { account, connection, news } in arrivals {
+            if !self.sessions.show(account, connection, Status::Connected, None) {
+                continue;
+            }
+            self.sessions.alive(account, news.at);
+            connected.push(account);
+            if let Some(row) = self.insist(|| self.store.account(account)).await {
+                let event = Event::Connected { phone_number: row.phone_number.clone(), name: row.name.clone() };
+                self.bus.publish(row.company_id, account, event);
+                self.changed(&row);
+            }
+        }
+        connected
+    }
+
+    /// What was queued for one number must not leave from another unless a person says so.
+    async fn hold_if_number_changed(&self, account: AccountId, news: &Connected) {
+        let Some(row) = self.insist(|| self.store.account(account)).await else { return };
+        let changed =
+            row.phone_number.is_some() && news.phone_number.is_some() && row.phone_number != news.phone_number;
+        if !changed || !self.insist(|| self.store.has_queued(account)).await {
+            return;
+        }
+        tracing::warn!(account.id = %account, "paired with another number: the queue is held until it is resumed");
+        self.insist(|| {
+            self.store.change_account(account, |row| {
+                row.is_paused = Set(true);
+                row.pause_reason =
+                    Set(Some("paired with another number than before; resume the queue to send from it".into()));
+            })
+        })
+        .await;
+    }
+
+    /// Asks the store until it answers: what a messenger reports is said once. What the database
+    /// refuses as such it would refuse for ever, and hold up all others.
+    pub async fn insist<T: Default, F: Future<Output = Result<T, StoreError>>>(&self, ask: impl Fn() -> F) -> T {
+        loop {
+            match ask().await {
+                Ok(answer) => return answer,
+                Err(error @ StoreError::Broken(_)) => {
+                    tracing::error!(%error, "a report is refused");
+                    return T::default();
+                }
+                Err(error) => self.wait(&error).await,
+            }
+        }
+    }
+
+    /// Waits before a database that is down is tried again.
+    pub async fn wait(&self, error: &StoreError) {
+        tracing::error!(%error, "a report waits for the database");
+        self.clock.sleep(RETRY).await;
+    }
+}
+
+/// What a messenger says, as a database keeps it: without NUL, and not longer than `most` characters.
+#[must_use]
+pub fn clean(text: String, most: usize) -> String {
+    let is_clean = text.len() <= most && !text.contains('\0');
+    if is_clean { text } else { text.chars().filter(|c| *c != '\0').take(most).collect() }
+}
