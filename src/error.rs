@@ -1,6 +1,7 @@
 //! The only place where an error becomes an HTTP status. Every answer that is not a success has
 //! the same shape, whoever noticed: a handler, an extractor, or the router.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -8,6 +9,7 @@ use actix_web::http::header::{ContentType, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use entity::ids::AccountId;
 use serde::Serialize;
+use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 
 use crate::pacing::policy::BadLimit;
 use crate::queue::Unavailable;
@@ -226,6 +228,15 @@ impl ResponseError for ApiError {
             _ => &mut response,
         };
         response.insert_header(ContentType::json()).json(self.body())
+    }
+}
+
+/// What the contract says of errors, the same for every address.
+impl utoipa::IntoResponses for ApiError {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let body = Content::new(Some(Ref::from_schema_name("ErrorBody")));
+        let error = ResponseBuilder::new().content("application/json", body).build();
+        ["4XX", "5XX"].map(|status| (status.to_owned(), error.clone().into())).into()
     }
 }
 

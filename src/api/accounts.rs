@@ -20,7 +20,7 @@ use super::wrong::{check, text};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::egress::Egress;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::gateway::{check_config, check_proxy};
 use crate::lane::change::NotConnected;
 use crate::pacing::{Limits, Policy};
@@ -75,7 +75,7 @@ fn check_settings(app: &App, provider: Provider, config: Option<&Value>, proxy: 
 
 /// Creates an account. It is not connected by that.
 #[utoipa::path(post, path = "/api/accounts", tag = "accounts", request_body = NewAccount,
-    responses((status = 201, body = AccountView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 201, body = AccountView), ApiError))]
 pub async fn create(caller: Caller, app: Data<App>, body: Body<NewAccount>) -> Result<impl Responder, ApiError> {
     let account = open(&app, &caller, body.0).await?;
     Ok(HttpResponse::Created().json(AccountView::of(&app, &caller, &account).await?))
@@ -133,7 +133,7 @@ fn write_limits(limits: &Limits) -> Option<String> {
 
 /// The company's accounts, oldest first.
 #[utoipa::path(get, path = "/api/accounts", tag = "accounts", params(PageQuery),
-    responses((status = 200, body = Listed<AccountView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Listed<AccountView>), ApiError))]
 pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
     let part = page.0.read()?;
     let (accounts, total) = app.store.list_accounts(caller.company, caller.visible(), part.offset, part.limit).await?;
@@ -144,7 +144,7 @@ pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Res
 
 /// One account.
 #[utoipa::path(get, path = "/api/accounts/{id}", tag = "accounts", params(("id" = AccountId, Path)),
-    responses((status = 200, body = AccountView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = AccountView), ApiError))]
 pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     Ok(Json(AccountView::of(&app, &caller, &account).await?))
@@ -179,7 +179,7 @@ pub struct AccountChange {
 
 /// Changes an account, at once and for what is already queued.
 #[utoipa::path(put, path = "/api/accounts/{id}", tag = "accounts", params(("id" = AccountId, Path)), request_body = AccountChange,
-    responses((status = 200, body = AccountView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = AccountView), ApiError))]
 pub async fn change(
     caller: Caller,
     app: Data<App>,
@@ -241,7 +241,7 @@ impl Done {
 
 /// Cancels what is queued, logs the account out and removes it.
 #[utoipa::path(delete, path = "/api/accounts/{id}", tag = "accounts", params(("id" = AccountId, Path)),
-    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Done), ApiError))]
 pub async fn remove(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     app.lanes.remove(&account).await?;

@@ -15,7 +15,7 @@ use super::wrong::{check, text};
 use crate::app::App;
 use crate::auth::login::{self, NewUser, normal_email};
 use crate::auth::{COOKIE, Caller, Who, password};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::realtime::Event;
 use crate::view::Timestamp;
 
@@ -144,7 +144,7 @@ fn cookie(app: &App, token: String) -> actix_web::cookie::CookieBuilder<'static>
 
 /// Registers a company, with its first admin signed in. An installation may have closed this.
 #[utoipa::path(post, path = "/api/auth/register", tag = "people", request_body = Registration, security(()),
-    responses((status = 201, body = LoginView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 201, body = LoginView), ApiError))]
 pub async fn register(
     app: Data<App>,
     request: HttpRequest,
@@ -187,7 +187,7 @@ pub struct Credentials {
 
 /// Signs in: a token, and the same as a cookie.
 #[utoipa::path(post, path = "/api/auth/login", tag = "people", request_body = Credentials, security(()),
-    responses((status = 200, body = LoginView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = LoginView), ApiError))]
 pub async fn login(app: Data<App>, request: HttpRequest, body: Body<Credentials>) -> Result<HttpResponse, ApiError> {
     let asked = body.0;
     check(&asked)?;
@@ -223,7 +223,7 @@ pub struct Logout {
 
 /// Signs out: the token is worth nothing from here on, and its sockets are cut.
 #[utoipa::path(post, path = "/api/auth/logout", tag = "people", request_body = Option<Logout>,
-    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Done), ApiError))]
 pub async fn logout(caller: Caller, app: Data<App>, body: OptionalBody<Logout>) -> Result<impl Responder, ApiError> {
     match &caller.who {
         Who::Person(person) if body.0.everywhere => {

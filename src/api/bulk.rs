@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::accounts::find;
 use super::draft::{NewMessage, first_bytes};
 use super::read::{bytes, read, read_apart};
-use super::send::{SendView, header_key, key_taken, view_of};
+use super::send::{KeyHeader, SendView, key_taken, view_of};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
@@ -106,8 +106,8 @@ pub enum BulkResult {
 
 /// Accepts many messages. Bad ones are refused singly; a header `Idempotency-Key` holds for the request as a whole.
 #[utoipa::path(post, path = "/api/messages/bulk", tag = "messages", request_body = Bulk,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Under the same key the same request is accepted once")),
-    responses((status = 202, body = BulkView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    params(KeyHeader),
+    responses((status = 202, body = BulkView), ApiError))]
 pub async fn bulk(
     caller: Caller,
     app: Data<App>,
@@ -119,7 +119,7 @@ pub async fn bulk(
     if messages.is_empty() || messages.len() > BULK {
         return Err(ApiError::field("messages", "must be 1 to 10000"));
     }
-    let (key, user) = (header_key(request.headers())?, caller.user().map(|user| user.id));
+    let (key, user) = (KeyHeader::read(request.headers())?.0, caller.user().map(|user| user.id));
     let (count, to, of) = (messages.len(), app.clone(), account.clone());
     let (whole, drafts, read) = web::block(move || draft_all(&to, &of, &messages, key, user)).await.map_err(broken)?;
     if let Some((key, hash)) = &whole {

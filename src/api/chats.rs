@@ -13,11 +13,11 @@ use super::accounts::find;
 use super::draft::hash_of;
 use super::list::{Listed, PageQuery, read_cursor};
 use super::read::{Body, Query};
-use super::send::{SendView, Sent, accept, header_key};
+use super::send::{KeyHeader, SendView, Sent, WaitHeader, accept};
 use super::wrong::{check, text};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::intake::Draft;
 use crate::phone::Recipient;
 use crate::store::account::Account;
@@ -101,7 +101,7 @@ pub(super) async fn page_of_chats(
 
 /// An account's chats, the latest first: with people and groups, unless the query says otherwise.
 #[utoipa::path(get, path = "/api/accounts/{id}/chats", tag = "chats", params(("id" = AccountId, Path), ChatQuery),
-    responses((status = 200, body = Listed<ChatView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Listed<ChatView>), ApiError))]
 pub async fn list(
     caller: Caller,
     app: Data<App>,
@@ -158,18 +158,29 @@ fn address_of(app: &App, account: &Account, text: &str) -> String {
     recipient.map_or_else(|_| text.replace('\0', ""), |recipient| recipient.chat(account.provider))
 }
 
+/// The address of a chat.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct ChatPath {
+    #[param(value_type = AccountId)]
+    pub(super) id: String,
+    /// The row's id, or the messenger's own
+    pub(super) chat_id: String,
+}
+
 /// A chat's messages, newest first.
 #[utoipa::path(get, path = "/api/accounts/{id}/chats/{chatId}", tag = "chats",
-    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own"), ChatMessageQuery),
-    responses((status = 200, body = Listed<ChatMessageView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    params(ChatPath, ChatMessageQuery),
+    responses((status = 200, body = Listed<ChatMessageView>), ApiError))]
 pub async fn messages(
     caller: Caller,
     app: Data<App>,
-    path: Path<(String, String)>,
+    path: Path<ChatPath>,
     query: Query<ChatMessageQuery>,
 ) -> Result<impl Responder, ApiError> {
-    let account = find(&app, &caller, &path.0).await?;
-    let chat = find_chat(&app, &account, &path.1).await?;
+    let account = find(&app, &caller, &path.id).await?;
+    let chat = find_chat(&app, &account, &path.chat_id).await?;
     Ok(Json(page_of_messages(&app, &chat, &query.0).await?))
 }
 
@@ -218,7 +229,7 @@ pub(super) async fn send_in(
     if text.message.trim().is_empty() {
         return Err(ApiError::field("message", "must not be empty"));
     }
-    let key = header_key(request.headers())?;
+    let key = KeyHeader::read(request.headers())?.0;
     let (chat, to) = chat_to(app, account, to).await?;
     let mut draft = Draft {
         to,
@@ -266,18 +277,16 @@ async fn chat_to(app: &App, account: &Account, to: To<'_>) -> Result<(Model, Rec
 
 /// Sends a text in a chat: as `POST /api/messages/send`, and it is in the chat at once.
 #[utoipa::path(post, path = "/api/accounts/{id}/chats/{chatId}", tag = "chats", request_body = ChatText,
-    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Under the same key the same request is accepted once"),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N (at most 30) seconds for the outcome")),
-    responses((status = 200, body = SendView), (status = 202, body = SendView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    params(ChatPath, KeyHeader, WaitHeader),
+    responses((status = 200, body = SendView), (status = 202, body = SendView), ApiError))]
 pub async fn send(
     caller: Caller,
     app: Data<App>,
-    path: Path<(String, String)>,
+    path: Path<ChatPath>,
     request: HttpRequest,
     body: Body<ChatText>,
 ) -> Result<HttpResponse, ApiError> {
-    let account = find(&app, &caller, &path.0).await?;
-    let sent = send_in(&app, &caller, &account, To::Chat(&path.1), body.0, &request).await?;
+    let account = find(&app, &caller, &path.id).await?;
+    let sent = send_in(&app, &caller, &account, To::Chat(&path.chat_id), body.0, &request).await?;
     Ok(sent.response().json(sent.view))
 }

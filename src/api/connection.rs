@@ -11,7 +11,7 @@ use super::accounts::find;
 use super::read::{OptionalBody, Query, maybe_text_or_number};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::gateway::{Code, Pairing};
 use crate::lane::change::NotConnected;
 use crate::phone::Recipient;
@@ -42,7 +42,7 @@ pub enum Method {
 
 /// Starts pairing, or reconnects a known session, and answers at once.
 #[utoipa::path(post, path = "/api/accounts/{id}/connect", tag = "accounts", params(("id" = AccountId, Path)), request_body = Option<Connect>,
-    responses((status = 200, body = AccountView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = AccountView), ApiError))]
 pub async fn connect(
     caller: Caller,
     app: Data<App>,
@@ -82,7 +82,7 @@ pub struct Disconnect {
 
 /// Disconnects an account. Its queue waits.
 #[utoipa::path(post, path = "/api/accounts/{id}/disconnect", tag = "accounts", params(("id" = AccountId, Path)), request_body = Option<Disconnect>,
-    responses((status = 200, body = AccountView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = AccountView), ApiError))]
 pub async fn disconnect(
     caller: Caller,
     app: Data<App>,
@@ -129,7 +129,7 @@ pub struct QrView {
 /// The code that pairs the account now.
 #[utoipa::path(get, path = "/api/accounts/{id}/qr", tag = "accounts", params(("id" = AccountId, Path), QrQuery),
     responses((status = 200, content((QrView = "application/json"), (String = "image/png"), (String = "image/svg+xml"),
-        (String = "text/plain"))), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+        (String = "text/plain"))), ApiError))]
 pub async fn qr(
     caller: Caller,
     app: Data<App>,

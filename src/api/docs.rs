@@ -8,6 +8,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::whatsapp::{access, chats as session_chats, send as phone_send, sessions, stats};
 use super::{accounts, auth, bulk, chats, connection, health, keys, managers, me, messages, queue, send};
+use crate::error::ErrorBody;
 
 /// The contract.
 #[derive(Debug, OpenApi)]
@@ -29,6 +30,7 @@ use super::{accounts, auth, bulk, chats, connection, health, keys, managers, me,
         queue::show, queue::pause, queue::resume, queue::clear,
         health::health, health::live, health::metrics,
     ),
+    components(schemas(ErrorBody)),
     security(("bearer" = []), ("key" = []), ()),
     modifiers(&Schemes),
 )]

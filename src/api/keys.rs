@@ -17,7 +17,7 @@ use super::wrong::{check, text};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::identity::{KEY_PREFIX, digest, hex};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::view::Timestamp;
 
 /// A key as the API shows it.
@@ -51,7 +51,7 @@ impl From<Model> for KeyView {
 
 /// The company's keys, oldest first.
 #[utoipa::path(get, path = "/api/api-keys", tag = "people", params(PageQuery),
-    responses((status = 200, body = Listed<KeyView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Listed<KeyView>), ApiError))]
 pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
     let part = page.0.read()?;
     let (keys, total) = app.store.list_api_keys(caller.company, part.offset, part.limit).await?;
@@ -72,7 +72,7 @@ pub struct NewKey {
 
 /// Makes a key. This answer is the only one that shows it.
 #[utoipa::path(post, path = "/api/api-keys", tag = "people", request_body = NewKey,
-    responses((status = 201, body = KeyView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 201, body = KeyView), ApiError))]
 pub async fn create(caller: Caller, app: Data<App>, body: Body<NewKey>) -> Result<impl Responder, ApiError> {
     let asked = body.0;
     check(&asked)?;
@@ -92,7 +92,7 @@ pub async fn create(caller: Caller, app: Data<App>, body: Body<NewKey>) -> Resul
 
 /// Removes a key: it is worth nothing from here on, and its sockets are cut.
 #[utoipa::path(delete, path = "/api/api-keys/{id}", tag = "people", params(("id" = ApiKeyId, Path)),
-    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Done), ApiError))]
 pub async fn remove(caller: Caller, app: Data<App>, path: Path<String>) -> Result<impl Responder, ApiError> {
     let key: ApiKeyId = id(&path, "api key")?;
     if !app.store.delete_api_key(caller.company, key).await? {

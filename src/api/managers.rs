@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::login::{self, NewUser, normal_email};
 use crate::auth::password;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::store::people::UserError;
 
 /// A manager, wrapped.
@@ -42,7 +42,7 @@ async fn find(app: &App, caller: &Caller, text: &str) -> Result<Model, ApiError>
 
 /// The company's managers, oldest first.
 #[utoipa::path(get, path = "/api/managers", tag = "people", params(PageQuery),
-    responses((status = 200, body = Listed<UserView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Listed<UserView>), ApiError))]
 pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
     let part = page.0.read()?;
     let (managers, total) = app.store.list_managers(caller.company, part.offset, part.limit).await?;
@@ -71,7 +71,7 @@ pub struct NewManager {
 
 /// Makes a manager. What the manager may do is granted account by account.
 #[utoipa::path(post, path = "/api/managers", tag = "people", request_body = NewManager,
-    responses((status = 201, body = ManagerView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 201, body = ManagerView), ApiError))]
 pub async fn create(
     caller: Caller,
     app: Data<App>,
@@ -99,7 +99,7 @@ pub async fn create(
 
 /// One manager.
 #[utoipa::path(get, path = "/api/managers/{id}", tag = "people", params(("id" = UserId, Path)),
-    responses((status = 200, body = ManagerView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = ManagerView), ApiError))]
 pub async fn show(caller: Caller, app: Data<App>, path: Path<String>) -> Result<impl Responder, ApiError> {
     Ok(Json(ManagerView::from(find(&app, &caller, &path).await?)))
 }
@@ -126,7 +126,7 @@ pub struct ManagerChange {
 
 /// Changes a manager.
 #[utoipa::path(put, path = "/api/managers/{id}", tag = "people", params(("id" = UserId, Path)), request_body = ManagerChange,
-    responses((status = 200, body = ManagerView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = ManagerView), ApiError))]
 pub async fn change(
     caller: Caller,
     app: Data<App>,
@@ -170,7 +170,7 @@ pub async fn change(
 
 /// Removes a manager, the grants and the logins.
 #[utoipa::path(delete, path = "/api/managers/{id}", tag = "people", params(("id" = UserId, Path)),
-    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Done), ApiError))]
 pub async fn remove(caller: Caller, app: Data<App>, path: Path<String>) -> Result<impl Responder, ApiError> {
     let manager = find(&app, &caller, &path).await?;
     app.store.delete_user(manager.id).await?;

@@ -13,7 +13,7 @@ use super::read::Body;
 use super::wrong::{check, text};
 use crate::app::App;
 use crate::auth::{Caller, Who, password};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 
 /// Who is calling.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -37,7 +37,7 @@ pub struct MyKey {
 
 /// Who is calling: a person, or a program with a key; neither in open mode.
 #[utoipa::path(get, path = "/api/auth/me", tag = "people",
-    responses((status = 200, body = MeView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = MeView), ApiError))]
 pub async fn show(caller: Caller, app: Data<App>) -> Result<impl Responder, ApiError> {
     let api_key = match caller.who {
         Who::Program(id, scope) => Some(MyKey { id, scope }),
@@ -69,7 +69,7 @@ pub struct MeChange {
 
 /// Changes who is calling: a person's own name and password.
 #[utoipa::path(put, path = "/api/auth/me", tag = "people", request_body = MeChange,
-    responses((status = 200, body = MeView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = MeView), ApiError))]
 pub async fn change(
     caller: Caller,
     app: Data<App>,

@@ -13,7 +13,7 @@ use super::list::{Listed, PageQuery, read_cursor};
 use super::read::Query;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::standing::{Hold, Standing};
 use crate::store::list::{Filter, Page, Shown};
 use crate::view::Timestamp;
@@ -124,7 +124,7 @@ async fn find(app: &App, caller: &Caller, text: &str) -> Result<Model, ApiError>
 
 /// One message, with its place in the queue.
 #[utoipa::path(get, path = "/api/messages/{id}", tag = "messages", params(("id" = MessageId, Path)),
-    responses((status = 200, body = MessageView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = MessageView), ApiError))]
 pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let row = find(&app, &caller, &id).await?;
     Ok(Json(view(&app, row).await?))
@@ -158,7 +158,7 @@ pub struct MessageQuery {
 
 /// Messages, newest first.
 #[utoipa::path(get, path = "/api/messages", tag = "messages", params(MessageQuery),
-    responses((status = 200, body = Listed<MessageView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Listed<MessageView>), ApiError))]
 pub async fn list(caller: Caller, app: Data<App>, query: Query<MessageQuery>) -> Result<impl Responder, ApiError> {
     let query = query.0;
     let part = PageQuery { page: query.page, limit: query.limit }.read()?;
@@ -187,7 +187,7 @@ pub async fn list(caller: Caller, app: Data<App>, query: Query<MessageQuery>) ->
 
 /// Takes a message back that has not started.
 #[utoipa::path(delete, path = "/api/messages/{id}", tag = "messages", params(("id" = MessageId, Path)),
-    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Done), ApiError))]
 pub async fn cancel(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let row = find(&app, &caller, &id).await?;
     if !app.intake.cancel(&row).await? {
@@ -200,7 +200,7 @@ pub async fn cancel(caller: Caller, app: Data<App>, id: Path<String>) -> Result<
 
 /// Queues a message again that failed, or whose outcome nobody knows.
 #[utoipa::path(post, path = "/api/messages/{id}/retry", tag = "messages", params(("id" = MessageId, Path)),
-    responses((status = 202, body = MessageView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 202, body = MessageView), ApiError))]
 pub async fn retry(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let row = find(&app, &caller, &id).await?;
     let Some(account) = app.store.account(row.account_id).await? else {

@@ -10,7 +10,7 @@ use super::accounts::{Done, find};
 use super::messages::MessageView;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::gateway::sessions::Status;
 use crate::pacing::estimate;
 use crate::realtime::Event;
@@ -68,7 +68,7 @@ pub struct QueueLimits {
 
 /// One queue: its first messages, what it does, what is counted.
 #[utoipa::path(get, path = "/api/accounts/{id}/queue", tag = "queue", params(("id" = AccountId, Path)),
-    responses((status = 200, body = QueueView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = QueueView), ApiError))]
 pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     let (overview, rows) = app.standings.queue(&account, SHOWN).await?;
@@ -118,7 +118,7 @@ pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<im
 
 /// Stops the queue. What is in flight finishes; what is queued waits.
 #[utoipa::path(post, path = "/api/accounts/{id}/queue/pause", tag = "queue", params(("id" = AccountId, Path)),
-    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Done), ApiError))]
 pub async fn pause(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     set_paused(&app, account.id, true).await?;
@@ -127,7 +127,7 @@ pub async fn pause(caller: Caller, app: Data<App>, id: Path<String>) -> Result<i
 
 /// Lets the queue go on, at its pace.
 #[utoipa::path(post, path = "/api/accounts/{id}/queue/resume", tag = "queue", params(("id" = AccountId, Path)),
-    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Done), ApiError))]
 pub async fn resume(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     set_paused(&app, account.id, false).await?;
@@ -158,7 +158,7 @@ pub struct Cleared {
 
 /// Takes back everything that has not started.
 #[utoipa::path(delete, path = "/api/accounts/{id}/queue", tag = "queue", params(("id" = AccountId, Path)),
-    responses((status = 200, body = Cleared), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Cleared), ApiError))]
 pub async fn clear(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     let cleared = app.intake.cancel_all(&account).await?;

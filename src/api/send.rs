@@ -18,7 +18,7 @@ use super::draft::NewMessage;
 use super::read::{Unread, read, read_apart};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::intake::{Accepted, Draft, NotAccepted};
 use crate::realtime::Event;
 use crate::standing::{Hold, Standing};
@@ -78,28 +78,44 @@ pub struct SendView {
 }
 
 /// The header `Idempotency-Key`.
-pub(super) fn header_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(value) = headers.get("Idempotency-Key") else { return Ok(None) };
-    match value.to_str() {
-        Ok(key) if (1..=200).contains(&key.len()) => Ok(Some(key.to_owned())),
-        _ => Err(ApiError::field("Idempotency-Key", "must have 1 to 200 ASCII characters")),
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(names("Idempotency-Key"), parameter_in = Header)]
+pub struct KeyHeader(
+    /// Under the same key the same request is accepted once
+    pub(super) Option<String>,
+);
+
+impl KeyHeader {
+    pub(super) fn read(headers: &HeaderMap) -> Result<Self, ApiError> {
+        let Some(value) = headers.get("Idempotency-Key") else { return Ok(Self(None)) };
+        match value.to_str() {
+            Ok(key) if (1..=200).contains(&key.len()) => Ok(Self(Some(key.to_owned()))),
+            _ => Err(ApiError::field("Idempotency-Key", "must have 1 to 200 ASCII characters")),
+        }
     }
 }
 
-/// How long the caller wants to wait: `Prefer: wait=N` (RFC 7240), in seconds.
-fn wait_of(headers: &HeaderMap) -> Option<Duration> {
-    let preferences = headers.get_all("Prefer").filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
-    let mut waits = preferences.filter_map(|p| p.trim().strip_prefix("wait=")?.trim().parse().ok());
-    waits.next().map(|seconds| Duration::from_secs(seconds).min(WAIT))
+/// The header `Prefer` (RFC 7240), of which `wait=N` counts: how long the caller wants to wait.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(names("Prefer"), parameter_in = Header)]
+pub struct WaitHeader(
+    /// `wait=N`: wait up to N (at most 30) seconds for the outcome
+    #[param(value_type = Option<String>)]
+    Option<Duration>,
+);
+
+impl WaitHeader {
+    fn read(headers: &HeaderMap) -> Self {
+        let preferences = headers.get_all("Prefer").filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
+        let mut waits = preferences.filter_map(|p| p.trim().strip_prefix("wait=")?.trim().parse().ok());
+        Self(waits.next().map(|seconds| Duration::from_secs(seconds).min(WAIT)))
+    }
 }
 
 /// Accepts one message. It is durable when this is answered, and leaves at the account's pace.
 #[utoipa::path(post, path = "/api/messages/send", tag = "messages", request_body = Send,
-    params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Under the same key the same request is accepted once"),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N (at most 30) seconds for the outcome"),
-    ),
-    responses((status = 200, body = SendView), (status = 202, body = SendView), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    params(KeyHeader, WaitHeader),
+    responses((status = 200, body = SendView), (status = 202, body = SendView), ApiError))]
 pub async fn send(
     caller: Caller,
     app: Data<App>,
@@ -108,7 +124,7 @@ pub async fn send(
 ) -> Result<HttpResponse, ApiError> {
     let Send { from: From { account_id }, mut message } = read_apart(body.0, Send::read).await?;
     let account = find(&app, &caller, &account_id).await?;
-    match header_key(request.headers())? {
+    match KeyHeader::read(request.headers())?.0 {
         Some(key) if message.idempotency_key.as_ref().is_some_and(|other| *other != key) => {
             return Err(ApiError::field("idempotencyKey", "differs from the header Idempotency-Key"));
         }
@@ -149,7 +165,7 @@ pub(super) async fn accept(
     request: &HttpRequest,
 ) -> Result<Sent, ApiError> {
     // Watched before it is accepted, so that the outcome can't come in between.
-    let waiting = wait_of(request.headers()).map(|span| (span, app.bus.watch(account.id)));
+    let waiting = WaitHeader::read(request.headers()).0.map(|span| (span, app.bus.watch(account.id)));
     let accepted = app.intake.accept(account, vec![draft]).await?;
     let Some(Accepted::Message { id, standing, is_repeat }) = accepted.into_iter().next() else {
         return Err(key_taken());

@@ -16,7 +16,7 @@ use crate::api::json::id;
 use crate::api::read::Body;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::realtime::Event;
 use crate::realtime::event::Access;
 use crate::store::account::Account;
@@ -125,7 +125,7 @@ pub struct ManagerName {
 
 /// Who may work with the session.
 #[utoipa::path(get, path = "/api/whatsapp/sessions/{id}/managers", tag = "sessions", params(("id" = AccountId, Path)),
-    responses((status = 200, body = Wrapped<Vec<ManagerAccess>>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Wrapped<Vec<ManagerAccess>>), ApiError))]
 pub async fn list(caller: Caller, app: Data<App>, path: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &path).await?;
     let grants = app.store.grants_on(caller.company, account.id).await?;
@@ -151,7 +151,7 @@ pub async fn list(caller: Caller, app: Data<App>, path: Path<String>) -> Result<
 
 /// Lets a manager work with the session, or changes what the manager may do.
 #[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/managers", tag = "sessions", params(("id" = AccountId, Path)), request_body = Permit,
-    responses((status = 200, body = Wrapped<GrantView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Wrapped<GrantView>), ApiError))]
 pub async fn permit(
     caller: Caller,
     app: Data<App>,
@@ -170,7 +170,7 @@ pub async fn permit(
 
 /// Lets a manager work with the session, or changes what the manager may do.
 #[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/access", tag = "sessions", params(("id" = AccountId, Path)), request_body = Grant,
-    responses((status = 200, body = Wrapped<GrantView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Wrapped<GrantView>), ApiError))]
 pub async fn grant(
     caller: Caller,
     app: Data<App>,
@@ -246,7 +246,7 @@ async fn take_back(app: &App, caller: &Caller, session: &str, manager: &str) -> 
 /// Takes a manager's access back, at once.
 #[utoipa::path(delete, path = "/api/whatsapp/sessions/{id}/managers/{managerId}", tag = "sessions",
     params(("id" = AccountId, Path), ("managerId" = UserId, Path)),
-    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Done), ApiError))]
 pub async fn forbid(caller: Caller, app: Data<App>, path: Path<(String, String)>) -> Result<impl Responder, ApiError> {
     take_back(&app, &caller, &path.0, &path.1).await
 }
@@ -254,7 +254,7 @@ pub async fn forbid(caller: Caller, app: Data<App>, path: Path<(String, String)>
 /// Takes a manager's access back, at once.
 #[utoipa::path(delete, path = "/api/whatsapp/sessions/{id}/access/{managerId}", tag = "sessions",
     params(("id" = AccountId, Path), ("managerId" = UserId, Path)),
-    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Done), ApiError))]
 pub async fn revoke(caller: Caller, app: Data<App>, path: Path<(String, String)>) -> Result<impl Responder, ApiError> {
     take_back(&app, &caller, &path.0, &path.1).await
 }

@@ -9,19 +9,20 @@ use serde::Deserialize;
 use super::{Wrapped, WrappedPage};
 use crate::api::accounts::{Done, find};
 use crate::api::chats::{
-    ChatMessageQuery, ChatQuery, ChatText, To, find_chat, page_of_chats, page_of_messages, send_in,
+    ChatMessageQuery, ChatPath, ChatQuery, ChatText, To, find_chat, page_of_chats, page_of_messages, send_in,
 };
 use crate::api::read::{Body, Query};
+use crate::api::send::{KeyHeader, WaitHeader};
 use crate::api::wrong::{check, text};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::realtime::Event;
 use crate::view::{ChatMessageView, ChatView};
 
 /// A session's chats, the latest first: with people alone, unless the query says otherwise.
 #[utoipa::path(get, path = "/api/whatsapp/sessions/{id}/chats", tag = "sessions", params(("id" = AccountId, Path), ChatQuery),
-    responses((status = 200, body = WrappedPage<ChatView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = WrappedPage<ChatView>), ApiError))]
 pub async fn list(
     caller: Caller,
     app: Data<App>,
@@ -34,11 +35,11 @@ pub async fn list(
 
 /// One chat.
 #[utoipa::path(get, path = "/api/whatsapp/sessions/{id}/chats/{chatId}", tag = "sessions",
-    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own")),
-    responses((status = 200, body = Wrapped<ChatView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
-pub async fn show(caller: Caller, app: Data<App>, path: Path<(String, String)>) -> Result<impl Responder, ApiError> {
-    let account = find(&app, &caller, &path.0).await?;
-    let chat = find_chat(&app, &account, &path.1).await?;
+    params(ChatPath),
+    responses((status = 200, body = Wrapped<ChatView>), ApiError))]
+pub async fn show(caller: Caller, app: Data<App>, path: Path<ChatPath>) -> Result<impl Responder, ApiError> {
+    let account = find(&app, &caller, &path.id).await?;
+    let chat = find_chat(&app, &account, &path.chat_id).await?;
     Ok(Json(Wrapped::new(ChatView::from(chat))))
 }
 
@@ -57,18 +58,18 @@ pub struct ChatChange {
 
 /// Renames a chat, or puts it away and back.
 #[utoipa::path(put, path = "/api/whatsapp/sessions/{id}/chats/{chatId}", tag = "sessions", request_body = ChatChange,
-    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own")),
-    responses((status = 200, body = Wrapped<ChatView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    params(ChatPath),
+    responses((status = 200, body = Wrapped<ChatView>), ApiError))]
 pub async fn change(
     caller: Caller,
     app: Data<App>,
-    path: Path<(String, String)>,
+    path: Path<ChatPath>,
     body: Body<ChatChange>,
 ) -> Result<impl Responder, ApiError> {
     let asked = body.0;
     check(&asked)?;
-    let account = find(&app, &caller, &path.0).await?;
-    let chat = find_chat(&app, &account, &path.1).await?;
+    let account = find(&app, &caller, &path.id).await?;
+    let chat = find_chat(&app, &account, &path.chat_id).await?;
     let changed = app.store.change_chat(chat.id, asked.chat_name, asked.is_archived).await?;
     let chat = ChatView::from(changed.ok_or(ApiError::NotFound("chat"))?);
     app.bus.publish(account.company_id, account.id, Event::ChatChanged { chat: chat.clone() });
@@ -77,35 +78,32 @@ pub async fn change(
 
 /// A chat's messages, newest first.
 #[utoipa::path(get, path = "/api/whatsapp/sessions/{id}/chats/{chatId}/messages", tag = "sessions",
-    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own"), ChatMessageQuery),
-    responses((status = 200, body = WrappedPage<ChatMessageView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    params(ChatPath, ChatMessageQuery),
+    responses((status = 200, body = WrappedPage<ChatMessageView>), ApiError))]
 pub async fn messages(
     caller: Caller,
     app: Data<App>,
-    path: Path<(String, String)>,
+    path: Path<ChatPath>,
     query: Query<ChatMessageQuery>,
 ) -> Result<impl Responder, ApiError> {
-    let account = find(&app, &caller, &path.0).await?;
-    let chat = find_chat(&app, &account, &path.1).await?;
+    let account = find(&app, &caller, &path.id).await?;
+    let chat = find_chat(&app, &account, &path.chat_id).await?;
     Ok(Json(WrappedPage::from(page_of_messages(&app, &chat, &query.0).await?)))
 }
 
 /// Sends a text in a chat, through the account's queue: the stored message.
 #[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/chats/{chatId}/messages", tag = "sessions", request_body = ChatText,
-    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Under the same key the same request is accepted once"),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N (at most 30) seconds for the outcome")),
-    responses((status = 200, body = Wrapped<ChatMessageView>), (status = 202, body = Wrapped<ChatMessageView>),
-        (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    params(ChatPath, KeyHeader, WaitHeader),
+    responses((status = 200, body = Wrapped<ChatMessageView>), (status = 202, body = Wrapped<ChatMessageView>), ApiError))]
 pub async fn send(
     caller: Caller,
     app: Data<App>,
-    path: Path<(String, String)>,
+    path: Path<ChatPath>,
     request: HttpRequest,
     body: Body<ChatText>,
 ) -> Result<HttpResponse, ApiError> {
-    let account = find(&app, &caller, &path.0).await?;
-    let sent = send_in(&app, &caller, &account, To::Chat(&path.1), body.0, &request).await?;
+    let account = find(&app, &caller, &path.id).await?;
+    let sent = send_in(&app, &caller, &account, To::Chat(&path.chat_id), body.0, &request).await?;
     let row = app.store.find_message(account.company_id, sent.view.message_id).await?;
     let message = ChatMessageView::from(row.ok_or(ApiError::NotFound("message"))?);
     Ok(sent.response().json(Wrapped::new(message)))
@@ -113,15 +111,12 @@ pub async fn send(
 
 /// The same under the name that the first guide gave it.
 #[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/chats/{chatId}/send", tag = "sessions", request_body = ChatText,
-    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Under the same key the same request is accepted once"),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N (at most 30) seconds for the outcome")),
-    responses((status = 200, body = Wrapped<ChatMessageView>), (status = 202, body = Wrapped<ChatMessageView>),
-        (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    params(ChatPath, KeyHeader, WaitHeader),
+    responses((status = 200, body = Wrapped<ChatMessageView>), (status = 202, body = Wrapped<ChatMessageView>), ApiError))]
 pub async fn send_plainly(
     caller: Caller,
     app: Data<App>,
-    path: Path<(String, String)>,
+    path: Path<ChatPath>,
     request: HttpRequest,
     body: Body<ChatText>,
 ) -> Result<HttpResponse, ApiError> {
@@ -130,11 +125,11 @@ pub async fn send_plainly(
 
 /// Notes that somebody has read a chat, and tells the messenger.
 #[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/chats/{chatId}/read", tag = "sessions",
-    params(("id" = AccountId, Path), ("chatId" = String, Path, description = "The row's id, or the messenger's own")),
-    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
-pub async fn read(caller: Caller, app: Data<App>, path: Path<(String, String)>) -> Result<impl Responder, ApiError> {
-    let account = find(&app, &caller, &path.0).await?;
-    let chat = find_chat(&app, &account, &path.1).await?;
+    params(ChatPath),
+    responses((status = 200, body = Done), ApiError))]
+pub async fn read(caller: Caller, app: Data<App>, path: Path<ChatPath>) -> Result<impl Responder, ApiError> {
+    let account = find(&app, &caller, &path.id).await?;
+    let chat = find_chat(&app, &account, &path.chat_id).await?;
     if !app.inbox.read_chat(&account, chat.id).await? {
         return Err(ApiError::NotFound("chat"));
     }

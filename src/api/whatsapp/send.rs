@@ -10,11 +10,12 @@ use super::Wrapped;
 use crate::api::accounts::find;
 use crate::api::chats::{To, send_in};
 use crate::api::read::{Body, text_or_number};
+use crate::api::send::{KeyHeader, WaitHeader};
 use crate::api::wrong::{check, text};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::access::Need;
-use crate::error::{ApiError, Choice, ErrorBody};
+use crate::error::{ApiError, Choice};
 use crate::view::Timestamp;
 
 /// A text to a number.
@@ -47,12 +48,8 @@ pub struct PhoneSent {
 
 /// Sends a text to a number, whether or not there is a chat with it, through the account's queue.
 #[utoipa::path(post, path = "/api/whatsapp/send", tag = "sessions", request_body = PhoneText,
-    params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Under the same key the same request is accepted once"),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N (at most 30) seconds for the outcome"),
-    ),
-    responses((status = 200, body = Wrapped<PhoneSent>), (status = 202, body = Wrapped<PhoneSent>),
-        (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    params(KeyHeader, WaitHeader),
+    responses((status = 200, body = Wrapped<PhoneSent>), (status = 202, body = Wrapped<PhoneSent>), ApiError))]
 pub async fn send(
     caller: Caller,
     app: Data<App>,

@@ -14,7 +14,7 @@ use crate::api::read::{OptionalBody, Query};
 use crate::api::wrong::{check, text};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::gateway::Pairing;
 use crate::gateway::sessions::Status;
 use crate::lane::change::NotConnected;
@@ -64,7 +64,7 @@ pub struct CreatedSession {
 
 /// Creates a session, and starts to connect it.
 #[utoipa::path(post, path = "/api/whatsapp/sessions", tag = "sessions", request_body = Option<NewSession>,
-    responses((status = 201, body = Wrapped<CreatedSession>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 201, body = Wrapped<CreatedSession>), ApiError))]
 pub async fn create(
     caller: Caller,
     app: Data<App>,
@@ -92,7 +92,7 @@ pub async fn create(
 
 /// Connects a session that exists: goes on where it was paired, or pairs it.
 #[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/connect", tag = "sessions", params(("id" = AccountId, Path)),
-    responses((status = 200, body = Wrapped<CreatedSession>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Wrapped<CreatedSession>), ApiError))]
 pub async fn connect(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     let account = app.lanes.connect(account.id, Pairing::Qr).await?;
@@ -198,7 +198,7 @@ pub struct SessionCount {
 
 /// The company's sessions, oldest first; a manager's, those granted.
 #[utoipa::path(get, path = "/api/whatsapp/sessions", tag = "sessions", params(PageQuery),
-    responses((status = 200, body = WrappedPage<SessionView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = WrappedPage<SessionView>), ApiError))]
 pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
     let part = page.0.read()?;
     let (accounts, total) = app.store.list_accounts(caller.company, caller.visible(), part.offset, part.limit).await?;
@@ -241,7 +241,7 @@ pub struct SessionQr {
 
 /// The code that pairs the session now, if there is one. Where the last one ran out, another follows.
 #[utoipa::path(get, path = "/api/whatsapp/sessions/{id}/qr", tag = "sessions", params(("id" = AccountId, Path)),
-    responses((status = 200, body = Wrapped<SessionQr>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Wrapped<SessionQr>), ApiError))]
 pub async fn qr(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     renew(&app, &account).await?;
@@ -266,7 +266,7 @@ async fn renew(app: &App, account: &Account) -> Result<(), ApiError> {
 
 /// Disconnects a session; its pairing stays.
 #[utoipa::path(post, path = "/api/whatsapp/sessions/{id}/disconnect", tag = "sessions", params(("id" = AccountId, Path)),
-    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Done), ApiError))]
 pub async fn disconnect(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     app.lanes.disconnect(account.id, false).await?.ok_or(ApiError::NotFound("account"))?;
@@ -275,7 +275,7 @@ pub async fn disconnect(caller: Caller, app: Data<App>, id: Path<String>) -> Res
 
 /// Cancels what is queued, logs the session out and removes it.
 #[utoipa::path(delete, path = "/api/whatsapp/sessions/{id}", tag = "sessions", params(("id" = AccountId, Path)),
-    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Done), ApiError))]
 pub async fn remove(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     app.lanes.remove(&account).await?;

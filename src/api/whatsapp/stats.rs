@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Wrapped;
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::gateway::SessionCounts;
 use crate::store::stats::HISTORY_DAYS;
 
@@ -75,7 +75,7 @@ pub struct ManagerStats {
 
 /// The company at a glance. Days begin where the setting `limits_timezone` says.
 #[utoipa::path(get, path = "/api/whatsapp/stats", tag = "sessions",
-    responses((status = 200, body = Wrapped<StatsView>), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+    responses((status = 200, body = Wrapped<StatsView>), ApiError))]
 pub async fn show(caller: Caller, app: Data<App>) -> Result<impl Responder, ApiError> {
     let today = app.clock.today();
     let stats = app.store.stats(caller.company, today).await?;
