@@ -16,11 +16,18 @@
 //! Then the outcome is **published** on the [`realtime`] bus.
 //!
 //! Later the messenger reports that the message was delivered and read: the [`inbox`] moves the row
-//! on, and files what people answer in the same chat. If the process dies anywhere in between, the next one restores the lane from the rows; a
-//! message that may have left is `uncertain` and never sent again by itself.
+//! on, and files what people answer in the same chat. What becomes of the account's connection,
+//! whoever notices, is the [`account`]'s. If the process dies anywhere in between, the next one
+//! restores the lane from the rows; a message that may have left is `uncertain` and never sent again
+//! by itself.
 //!
 //! The database is the truth. The queue is speed: it can be wiped at any moment without losing a
 //! message, sending one twice or exceeding a limit.
+//!
+//! # The house
+//!
+//! Each part is a struct, made once in [`app`] with what it needs and nothing else; [`server`] starts
+//! and stops them.
 
 // The floors of the house, the roof first. A file imports only from floors below its own, and those
 // of one floor don't know each other.
