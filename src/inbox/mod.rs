@@ -1,6 +1,6 @@
 //! What gateways report, turned into rows, sessions and events. One task a node; it takes all
 //! that waits at once, so that a thousand accounts reconnecting cost a few transactions. What they
-//! say of their connections goes on to the [`Accounts`]; [`mail`] has the messages.
+//! say of their connections goes on to the [`Accounts`]; `mail` has the messages.
 
 mod mail;
 
