@@ -101,13 +101,12 @@ impl Accounts {
     }
 
     /// The account can't send or connect until a person changes something.
-    pub async fn fail(&self, id: AccountId, code: &'static str, reason: String) {
+    pub async fn fail(&self, account: &Account, code: &'static str, reason: String) {
         let reason = clean(reason, WORDS);
-        let Some(account) = self.insist(|| self.store.account(id)).await else { return };
-        if self.stop(&account, code, &reason, |_| ()).await {
-            self.sessions.close(id, Status::Failed, false);
-            self.tell_lost(&account, code, reason);
-            self.changed(&account);
+        if self.stop(account, code, &reason, |_| ()).await {
+            self.sessions.close(account.id, Status::Failed, false);
+            self.tell_lost(account, code, reason);
+            self.changed(account);
         }
     }
 

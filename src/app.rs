@@ -50,6 +50,8 @@ pub struct App {
     pub lanes: Arc<Lanes>,
     /// The connections, over which they leave.
     pub sessions: Arc<Sessions>,
+    /// What happens to them.
+    pub accounts: Arc<Accounts>,
     /// Where the messengers' reports come in.
     pub inbox: Inbox,
     /// The events.
@@ -137,7 +139,7 @@ impl App {
         let inbox = Inbox {
             store: store.clone(),
             sessions: sessions.clone(),
-            accounts,
+            accounts: accounts.clone(),
             lanes: lanes.clone(),
             bus: bus.clone(),
             clock: clock.clone(),
@@ -153,6 +155,7 @@ impl App {
             standings,
             lanes,
             sessions,
+            accounts,
             inbox,
             bus,
             telemetry,

@@ -103,7 +103,7 @@ impl Accepted {
 
 impl Intake {
     /// Accepts messages for one account, in order.
-    pub async fn accept(&self, account: &Arc<Account>, drafts: Vec<Draft>) -> Result<Vec<Accepted>, NotAccepted> {
+    pub async fn accept(&self, account: &Account, drafts: Vec<Draft>) -> Result<Vec<Accepted>, NotAccepted> {
         let mut accepted = Vec::with_capacity(drafts.len());
         let mut drafts = drafts.into_iter().peekable();
         while drafts.peek().is_some() {
@@ -123,7 +123,7 @@ impl Intake {
         Ok(accepted)
     }
 
-    async fn accept_chunk(&self, account: &Arc<Account>, drafts: Vec<Draft>) -> Result<Vec<Accepted>, NotAccepted> {
+    async fn accept_chunk(&self, account: &Account, drafts: Vec<Draft>) -> Result<Vec<Accepted>, NotAccepted> {
         let now = self.clock.now();
         let rows: Vec<NewMessage> = drafts.into_iter().map(|draft| self.row(account, draft, now)).collect();
         let asked: Vec<Entry> = rows
@@ -227,12 +227,10 @@ impl Intake {
             }
             Ok(Placed::Forgotten) => {
                 self.lanes.refresh(account.id);
-                let mut places = HashMap::new();
-                for entry in entries.iter().take(FEW) {
-                    let Ok(standing) = self.standings.by_rows(account, entry).await else { break };
-                    places.insert(entry.message, standing);
+                let few = &entries[..entries.len().min(FEW)];
+                if let Ok(standings) = self.standings.by_rows(account, few).await {
+                    return few.iter().map(|entry| entry.message).zip(standings).collect();
                 }
-                return places;
             }
             Err(error) => {
                 tracing::warn!(account.id = %account.id, %error, "accepted; the queue is restored later");

@@ -118,13 +118,18 @@ impl Standings {
         Standing { position, estimated_at: hold.is_none().then_some(at), hold }
     }
 
-    /// As the rows have it.
-    pub async fn by_rows(&self, account: &Account, entry: &Entry) -> Result<Standing, StoreError> {
-        let position = match entry.due_at {
-            Some(_) => None,
-            None => Some(self.store.count_before(account.id, entry, self.clock.now()).await? + 1),
-        };
-        Ok(self.at(account, entry, position, &self.pace(account).await?))
+    /// Where each of these stands, as the rows have it.
+    pub async fn by_rows(&self, account: &Account, entries: &[Entry]) -> Result<Vec<Standing>, StoreError> {
+        let pace = self.pace(account).await?;
+        let mut standings = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let position = match entry.due_at {
+                Some(_) => None,
+                None => Some(self.store.count_before(account.id, entry, self.clock.now()).await? + 1),
+            };
+            standings.push(self.at(account, entry, position, &pace));
+        }
+        Ok(standings)
     }
 
     /// Where a message stands, if it is queued.
@@ -138,7 +143,7 @@ impl Standings {
         {
             return Ok(self.at(account, &entry, position, &overview.pace));
         }
-        self.by_rows(account, &entry).await
+        Ok(self.by_rows(account, &[entry]).await?.pop().unwrap_or_default())
     }
 }
 

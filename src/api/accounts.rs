@@ -24,7 +24,6 @@ use crate::error::ApiError;
 use crate::gateway::{check_config, check_proxy};
 use crate::lane::change::NotConnected;
 use crate::pacing::{Limits, Policy};
-use crate::realtime::Event;
 use crate::store::account::Account;
 
 /// The account of an address, if the caller's company has it and the caller may do there what this
@@ -220,7 +219,7 @@ pub async fn change(
     }
     // Its pace follows the new limits, also for what is queued.
     app.lanes.refresh(account.id);
-    app.bus.publish(account.company_id, account.id, Event::AccountChanged);
+    app.accounts.changed(&account);
     Ok(Json(AccountView::of(&app, &caller, &account).await?))
 }
 

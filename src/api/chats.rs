@@ -1,7 +1,5 @@
 //! `/api/accounts/{id}/chats`: an account's conversations; and what the session view of them shares.
 
-use std::sync::Arc;
-
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use entity::chat::{Kind, Model};
@@ -216,7 +214,7 @@ pub(super) enum To<'a> {
 pub(super) async fn send_in(
     app: &App,
     caller: &Caller,
-    account: &Arc<Account>,
+    account: &Account,
     to: To<'_>,
     text: ChatText,
     request: &HttpRequest,

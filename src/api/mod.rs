@@ -176,7 +176,7 @@ fn cors(app: &App) -> Cors {
         .max_age(3600);
     match &app.config.cors_origins {
         // An open server trusts whoever reaches it, and a page of the web is not to.
-        _ if app.config.is_open => {
+        _ if app.guard.is_open() => {
             let origins = app.guard.origins.clone();
             cors.allowed_origin_fn(move |origin, _| origin.to_str().is_ok_and(|origin| origins.is_known(origin)))
         }

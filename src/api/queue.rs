@@ -13,7 +13,6 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::gateway::sessions::Status;
 use crate::pacing::estimate;
-use crate::realtime::Event;
 use crate::standing::{Hold, Standing};
 use crate::view::Timestamp;
 
@@ -143,7 +142,7 @@ async fn set_paused(app: &App, id: AccountId, is_paused: bool) -> Result<(), Api
     };
     let account = app.store.change_account(id, change).await?.ok_or(ApiError::NotFound("account"))?;
     app.lanes.wake(id);
-    app.bus.publish(account.company_id, id, Event::AccountChanged);
+    app.accounts.changed(&account);
     Ok(())
 }
 

@@ -1,6 +1,5 @@
 //! `/api/messages/send`: where messages come in; and what every other way of sending shares with it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -160,7 +159,7 @@ impl Sent {
 /// Accepts one message, and waits for its outcome if the request prefers that.
 pub(super) async fn accept(
     app: &App,
-    account: &Arc<Account>,
+    account: &Account,
     draft: Draft,
     request: &HttpRequest,
 ) -> Result<Sent, ApiError> {

@@ -44,8 +44,6 @@ pub const COOKIE: &str = "andante_token";
 pub struct Guard {
     store: Arc<Store>,
     clock: Clock,
-    /// Whether no credentials are needed.
-    pub is_open: bool,
     /// The operator's key.
     api_key: Option<String>,
     /// Whether a reverse proxy names the callers' addresses.
@@ -63,7 +61,6 @@ impl Guard {
     #[must_use]
     pub fn new(config: &Config, public_url: &str, store: Arc<Store>, clock: Clock) -> Self {
         Self {
-            is_open: config.is_open,
             api_key: config.api_key.clone(),
             behind_proxy: config.behind_proxy,
             origins: Origins::new(config, public_url),
@@ -73,6 +70,12 @@ impl Guard {
             store,
             clock,
         }
+    }
+
+    /// Whether no credentials are needed.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.origins.is_open
     }
 
     /// Decides who makes the request, and whether they may.
@@ -85,7 +88,7 @@ impl Guard {
 
     /// Whoever makes the request.
     async fn caller(&self, request: &HttpRequest) -> Result<Identity, ApiError> {
-        if self.is_open {
+        if self.is_open() {
             return Ok(Identity::open());
         }
         let needed = "credentials are needed: Authorization: Bearer <token or key>, X-API-Key, or a login";

@@ -17,7 +17,7 @@ const PEOPLE: &[(&str, &str)] = &[
 /// The origins and names that a server knows.
 #[derive(Clone)]
 pub struct Origins {
-    is_open: bool,
+    pub(super) is_open: bool,
     /// Origins that the settings list.
     listed: Option<Vec<String>>,
     /// Names that the settings list.

@@ -2,7 +2,6 @@
 //! events. What a messenger reports twice is one row and one event.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use entity::ids::{AccountId, ChatId, MessageId};
@@ -165,7 +164,7 @@ impl Inbox {
     }
 
     /// Gives chats the names that the messenger has for them.
-    pub(super) async fn name(&self, account: &Arc<Account>, names: Vec<(String, String)>) {
+    pub(super) async fn name(&self, account: &Account, names: Vec<(String, String)>) {
         let names: Vec<_> = names.into_iter().map(|(chat, name)| (clean(chat, NAME), clean(name, NAME))).collect();
         for chat in self.accounts.insist(|| self.store.name_chats(account.id, &names)).await {
             self.bus.publish(account.company_id, account.id, Event::ChatChanged { chat: chat.into() });

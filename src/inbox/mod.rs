@@ -94,7 +94,7 @@ impl Inbox {
             GatewayEvent::LoggedOut { code, reason } => self.accounts.log_out(&account, connection, code, reason).await,
             GatewayEvent::Failed { code, reason } => {
                 if self.sessions.is_current(id, connection) {
-                    self.accounts.fail(id, code, reason).await;
+                    self.accounts.fail(&account, code, reason).await;
                 }
                 true
             }

@@ -107,7 +107,7 @@ impl Lanes {
         self.kit.sessions.close(id, Status::Disconnected, true);
         self.kit.sessions.forget(id);
         self.kit.bus.publish(company, id, Event::Disconnected { reason: "removed".to_owned() });
-        self.kit.bus.publish(company, id, Event::AccountChanged);
+        self.kit.accounts.changed(account);
         // Who was granted it is looked up anew.
         self.kit.bus.tell(company, None, Event::PeopleChanged);
         self.kit.bus.forget(company, id);

@@ -210,7 +210,7 @@ impl Lane {
                 Step::Next
             }
             Ok(Err(ConnectError::Failed { code, reason })) => {
-                self.kit().accounts.fail(self.id, code, reason).await;
+                self.kit().accounts.fail(account, code, reason).await;
                 Step::End
             }
             Ok(Err(ConnectError::Later(error))) => self.failed("connecting", &error, MESSENGER),

@@ -73,7 +73,7 @@ pub struct Door {
 impl Door {
     /// Lets a client in, if its credentials are good and its company has a place.
     pub(super) async fn admit(&self, socket: &SocketRef, said: Option<Value>) -> Result<(), Refusal> {
-        let (identity, credential) = if self.guard.is_open {
+        let (identity, credential) = if self.guard.is_open() {
             (Identity::open(), String::new())
         } else {
             let credential = self.credential(socket, said.as_ref()).ok_or(Refusal::NoCredentials)?;
@@ -114,7 +114,7 @@ impl Door {
         if let Who::Person(person) = &identity.who {
             self.cut_when_expired(&socket, listener.gone.clone(), person.expires_at);
         }
-        if self.guard.is_open {
+        if self.guard.is_open() {
             return;
         }
         // What was taken back while it came in, nobody told it: look again.
