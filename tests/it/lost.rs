@@ -53,6 +53,22 @@ async fn a_wiped_queue_comes_back_whole_whatever_its_length() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_whose_queue_is_lost_is_told_its_places_all_the_same() {
+    let redis = Redis::start().await;
+    let app = TestApp::with(&[("REDIS_URL", &redis.url())]).await;
+    let account = app.client.create(json!({"name": "A"})).await;
+    app.client.send(&account, "77777777770", "before").await;
+    redis.flush().await;
+    let message = |priority: u8| json!({"to": "77777777771", "message": "m", "priority": priority});
+    let scheduled = json!({"to": "77777777771", "message": "m", "sendAt": "2099-01-01T00:00:00Z"});
+    let messages = json!([message(5), message(9), scheduled, message(0)]);
+    let body = json!({"accountId": account, "messages": messages});
+    let results = app.client.post("/api/messages/bulk", body).await.expect(202)["results"].clone();
+    let places: Vec<&Value> = results.as_array().unwrap().iter().map(|result| &result["queuePosition"]).collect();
+    assert_eq!(places, [&json!(3), &json!(4), &Value::Null, &json!(1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_hangs_up_at_any_moment_leaves_nothing_half_done() {
     let app = TestApp::start().await;
     let account = ready_account(&app.client, fast()).await;
