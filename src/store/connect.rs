@@ -15,7 +15,7 @@ use sea_orm::sqlx::{
 };
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend};
 
-use super::place;
+use super::place::{self, Place};
 use super::reader::Reader;
 use super::writer::Writer;
 
@@ -104,8 +104,8 @@ async fn postgres(url: &str, servers: Option<Servers>) -> anyhow::Result<Opened>
         });
     }
     // A server that is about to go may still be there: it is waited for, once.
-    let writer = match Writer::open(writing.clone()).await {
-        Err(_) if is_taken.load(Ordering::Relaxed) => Writer::open(writing).await,
+    let writer = match Writer::open(writing.clone(), None).await {
+        Err(_) if is_taken.load(Ordering::Relaxed) => Writer::open(writing, None).await,
         opened => opened,
     };
     if writer.is_err() && is_taken.load(Ordering::Relaxed) {
@@ -120,15 +120,16 @@ async fn postgres(url: &str, servers: Option<Servers>) -> anyhow::Result<Opened>
     let writer = writer.context("can't connect to PostgreSQL")?;
     let reading = options(POSTGRES_READERS, vec![("default_transaction_read_only", "on"), ("statement_timeout", READ)]);
     let reader = Database::connect(reading).await.context("can't connect to PostgreSQL")?;
-    let reader = Reader::new(reader, POSTGRES_READERS);
+    let reader = Reader::new(reader, POSTGRES_READERS, None);
     Ok(Opened { backend: DbBackend::Postgres, writer, reader, lock: None })
 }
 
 async fn sqlite(path: &Path, allow_readable: bool) -> anyhow::Result<Opened> {
     let lock = place::prepare(path, allow_readable)?;
+    let place = Some(Arc::new(Place::of(path)?));
     let options = |connections: u32, query_only: &'static str| {
         let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
-        options.max_connections(connections).min_connections(1).acquire_timeout(ACQUIRE).sqlx_logging(false);
+        options.max_connections(connections).acquire_timeout(ACQUIRE).sqlx_logging(false);
         options.map_sqlx_sqlite_opts(move |sqlite| {
             sqlite
                 .journal_mode(SqliteJournalMode::Wal)
@@ -143,8 +144,8 @@ async fn sqlite(path: &Path, allow_readable: bool) -> anyhow::Result<Opened> {
         options
     };
     let cannot = || place::cannot_open(path);
-    let writer = Writer::open_file(options(1, "OFF"), path).await.with_context(cannot)?;
+    let writer = Writer::open(options(1, "OFF"), place.clone()).await.with_context(cannot)?;
     let reader = Database::connect(options(SQLITE_READERS, "ON")).await.with_context(cannot)?;
-    let reader = Reader::new(reader, SQLITE_READERS);
+    let reader = Reader::new(reader, SQLITE_READERS, place);
     Ok(Opened { backend: DbBackend::Sqlite, writer, reader, lock: Some(lock) })
 }

@@ -6,9 +6,38 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use sea_orm::DbErr;
 
 /// What its owner alone may read and write.
 const OWN: u32 = 0o600;
+
+/// Where a file is, and which it was when it was opened first.
+///
+/// While another has its name, or none, it must not be used: what is written into a file without a
+/// name is in none, and a connection that is opened meanwhile takes the log of the one for the other's
+/// (SQLite deletes the log of an empty file).
+#[derive(Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+    /// Device and number.
+    id: (u64, u64),
+}
+
+impl Place {
+    /// The place of the file at `path`.
+    pub(super) fn of(path: &Path) -> anyhow::Result<Self> {
+        let file = path.metadata().with_context(|| cannot_open(path))?;
+        Ok(Self { path: path.to_owned(), id: (file.dev(), file.ino()) })
+    }
+
+    /// Fails while the file is not in its place.
+    pub(super) fn check(&self) -> Result<(), DbErr> {
+        match self.path.metadata() {
+            Ok(file) if (file.dev(), file.ino()) == self.id => Ok(()),
+            _ => Err(DbErr::Custom("the database's file was removed or replaced".to_owned())),
+        }
+    }
+}
 
 /// Makes the folder and the file at `path` unless they are there, and takes the lock that keeps
 /// other processes off for as long as it is open. What SQLite makes beside it gets the file's mode.

@@ -1,10 +1,13 @@
 //! The connections that read. What is only read can be asked again: a statement that finds its
 //! connection cut goes to another one, until there are none left that were open before the cut.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sqlx;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+
+use super::place::Place;
 
 /// How long a statement may take, whatever the database says or does not.
 const SILENCE: Duration = Duration::from_secs(35);
@@ -13,15 +16,20 @@ const SILENCE: Duration = Duration::from_secs(35);
 pub(super) struct Reader {
     pool: DatabaseConnection,
     connections: u32,
+    /// Where SQLite's file is.
+    place: Option<Arc<Place>>,
 }
 
 impl Reader {
-    /// A pool of so many.
-    pub(super) fn new(pool: DatabaseConnection, connections: u32) -> Self {
-        Self { pool, connections }
+    /// A pool of so many; of SQLite's file in its place and of no other.
+    pub(super) fn new(pool: DatabaseConnection, connections: u32, place: Option<Arc<Place>>) -> Self {
+        Self { pool, connections, place }
     }
 
     async fn ask<T, F: Future<Output = Result<T, DbErr>>>(&self, ask: impl Fn() -> F) -> Result<T, DbErr> {
+        if let Some(place) = &self.place {
+            place.check()?;
+        }
         let asking = async {
             for _ in 0..self.connections {
                 match ask().await {

@@ -3,8 +3,7 @@
 //! database is sure to agree on whether a transaction is open, and a commit into one that is
 //! already over would be a lie.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
@@ -13,6 +12,7 @@ use sea_orm::{
 };
 
 use super::StoreError;
+use super::place::Place;
 
 /// How long a transaction may take before the database counts as down.
 pub(super) const SILENCE: Duration = Duration::from_secs(15);
@@ -21,28 +21,15 @@ pub(super) const SILENCE: Duration = Duration::from_secs(15);
 pub(super) struct Writer {
     options: ConnectOptions,
     open: Option<DatabaseConnection>,
-    /// SQLite's file, and which it was when it was opened first.
-    file: Option<(PathBuf, FileId)>,
-}
-
-/// What tells a file from another of the same name: device and number.
-type FileId = (u64, u64);
-
-fn id_of(path: &Path) -> Option<FileId> {
-    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+    /// Where SQLite's file is.
+    place: Option<Arc<Place>>,
 }
 
 impl Writer {
-    /// One that connects so, and is connected.
-    pub(super) async fn open(options: ConnectOptions) -> Result<Self, DbErr> {
+    /// One that connects so, and is connected; to SQLite's file in its place and to no other.
+    pub(super) async fn open(options: ConnectOptions, place: Option<Arc<Place>>) -> Result<Self, DbErr> {
         let open = Some(Database::connect(options.clone()).await?);
-        Ok(Self { options, open, file: None })
-    }
-
-    /// The same, writing to the file at `path` and to no other that takes its place.
-    pub(super) async fn open_file(options: ConnectOptions, path: &Path) -> Result<Self, DbErr> {
-        let writer = Self::open(options).await?;
-        Ok(Self { file: id_of(path).map(|id| (path.to_owned(), id)), ..writer })
+        Ok(Self { options, open, place })
     }
 
     /// The connection, to bring the schema up to date by.
@@ -83,9 +70,8 @@ impl Writer {
     }
 
     async fn begin(&mut self) -> Result<DatabaseTransaction, DbErr> {
-        // What is written into a file that has no name any more is in none.
-        if self.file.as_ref().is_some_and(|(path, id)| id_of(path) != Some(*id)) {
-            return Err(DbErr::Custom("the database's file was removed or replaced".to_owned()));
+        if let Some(place) = &self.place {
+            place.check()?;
         }
         let db = match &mut self.open {
             Some(db) => db,

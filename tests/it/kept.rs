@@ -1,6 +1,7 @@
 //! A database that refuses for a while, whole or in parts: what is said to be kept is kept, and what
 //! could not be kept is not said to be.
 
+use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, Database};
 use serde_json::{Value, json};
 
@@ -145,11 +146,17 @@ async fn a_database_file_that_was_removed_or_replaced_takes_nothing_more() {
         let body = json!({"accountId": account, "to": "77777777777", "message": "into nothing"});
         app.client.post("/api/messages/send", body).await.refused(503, "unavailable");
         assert_eq!(app.client.get("/health").await.expect(503)["checks"]["database"], "down");
+        // However many read: not one opens the file that is not ours.
+        let path = format!("/api/messages?accountId={account}");
+        for answer in join_all((0..20).map(|_| app.client.get(&path))).await {
+            answer.refused(503, "unavailable");
+        }
         if is_replaced {
             std::fs::remove_file(folder.path().join("andante.db")).unwrap();
         }
         std::fs::rename(folder.path().join("elsewhere.db"), folder.path().join("andante.db")).unwrap();
         app.client.send(&account, "77777777777", "kept as well").await;
+        assert_eq!(app.client.count(&account, "queued").await, 2);
     }
 }
 
