@@ -85,6 +85,8 @@ impl App {
         let servers = if config.redis.is_some() { Servers::Many } else { Servers::One };
         let store = Store::serve(&config.database_url, servers, &config.seal, config.allow_readable).await?;
         let store = Arc::new(store);
+        // Also where the clock was put back meanwhile.
+        clock.go_on_after(store.last_seq().await?);
         let queue: Arc<dyn Queue> = match &config.redis {
             Some(redis) => Arc::new(RedisQueue::new(&redis.url, redis.is_cluster, &redis.prefix)?),
             None => Arc::new(MemoryQueue::default()),

@@ -13,10 +13,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use entity::ids::SEQ_EPOCH_US;
 use tokio::sync::watch;
-
-/// 2025-01-01T00:00:00Z in microseconds: where the sequence numbers start.
-const SEQUENCE_EPOCH_US: i64 = 1_735_689_600_000_000;
 
 /// The system's time, or a time that a test moves by hand.
 #[derive(Clone)]
@@ -88,6 +86,11 @@ impl Clock {
         next(last)
     }
 
+    /// Sequence numbers go on after this one, whatever time it is.
+    pub fn go_on_after(&self, seq: i64) {
+        self.last_seq.fetch_max(seq, Ordering::Relaxed);
+    }
+
     /// Returns once `at` has come.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub async fn sleep_until(&self, at: DateTime<Utc>) {
@@ -145,7 +148,7 @@ impl Clock {
 /// The sequence number of an instant: microseconds since 2025.
 #[must_use]
 pub fn seq_of(at: DateTime<Utc>) -> i64 {
-    at.timestamp_micros() - SEQUENCE_EPOCH_US
+    at.timestamp_micros() - SEQ_EPOCH_US
 }
 
 impl fmt::Debug for Clock {

@@ -128,7 +128,7 @@ impl Intake {
         let rows: Vec<NewMessage> = drafts.into_iter().map(|draft| self.row(account, draft, now)).collect();
         let asked: Vec<Entry> = rows
             .iter()
-            .map(|m| Entry { message: m.id, rank: rank(m.priority, m.seq), due_at: m.due_at.filter(|at| *at > now) })
+            .map(|m| Entry { message: m.id, rank: rank(m.priority, m.id.seq()), due_at: m.due_at.filter(|at| *at > now) })
             .collect();
         let written: Vec<(MessageId, ChatId)> = rows.iter().filter_map(|m| Some((m.id, m.chat?))).collect();
         let kept = self.store.accept(rows).await.inspect_err(|_| {
@@ -195,13 +195,12 @@ impl Intake {
 
     fn row(&self, account: &Account, draft: Draft, now: DateTime<Utc>) -> NewMessage {
         NewMessage {
-            id: MessageId::new(now, &mut rand::rng()),
+            id: MessageId::new(self.clock.next_seq(), self.store.node()),
             company: account.company_id,
             account: account.id,
             recipient: draft.to.as_str().to_owned(),
             text: draft.text,
             priority: i16::from(draft.priority),
-            seq: self.clock.next_seq(),
             due_at: draft.send_at,
             expires_at: draft.expires_at,
             reference: draft.reference,

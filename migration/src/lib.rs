@@ -3,12 +3,7 @@
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 
-mod m20261121_000001_core;
-mod m20261121_000002_people;
-mod m20261121_000003_inbox;
-mod m20261124_000004_counts;
-mod m20261125_000005_seal;
-mod m20261125_000006_people;
+mod m20261127_000001_schema;
 
 /// Runs the steps in order.
 #[derive(Debug)]
@@ -17,13 +12,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
-            Box::new(m20261121_000001_core::Migration),
-            Box::new(m20261121_000002_people::Migration),
-            Box::new(m20261121_000003_inbox::Migration),
-            Box::new(m20261124_000004_counts::Migration),
-            Box::new(m20261125_000005_seal::Migration),
-            Box::new(m20261125_000006_people::Migration),
-        ]
+        vec![Box::new(m20261127_000001_schema::Migration)]
     }
 }

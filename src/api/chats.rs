@@ -19,7 +19,7 @@ use crate::error::ApiError;
 use crate::intake::Draft;
 use crate::phone::Recipient;
 use crate::store::account::Account;
-use crate::store::chat::{ChatFilter, ChatPage};
+use crate::store::chat::ChatFilter;
 use crate::store::file::NewChat;
 use crate::store::list::Page;
 use crate::view::{ChatMessageView, ChatView};
@@ -85,8 +85,8 @@ pub(super) async fn page_of_chats(
         return Err(ApiError::field("search", "must have at most 200 characters, and no NUL"));
     }
     let page = match &query.cursor {
-        None => ChatPage::Offset(part.offset),
-        Some(cursor) => ChatPage::After(read_cursor(cursor, |text| {
+        None => Page::Offset(part.offset),
+        Some(cursor) => Page::After(read_cursor(cursor, |text| {
             let (at, id) = text.split_once('_')?;
             Some((at.parse().ok()?, id.parse().ok()?))
         })?),

@@ -180,7 +180,7 @@ pub async fn list(caller: Caller, app: Data<App>, query: Query<MessageQuery>) ->
     let filter = Filter { accounts, status, reference: query.reference, from: query.from, to: query.to };
     let now = app.clock.now();
     let (rows, total) = app.store.list_messages(caller.company, &filter, page, part.limit, now).await?;
-    let next_cursor = part.next_cursor(&rows, |row| row.seq.to_string());
+    let next_cursor = part.next_cursor(&rows, |row| row.id.to_string());
     let data = rows.into_iter().map(|row| MessageView::of(row, now)).collect();
     Ok(Json(part.list(data, total).going_on(next_cursor)))
 }

@@ -88,12 +88,12 @@ impl Inbox {
     }
 
     fn report_of(&self, account: &Account, letter: Letter) -> Report {
-        let now = self.clock.now();
+        let (now, id) = (self.clock.now(), MessageId::new(self.clock.next_seq(), self.store.node()));
         let name = |text| clean(text, NAME);
         Report {
-            id: MessageId::new(now, &mut rand::rng()),
+            id,
             // One from long ago stands before everything that came since.
-            seq: if letter.is_history { seq_of(letter.at) } else { self.clock.next_seq() },
+            seq: if letter.is_history { seq_of(letter.at) } else { id.seq() },
             chat: NewChat {
                 company: account.company_id,
                 account: account.id,

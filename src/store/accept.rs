@@ -1,76 +1,44 @@
-//! The statements that accept messages, many at once: run by the group commit, their arguments one
-//! JSON array, whatever its length.
+//! The statements that accept messages, many at once: run by the group commit.
 
-use entity::ids::{ChatId, MessageId, UserId};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
-use serde::Serialize;
+use entity::ids::{CompanyId, MessageId};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::file::{self, Entry};
 use super::message::{Kept, NewMessage};
-use super::{json, json_rows, ms};
+use super::{ms, rows};
 
 type Tx = DatabaseTransaction;
 
 /// Writes the rows; those whose key is taken are told apart.
 pub(super) async fn accept(tx: &Tx, rows: &[&NewMessage]) -> Result<Vec<Kept>, DbErr> {
-    #[derive(Serialize)]
-    struct Row<'a>(
-        String,
-        String,
-        String,
-        &'a str,
-        &'a str,
-        i16,
-        i64,
-        Option<i64>,
-        Option<i64>,
-        Option<&'a str>,
-        Option<&'a str>,
-        Option<i64>,
-        i64,
-        Option<ChatId>,
-        Option<UserId>,
-    );
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let values: Vec<Row<'_>> = rows
-        .iter()
-        .map(|m| {
-            Row(
-                m.id.to_string(),
-                m.company.to_string(),
-                m.account.to_string(),
-                &m.recipient,
-                &m.text,
-                m.priority,
-                m.seq,
-                m.due_at.map(ms),
-                m.expires_at.map(ms),
-                m.reference.as_deref(),
-                m.key.as_ref().map(|(key, _)| key.as_str()),
-                m.key.as_ref().map(|(_, hash)| *hash),
-                ms(m.created_at),
-                m.chat,
-                m.user,
-            )
-        })
-        .collect();
-    let backend = tx.get_database_backend();
-    let sql = format!(
-        "INSERT INTO message (id, company_id, account_id, recipient, text, status, priority, seq, due_at_ms,
-                              expires_at_ms, reference, idempotency_key, request_hash, created_at_ms,
-                              chat_id, filed_seq, user_id)
-         SELECT e.value ->> 0, e.value ->> 1, e.value ->> 2, e.value ->> 3, e.value ->> 4, 'queued',
-                CAST(e.value ->> 5 AS SMALLINT), CAST(e.value ->> 6 AS BIGINT), CAST(e.value ->> 7 AS BIGINT),
-                CAST(e.value ->> 8 AS BIGINT), e.value ->> 9, e.value ->> 10, CAST(e.value ->> 11 AS BIGINT),
-                CAST(e.value ->> 12 AS BIGINT), e.value ->> 13,
-                CASE WHEN e.value ->> 13 IS NOT NULL THEN CAST(e.value ->> 6 AS BIGINT) END, e.value ->> 14
-         FROM {} WHERE true
-         ON CONFLICT (company_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING",
-        json_rows(backend, 1)
-    );
-    tx.execute_raw(Statement::from_sql_and_values(backend, sql, [json(&values).into()])).await?;
+    let values = rows.iter().map(|m| {
+        let (key, hash) = m.key.clone().unzip();
+        [
+            m.id.into(),
+            m.company.into(),
+            m.account.into(),
+            m.recipient.as_str().into(),
+            m.text.as_str().into(),
+            m.priority.into(),
+            m.id.seq().into(),
+            ms(m.created_at).into(),
+            m.due_at.map(ms).into(),
+            m.expires_at.map(ms).into(),
+            m.reference.clone().into(),
+            key.into(),
+            hash.into(),
+            m.chat.into(),
+            m.chat.map(|_| m.id.seq()).into(),
+            m.user.into(),
+        ]
+    });
+    let sql = "INSERT INTO message (id, company_id, account_id, recipient, text, priority, seq, created_at_ms, due_at_ms,
+                                    expires_at_ms, reference, idempotency_key, request_hash, chat_id, filed_seq, user_id)
+               {rows} ON CONFLICT (company_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING";
+    rows::execute(tx, sql, values.collect()).await?;
     let kept = kept(tx, rows).await?;
     let entries: Vec<Entry<'_>> = rows
         .iter()
@@ -88,10 +56,10 @@ async fn kept(tx: &Tx, rows: &[&NewMessage]) -> Result<Vec<Kept>, DbErr> {
     let keyed: Vec<_> = rows
         .iter()
         .enumerate()
-        .filter_map(|(index, m)| m.key.as_ref().map(|(key, _)| (index, m.company.to_string(), key.as_str())))
+        .filter_map(|(index, m)| m.key.as_ref().map(|(key, _)| (index, m.company, key.as_str())))
         .collect();
     let mut kept = vec![Kept::New; rows.len()];
-    for found in find_keys(tx, tx.get_database_backend(), &keyed).await? {
+    for found in find_keys(tx, &keyed).await? {
         let row = &rows[found.index];
         kept[found.index] = match &row.key {
             _ if found.message == row.id => Kept::New,
@@ -111,20 +79,17 @@ pub(super) struct Found {
 /// The messages accepted under keys, each given as (index, company, key).
 pub(super) async fn find_keys(
     db: &impl ConnectionTrait,
-    backend: DbBackend,
-    keys: &[(usize, String, &str)],
+    keys: &[(usize, CompanyId, &str)],
 ) -> Result<Vec<Found>, DbErr> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sql = format!(
-        "SELECT CAST(e.value ->> 0 AS BIGINT), m.id, m.request_hash
-         FROM {} JOIN message m ON m.company_id = e.value ->> 1 AND m.idempotency_key = e.value ->> 2
-         WHERE m.idempotency_key IS NOT NULL",
-        json_rows(backend, 1)
-    );
-    let found = db.query_all_raw(Statement::from_sql_and_values(backend, sql, [json(keys).into()])).await?;
-    found
+    let number = |index: usize| i64::try_from(index).unwrap_or(i64::MAX);
+    let asked = keys.iter().map(|(index, company, key)| [number(*index).into(), (*company).into(), (*key).into()]);
+    // CROSS: each key by the index, and not the other way round.
+    let sql = "WITH o (n, company, key) AS ({rows})
+               SELECT o.n, message.id, message.request_hash FROM o CROSS JOIN message
+               WHERE message.company_id = o.company AND message.idempotency_key = o.key
+                 AND message.idempotency_key IS NOT NULL";
+    rows::query(db, sql, asked.collect())
+        .await?
         .iter()
         .map(|row| {
             let (index, message, hash): (i64, MessageId, i64) = row.try_get_many_by_index()?;

@@ -1,31 +1,22 @@
-//! The statements of attempts, many at once: begin, finish, receipts. Run by the group commit; their
-//! arguments are one JSON array, whatever its length.
+//! The statements of attempts, many at once: begin, finish, receipts. Run by the group commit.
 
 use std::collections::HashMap;
 
 use entity::chat;
 use entity::ids::{ChatId, MessageId, UserId};
 use entity::message::Status;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
-use serde::Serialize;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, Value};
 
 use super::file::{self, Count, Entry, NewChat};
 use super::message::{Attempt, Beginning, Begun, Filing, Outcome, Receipt};
-use super::{json, json_rows, ms};
+use super::{ms, rows};
 
 type Tx = DatabaseTransaction;
 
-/// The `FROM` of attempts: (message, epoch, token, instant) an element.
-fn attempts(backend: DbBackend) -> String {
-    let rows = json_rows(backend, 1);
-    format!(
-        "FROM (SELECT e.value ->> 0 AS id, CAST(e.value ->> 1 AS BIGINT) AS epoch,
-                      CAST(e.value ->> 2 AS BIGINT) AS token, CAST(e.value ->> 3 AS BIGINT) AS now_ms FROM {rows}) AS o"
-    )
-}
-
-fn key(attempt: Attempt) -> (MessageId, i64, i64, i64) {
-    (attempt.message, attempt.epoch, attempt.token, ms(attempt.at))
+/// Attempts as a table `o` (id, epoch, token, now_ms).
+fn keys(attempts: &[Attempt]) -> Vec<[Value; 4]> {
+    let key = |a: &Attempt| [a.message.into(), a.epoch.into(), a.token.into(), ms(a.at).into()];
+    attempts.iter().map(key).collect()
 }
 
 /// Held by whoever begins attempts, shared, and by whoever raises epochs, alone: an attempt begins
@@ -52,24 +43,17 @@ pub(super) async fn begin(tx: &Tx, asked: &[Attempt]) -> Result<HashMap<MessageI
         return Ok(HashMap::new());
     }
     lock_epochs(tx, "SELECT pg_advisory_xact_lock_shared($1)").await?;
-    let values: Vec<_> = asked.iter().copied().map(key).collect();
-    let backend = tx.get_database_backend();
-    let attempts = attempts(backend);
-    let run = |sql: String| Statement::from_sql_and_values(backend, sql, [json(&values).into()]);
-    let sql = format!(
-        "UPDATE message SET
+    let sql = "WITH o (id, epoch, token, now_ms) AS ({rows})
+         UPDATE message SET
              status = CASE WHEN message.expires_at_ms <= o.now_ms THEN 'expired' ELSE 'sending' END,
              attempts = attempts + CASE WHEN message.expires_at_ms <= o.now_ms THEN 0 ELSE 1 END,
              attempt = o.token, attempted_at_ms = o.now_ms, error_code = NULL, error_message = NULL
-         {attempts}
-         WHERE message.id = o.id AND message.status = 'queued' AND EXISTS (SELECT 1 FROM account
+         FROM o WHERE message.id = o.id AND message.status = 'queued' AND EXISTS (SELECT 1 FROM account
              WHERE account.id = message.account_id AND account.epoch = o.epoch AND NOT account.is_paused)
          RETURNING message.id, message.status, message.recipient, message.text, message.attempts,
-                   message.chat_id, message.user_id"
-    );
-    let rows = tx.query_all_raw(run(sql)).await?;
-    let mut found = HashMap::with_capacity(rows.len());
-    for row in &rows {
+                   message.chat_id, message.user_id";
+    let mut found = HashMap::with_capacity(asked.len());
+    for row in rows::query(tx, sql, keys(asked)).await? {
         let (id, status, recipient, text, attempts, chat, user): (
             MessageId,
             Status,
@@ -83,12 +67,11 @@ pub(super) async fn begin(tx: &Tx, asked: &[Attempt]) -> Result<HashMap<MessageI
         found.insert(id, if status == Status::Expired { Beginning::Expired } else { Beginning::Begun(begun) });
     }
     if found.len() < asked.len() {
-        let sql = format!(
-            "SELECT message.id, account.epoch = o.epoch
-             {attempts} JOIN message ON message.id = o.id LEFT JOIN account ON account.id = message.account_id
-             WHERE message.status = 'queued'"
-        );
-        for row in tx.query_all_raw(run(sql)).await? {
+        let sql = "WITH o (id, epoch, token, now_ms) AS ({rows})
+             SELECT message.id, account.epoch = o.epoch
+             FROM o JOIN message ON message.id = o.id LEFT JOIN account ON account.id = message.account_id
+             WHERE message.status = 'queued'";
+        for row in rows::query(tx, sql, keys(asked)).await? {
             let (id, is_ours): (MessageId, Option<bool>) = row.try_get_many_by_index()?;
             found.insert(id, if is_ours == Some(true) { Beginning::Held } else { Beginning::Lost });
         }
@@ -101,15 +84,11 @@ pub(super) async fn unbegin(tx: &Tx, asked: &[Attempt]) -> Result<(), DbErr> {
     if asked.is_empty() {
         return Ok(());
     }
-    let values: Vec<_> = asked.iter().copied().map(key).collect();
-    let backend = tx.get_database_backend();
-    let sql = format!(
-        "UPDATE message SET status = 'queued', attempts = attempts - 1 {}
+    let sql = "WITH o (id, epoch, token, now_ms) AS ({rows})
+         UPDATE message SET status = 'queued', attempts = attempts - 1 FROM o
          WHERE message.id = o.id AND message.status = 'sending' AND message.attempt = o.token
-           AND EXISTS (SELECT 1 FROM account WHERE account.id = message.account_id AND account.epoch = o.epoch)",
-        attempts(backend)
-    );
-    tx.execute_raw(Statement::from_sql_and_values(backend, sql, [json(&values).into()])).await.map(drop)
+           AND EXISTS (SELECT 1 FROM account WHERE account.id = message.account_id AND account.epoch = o.epoch)";
+    rows::execute(tx, sql, keys(asked)).await
 }
 
 /// Writes how attempts ended, counts those that pacing counts, and puts what left in its chat:
@@ -119,21 +98,6 @@ pub(super) async fn finish(
     tx: &Tx,
     outcomes: &[(Attempt, &Outcome)],
 ) -> Result<HashMap<MessageId, Option<chat::Model>>, DbErr> {
-    #[derive(Serialize)]
-    struct Row<'a>(
-        MessageId,
-        i64,
-        i64,
-        &'static str,
-        Option<&'static str>,
-        Option<&'a str>,
-        Option<&'a str>,
-        Option<i64>,
-        i32,
-        Option<i64>,
-        Option<ChatId>,
-        Option<i64>,
-    );
     if outcomes.is_empty() {
         return Ok(HashMap::new());
     }
@@ -145,48 +109,37 @@ pub(super) async fn finish(
         let chat = filing.chat.as_ref()?;
         chats.get(&(chat.account, chat.address.clone())).copied()
     };
-    let values: Vec<Row<'_>> = outcomes
-        .iter()
-        .map(|(attempt, o)| {
-            let error = o.error.as_ref();
-            Row(
-                attempt.message,
-                attempt.epoch,
-                attempt.token,
-                o.status.unwrap_or(Status::Uncertain).as_str(),
-                error.map(|(code, _)| *code),
-                error.map(|(_, text)| text.as_str()),
-                o.provider_message_id.as_deref(),
-                o.due_at.map(ms),
-                i32::from(o.is_attempt),
-                o.sent_at.map(ms),
-                o.filing.as_ref().and_then(chat_of),
-                o.filing.as_ref().map(|filing| filing.seq),
-            )
-        })
-        .collect();
-    let backend = tx.get_database_backend();
-    let sql = format!(
-        "UPDATE message SET
+    let values = outcomes.iter().map(|(attempt, o)| {
+        let error = o.error.as_ref();
+        [
+            attempt.message.into(),
+            attempt.epoch.into(),
+            attempt.token.into(),
+            o.status.unwrap_or(Status::Uncertain).as_str().into(),
+            error.map(|(code, _)| *code).into(),
+            error.map(|(_, text)| text.as_str()).into(),
+            o.provider_message_id.as_deref().into(),
+            o.due_at.map(ms).into(),
+            i32::from(o.is_attempt).into(),
+            o.sent_at.map(ms).into(),
+            o.filing.as_ref().and_then(chat_of).into(),
+            o.filing.as_ref().map(|filing| filing.seq).into(),
+        ]
+    });
+    let sql = "WITH o (id, epoch, token, status, error_code, error_message, provider_message_id, due_at_ms, is_attempt,
+                 sent_at_ms, chat, filed_seq) AS ({rows})
+         UPDATE message SET
              status = CASE WHEN message.status = 'sending' THEN o.status ELSE message.status END,
              error_code = o.error_code, error_message = o.error_message,
              provider_message_id = COALESCE(o.provider_message_id, message.provider_message_id),
              due_at_ms = o.due_at_ms, attempts = message.attempts - 1 + o.is_attempt, sent_at_ms = o.sent_at_ms,
              filed_seq = CASE WHEN o.chat IS NULL THEN message.filed_seq ELSE o.filed_seq END,
              chat_id = COALESCE(o.chat, message.chat_id)
-         FROM (SELECT e.value ->> 0 AS id, CAST(e.value ->> 1 AS BIGINT) AS epoch, CAST(e.value ->> 2 AS BIGINT) AS token,
-                      e.value ->> 3 AS status, e.value ->> 4 AS error_code, e.value ->> 5 AS error_message,
-                      e.value ->> 6 AS provider_message_id, CAST(e.value ->> 7 AS BIGINT) AS due_at_ms,
-                      CAST(e.value ->> 8 AS INTEGER) AS is_attempt, CAST(e.value ->> 9 AS BIGINT) AS sent_at_ms,
-                      e.value ->> 10 AS chat, CAST(e.value ->> 11 AS BIGINT) AS filed_seq
-               FROM {}) AS o
-         WHERE message.id = o.id AND message.attempt = o.token AND (message.status = 'sending'
+         FROM o WHERE message.id = o.id AND message.attempt = o.token AND (message.status = 'sending'
              OR (message.status IN ('delivered', 'read') AND message.sent_at_ms IS NULL))
            AND NOT EXISTS (SELECT 1 FROM account WHERE account.id = message.account_id AND account.epoch <> o.epoch)
-         RETURNING message.id, message.sent_at_ms",
-        json_rows(backend, 1)
-    );
-    let finished = tx.query_all_raw(Statement::from_sql_and_values(backend, sql, [json(&values).into()])).await?;
+         RETURNING message.id, message.sent_at_ms";
+    let finished = rows::query(tx, sql, values.collect()).await?;
     let mut news: HashMap<MessageId, Option<chat::Model>> = HashMap::with_capacity(finished.len());
     let (mut entries, mut counts) = (Vec::new(), Vec::new());
     for row in &finished {
@@ -221,34 +174,30 @@ async fn count(tx: &Tx, outcomes: &[&(Attempt, &Outcome)]) -> Result<(), DbErr> 
     for (attempt, outcome) in outcomes {
         let account = attempt.account;
         if let Some(p) = outcome.paced {
-            paced.push((account, ms(p.at), attempt.token, ms(p.next_at), p.since_rest, p.took_ms));
+            paced.push([
+                account.into(),
+                ms(p.at).into(),
+                attempt.token.into(),
+                ms(p.next_at).into(),
+                i32::try_from(p.since_rest).unwrap_or(i32::MAX).into(),
+                i64::from(p.took_ms).into(),
+            ]);
             first.extend(p.is_first.then(|| (account, ms(p.at) - FORGOTTEN_MS)));
         }
-        restricted.extend(outcome.restricted_until.map(|until| (account, ms(until))));
+        restricted.extend(outcome.restricted_until.map(|until| [account.into(), ms(until).into()]));
     }
+    let sql = "INSERT INTO paced (account_id, at_ms, attempt, next_at_ms, since_rest, took_ms) {rows}
+               ON CONFLICT (account_id, at_ms, attempt) DO NOTHING";
+    rows::execute(tx, sql, paced).await?;
     let backend = tx.get_database_backend();
-    let rows = json_rows(backend, 1);
-    if !paced.is_empty() {
-        let sql = format!(
-            "INSERT INTO paced (account_id, at_ms, attempt, next_at_ms, since_rest, took_ms)
-             SELECT e.value ->> 0, CAST(e.value ->> 1 AS BIGINT), CAST(e.value ->> 2 AS BIGINT),
-                    CAST(e.value ->> 3 AS BIGINT), CAST(e.value ->> 4 AS INTEGER), CAST(e.value ->> 5 AS BIGINT)
-             FROM {rows} WHERE true ON CONFLICT (account_id, at_ms, attempt) DO NOTHING"
-        );
-        tx.execute_raw(file::run(backend, sql, &paced)).await?;
-    }
     for (account, before) in first {
         let values = [account.into(), before.into()];
         let sql = "DELETE FROM paced WHERE account_id = $1 AND at_ms < $2";
         tx.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     }
-    if !restricted.is_empty() {
-        let sql = format!(
-            "UPDATE account SET restricted_until_ms = CAST(e.value ->> 1 AS BIGINT) FROM {rows} WHERE account.id = e.value ->> 0"
-        );
-        tx.execute_raw(file::run(backend, sql, &restricted)).await?;
-    }
-    Ok(())
+    let sql = "WITH o (account, until_ms) AS ({rows})
+               UPDATE account SET restricted_until_ms = o.until_ms FROM o WHERE account.id = o.account";
+    rows::execute(tx, sql, restricted).await
 }
 
 /// Moves messages forward as receipts say, never back; returns those that moved.
@@ -259,19 +208,13 @@ pub(super) async fn receive(tx: &Tx, receipts: &[Receipt]) -> Result<Vec<Receipt
         (Status::Delivered, DELIVERED.to_owned(), "'sending', 'sent', 'uncertain'"),
         (Status::Read, format!("{DELIVERED}, read_at_ms = o.at_ms"), "'sending', 'sent', 'uncertain', 'delivered'"),
     ] {
-        let values: Vec<_> = receipts.iter().filter(|r| r.status == status).map(|r| (r.message, ms(r.at))).collect();
-        if values.is_empty() {
-            continue;
-        }
-        let backend = tx.get_database_backend();
+        let values = receipts.iter().filter(|r| r.status == status).map(|r| [r.message.into(), ms(r.at).into()]);
         let sql = format!(
-            "UPDATE message SET status = '{status}', {set}
-             FROM (SELECT e.value ->> 0 AS id, CAST(e.value ->> 1 AS BIGINT) AS at_ms FROM {}) AS o
-             WHERE message.id = o.id AND message.status IN ({before})
-             RETURNING message.id",
-            json_rows(backend, 1)
+            "WITH o (id, at_ms) AS ({{rows}})
+             UPDATE message SET status = '{status}', {set} FROM o
+             WHERE message.id = o.id AND message.status IN ({before}) RETURNING message.id"
         );
-        for row in tx.query_all_raw(Statement::from_sql_and_values(backend, sql, [json(&values).into()])).await? {
+        for row in rows::query(tx, &sql, values.collect()).await? {
             let message: MessageId = row.try_get_by_index(0)?;
             moved.extend(receipts.iter().find(|r| r.message == message && r.status == status));
         }

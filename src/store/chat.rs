@@ -9,12 +9,12 @@ use entity::message;
 use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr, SimpleExpr};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction as Tx, DbBackend, DbErr,
-    EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+    EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 
 use super::file::{self, NewChat, search_text};
 use super::list::Page;
-use super::{Store, StoreError, json_texts};
+use super::{Store, StoreError};
 
 /// What a list of chats is narrowed to.
 #[derive(Debug, Clone, Default)]
@@ -27,15 +27,6 @@ pub struct ChatFilter {
 
 /// Goes on after the chat that was active then and has this id.
 pub type ChatCursor = (i64, ChatId);
-
-/// Which part of a list of chats.
-#[derive(Debug, Clone, Copy)]
-pub enum ChatPage {
-    /// Skip so many.
-    Offset(u64),
-    /// Go on after this one.
-    After(ChatCursor),
-}
 
 /// The messages, newest first, whose chats a search for words finds.
 const FOUND: i64 = 1_000;
@@ -71,7 +62,7 @@ impl Store {
         &self,
         account: AccountId,
         filter: &ChatFilter,
-        page: ChatPage,
+        page: Page<ChatCursor>,
         limit: u64,
     ) -> Result<(Vec<Model>, u64), StoreError> {
         let kinds = filter.kinds.iter().map(|kind| kind.as_str());
@@ -81,9 +72,9 @@ impl Store {
         }
         let total = all.clone().count(&self.reader).await?;
         let part = match page {
-            ChatPage::Offset(offset) => all.offset(offset),
+            Page::Offset(offset) => all.offset(offset),
             // Compared as pairs, so that the index leads there.
-            ChatPage::After((at, id)) => all.filter(
+            Page::After((at, id)) => all.filter(
                 Expr::tuple([Expr::col(Column::ActiveAtMs), Expr::col(Column::Id)])
                     .lt(Expr::tuple([Expr::value(at), Expr::value(id)])),
             ),
@@ -135,7 +126,7 @@ impl Store {
     pub async fn list_chat_messages(
         &self,
         chat: ChatId,
-        page: Page,
+        page: Page<i64>,
         limit: u64,
     ) -> Result<Vec<message::Model>, StoreError> {
         let all = message::Entity::find().filter(message::Column::ChatId.eq(chat));
@@ -201,13 +192,14 @@ impl Store {
 
     /// How many chats each account has, and how many messages, in both directions, are in them.
     pub async fn count_chats(&self, accounts: &[AccountId]) -> Result<HashMap<AccountId, (u64, u64)>, StoreError> {
-        let sql = format!(
-            "SELECT account_id, COUNT(*), CAST(SUM(message_count) AS BIGINT) FROM chat
-             WHERE account_id IN (SELECT e.value FROM {}) GROUP BY account_id",
-            json_texts(self.reader.get_database_backend(), 1)
-        );
-        let ids = serde_json::to_string(accounts).unwrap_or_default();
-        let rows = self.reader.query_all_raw(self.sql(sql, [ids.into()])).await?;
+        let counted = Entity::find()
+            .select_only()
+            .column(Column::AccountId)
+            .column_as(Column::Id.count(), "chats")
+            .expr(Expr::cust("CAST(SUM(message_count) AS BIGINT)"))
+            .filter(Column::AccountId.is_in(accounts.iter().copied()))
+            .group_by(Column::AccountId);
+        let rows = self.reader.query_all(counted.as_query()).await?;
         rows.iter()
             .map(|row| {
                 let (account, chats, messages): (AccountId, i64, i64) = row.try_get_many_by_index()?;

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::change::Change;
+use super::listing;
 use super::message::{Attempt, Beginning, Finished, Kept, NewMessage, Outcome, Receipt};
 use super::report::{Filed, Report};
 use super::write::{Reply, Write, Written, write_all};
@@ -43,7 +44,8 @@ impl Commit {
     pub(super) fn start(writer: Writer) -> Self {
         let (writes, waiting) = mpsc::channel(WAITING);
         let (is_failing, closing, ended) = <(Arc<AtomicBool>, CancellationToken, CancellationToken)>::default();
-        let task = Task { writer, waiting, is_failing: is_failing.clone() };
+        // What an earlier server left is looked for at the first opportunity.
+        let task = Task { writer, waiting, is_failing: is_failing.clone(), unlisted: listing::SLICE };
         let (end, over) = (closing.clone(), ended.clone().drop_guard());
         tokio::spawn(async move {
             let _over = over;
@@ -129,6 +131,8 @@ struct Task {
     writer: Writer,
     waiting: mpsc::Receiver<Write>,
     is_failing: Arc<AtomicBool>,
+    /// About how many messages are in no list.
+    unlisted: u64,
 }
 
 impl Task {
@@ -141,6 +145,10 @@ impl Task {
                     biased;
                     write = self.waiting.recv() => write,
                     () = closing.cancelled() => None,
+                    () = std::future::ready(()), if self.unlisted >= listing::SLICE && !self.is_failing() => {
+                        self.list().await;
+                        continue;
+                    }
                 },
             };
             let Some(first) = first else { break };
@@ -155,15 +163,39 @@ impl Task {
                 batch.push(write);
             }
             self.commit(batch).await;
+            if self.unlisted > listing::MOST && !self.is_failing() {
+                self.list().await;
+            }
+        }
+        while self.unlisted > 0 && !self.is_failing() {
+            self.list().await;
         }
         self.writer.close().await;
+    }
+
+    fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
+    }
+
+    /// Lists some of the messages that are in no list. If that fails, it is tried again after
+    /// something else could be written.
+    async fn list(&mut self) {
+        let listed = self.writer.write(async |tx| listing::list(tx).await).await;
+        self.is_failing.store(listed.is_err(), Ordering::Relaxed);
+        match listed {
+            Ok(left) => self.unlisted = left,
+            Err(error) => tracing::warn!(%error, "messages are listed later"),
+        }
     }
 
     async fn commit(&mut self, batch: Vec<Write>) {
         let mut parts = vec![batch];
         while let Some(mut batch) = parts.pop() {
             match self.write(&mut batch).await {
-                Ok(written) => written.tell(batch),
+                Ok(written) => {
+                    self.unlisted += written.accepted() as u64;
+                    written.tell(batch);
+                }
                 Err(StoreError::Broken(error)) if batch.len() > 1 => {
                     tracing::error!(%error, writes = batch.len(), "a batch was refused; it is written half by half");
                     parts.push(batch.split_off(batch.len() / 2));

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -29,6 +29,12 @@ const LOCK: &str = "5s";
 const READ: &str = "30s";
 const POSTGRES_READERS: u32 = 10;
 const SQLITE_READERS: u32 = 4;
+/// How many nodes a message's id tells apart.
+const NODES: i32 = 1_024;
+/// The class of the advisory locks of which each node holds one: "node" in ASCII.
+const NODE: i32 = 0x6e_6f64_65;
+/// Prepared statements that a connection to SQLite keeps: each in a few sizes, see `rows`.
+const STATEMENTS: usize = 512;
 /// The advisory lock that servers of one database hold: "andante" in ASCII.
 pub(super) const SERVERS: i64 = 0x61_6e64_616e_7465;
 
@@ -48,6 +54,8 @@ pub(super) struct Opened {
     pub(super) backend: DbBackend,
     pub(super) writer: Writer,
     pub(super) reader: Reader,
+    /// Which of the nodes that write to the database this one is.
+    pub(super) node: Arc<AtomicU16>,
     /// Held for as long as this process uses a SQLite file.
     pub(super) lock: Option<File>,
 }
@@ -84,25 +92,31 @@ async fn postgres(url: &str, servers: Option<Servers>) -> anyhow::Result<Opened>
     let notices = [("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")];
     let mut writing = options(1, [("lock_timeout", LOCK)].into_iter().chain(notices).collect());
     let is_taken = Arc::new(AtomicBool::new(false));
-    if let Some(servers) = servers {
-        // Whichever connection it is: one that is opened anew has to get the lock anew.
-        let is_taken = is_taken.clone();
-        writing.map_sqlx_postgres_pool_opts(move |pool| {
-            let is_taken = is_taken.clone();
-            pool.after_connect(move |connection, _| {
-                let is_taken = is_taken.clone();
-                Box::pin(async move {
-                    let sql = match servers {
-                        Servers::One | Servers::Zero => "SELECT pg_try_advisory_lock($1)",
-                        Servers::Many => "SELECT pg_try_advisory_lock_shared($1)",
-                    };
-                    let is_ours: bool = sqlx::query_scalar(sql).bind(SERVERS).fetch_one(connection).await?;
-                    is_taken.store(!is_ours, Ordering::Relaxed);
-                    is_ours.then_some(()).ok_or_else(|| sqlx::Error::Configuration("another server is there".into()))
-                })
+    let node = Arc::new(AtomicU16::new(0));
+    let (its_node, its_taken) = (node.clone(), is_taken.clone());
+    // Whichever connection it is: one that is opened anew has to get the locks anew.
+    writing.map_sqlx_postgres_pool_opts(move |pool| {
+        let (node, is_taken) = (its_node.clone(), its_taken.clone());
+        pool.after_connect(move |connection, _| {
+            let (node, is_taken) = (node.clone(), is_taken.clone());
+            Box::pin(async move {
+                let sql = match servers {
+                    Some(Servers::One | Servers::Zero) => "SELECT pg_try_advisory_lock($1)",
+                    Some(Servers::Many) => "SELECT pg_try_advisory_lock_shared($1)",
+                    None => "SELECT $1 > 0",
+                };
+                let is_ours: bool = sqlx::query_scalar(sql).bind(SERVERS).fetch_one(&mut *connection).await?;
+                is_taken.store(!is_ours, Ordering::Relaxed);
+                if !is_ours {
+                    return Err(sqlx::Error::Configuration("another server is there".into()));
+                }
+                let sql = "SELECT n FROM generate_series(0, $1) AS n WHERE pg_try_advisory_lock($2, n) LIMIT 1";
+                let free: i32 = sqlx::query_scalar(sql).bind(NODES - 1).bind(NODE).fetch_one(connection).await?;
+                node.store(u16::try_from(free).unwrap_or(0), Ordering::Relaxed);
+                Ok(())
             })
-        });
-    }
+        })
+    });
     // A server that is about to go may still be there: it is waited for, once.
     let writer = match Writer::open(writing.clone(), None).await {
         Err(_) if is_taken.load(Ordering::Relaxed) => Writer::open(writing, None).await,
@@ -121,7 +135,7 @@ async fn postgres(url: &str, servers: Option<Servers>) -> anyhow::Result<Opened>
     let reading = options(POSTGRES_READERS, vec![("default_transaction_read_only", "on"), ("statement_timeout", READ)]);
     let reader = Database::connect(reading).await.context("can't connect to PostgreSQL")?;
     let reader = Reader::new(reader, POSTGRES_READERS, None);
-    Ok(Opened { backend: DbBackend::Postgres, writer, reader, lock: None })
+    Ok(Opened { backend: DbBackend::Postgres, writer, reader, node, lock: None })
 }
 
 async fn sqlite(path: &Path, allow_readable: bool) -> anyhow::Result<Opened> {
@@ -139,6 +153,9 @@ async fn sqlite(path: &Path, allow_readable: bool) -> anyhow::Result<Opened> {
                 // 64 MiB of pages, and a checkpoint each 16 MiB of log: both in SQLite's own units.
                 .pragma("cache_size", "-65536")
                 .pragma("wal_autocheckpoint", "4096")
+                // What a statement may have to take back is kept in memory, not in a file of its own.
+                .pragma("temp_store", "MEMORY")
+                .statement_cache_capacity(STATEMENTS)
                 .pragma("query_only", query_only)
         });
         options
@@ -147,5 +164,5 @@ async fn sqlite(path: &Path, allow_readable: bool) -> anyhow::Result<Opened> {
     let writer = Writer::open(options(1, "OFF"), place.clone()).await.with_context(cannot)?;
     let reader = Database::connect(options(SQLITE_READERS, "ON")).await.with_context(cannot)?;
     let reader = Reader::new(reader, SQLITE_READERS, place);
-    Ok(Opened { backend: DbBackend::Sqlite, writer, reader, lock: Some(lock) })
+    Ok(Opened { backend: DbBackend::Sqlite, writer, reader, node: Arc::default(), lock: Some(lock) })
 }

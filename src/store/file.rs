@@ -6,11 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use entity::chat::{Kind, Model};
 use entity::ids::{AccountId, ChatId, CompanyId};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement};
-use serde::Serialize;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult};
 
 use super::account::Account;
-use super::{json, json_rows};
+use super::rows;
 use crate::phone::kind_of_chat;
 
 /// Characters of a chat's last message that its row keeps.
@@ -61,10 +60,6 @@ pub(super) struct Count {
 
 type Tx = DatabaseTransaction;
 
-pub(super) fn run(backend: DbBackend, sql: String, rows: &[impl Serialize]) -> Statement {
-    Statement::from_sql_and_values(backend, sql, [json(rows).into()])
-}
-
 /// What a chat is searched by.
 pub(super) fn search_text(name: Option<&str>, address: &str) -> String {
     format!("{}\n{address}", name.unwrap_or_default()).to_lowercase()
@@ -73,8 +68,6 @@ pub(super) fn search_text(name: Option<&str>, address: &str) -> String {
 /// The ids of the chats, opened where they are not there, and renamed where the messenger's name is
 /// news and the company has not given one.
 pub(super) async fn open(tx: &Tx, chats: &[&NewChat]) -> Result<HashMap<(AccountId, String), ChatId>, DbErr> {
-    #[derive(Serialize)]
-    struct Row<'a>(ChatId, CompanyId, AccountId, &'a str, Option<&'a str>, String, Kind, i64);
     let mut wanted: BTreeMap<(AccountId, String), &NewChat> = BTreeMap::new();
     for chat in chats {
         let known = wanted.entry((chat.account, chat.address.clone())).or_insert(*chat);
@@ -82,19 +75,14 @@ pub(super) async fn open(tx: &Tx, chats: &[&NewChat]) -> Result<HashMap<(Account
             *known = chat;
         }
     }
-    let backend = tx.get_database_backend();
-    let asked: Vec<&(AccountId, String)> = wanted.keys().collect();
+    let asked: Vec<_> = wanted.keys().map(|(account, address)| [(*account).into(), address.as_str().into()]).collect();
     let mut found = HashMap::with_capacity(asked.len());
-    if asked.is_empty() {
-        return Ok(found);
-    }
-    let sql = format!(
-        "SELECT c.id, c.account_id, c.address, c.name, c.is_renamed
-         FROM {} JOIN chat c ON c.account_id = e.value ->> 0 AND c.address = e.value ->> 1",
-        json_rows(backend, 1)
-    );
-    let mut renamed: Vec<(ChatId, &str, String)> = Vec::new();
-    for row in tx.query_all_raw(run(backend, sql, &asked)).await? {
+    // CROSS: each chat by the index, and not the other way round.
+    let sql = "WITH o (account, address) AS ({rows})
+               SELECT chat.id, chat.account_id, chat.address, chat.name, chat.is_renamed
+               FROM o CROSS JOIN chat WHERE chat.account_id = o.account AND chat.address = o.address";
+    let mut renamed = Vec::new();
+    for row in rows::query(tx, sql, asked).await? {
         let (id, account, address, name, is_ours): (ChatId, AccountId, String, Option<String>, bool) =
             row.try_get_many_by_index()?;
         let key = (account, address);
@@ -102,101 +90,92 @@ pub(super) async fn open(tx: &Tx, chats: &[&NewChat]) -> Result<HashMap<(Account
             && !is_ours
             && name.as_deref() != Some(news)
         {
-            renamed.push((id, news, search_text(Some(news), &key.1)));
+            renamed.push([id.into(), news.into(), search_text(Some(news), &key.1).into()]);
         }
         found.insert(key, id);
     }
-    if !renamed.is_empty() {
-        let sql = format!(
-            "UPDATE chat SET name = e.value ->> 1, search_text = e.value ->> 2 FROM {} WHERE chat.id = e.value ->> 0",
-            json_rows(backend, 1)
-        );
-        tx.execute_raw(run(backend, sql, &renamed)).await?;
-    }
-    let rows: Vec<Row<'_>> = wanted
-        .values()
-        .map(|chat| {
-            let id = ChatId::new(chat.at, &mut rand::rng());
-            found.insert((chat.account, chat.address.clone()), id);
-            let (name, at) = (chat.name.as_deref(), chat.at.timestamp_millis());
-            Row(id, chat.company, chat.account, &chat.address, name, search_text(name, &chat.address), chat.kind, at)
-        })
-        .collect();
-    if !rows.is_empty() {
-        let sql = format!(
-            "INSERT INTO chat (id, company_id, account_id, address, name, search_text, kind, active_at_ms,
-                               unread_count, message_count, is_archived, is_renamed, created_at_ms)
-             SELECT e.value ->> 0, e.value ->> 1, e.value ->> 2, e.value ->> 3, e.value ->> 4, e.value ->> 5,
-                    e.value ->> 6, CAST(e.value ->> 7 AS BIGINT), 0, 0, false, false, CAST(e.value ->> 7 AS BIGINT)
-             FROM {} WHERE true",
-            json_rows(backend, 1)
-        );
-        tx.execute_raw(run(backend, sql, &rows)).await?;
-    }
+    let sql = "WITH o (chat, name, search_text) AS ({rows})
+               UPDATE chat SET name = o.name, search_text = o.search_text FROM o WHERE chat.id = o.chat";
+    rows::execute(tx, sql, renamed).await?;
+    let opened = wanted.values().map(|chat| {
+        let id = ChatId::new(chat.at, &mut rand::rng());
+        found.insert((chat.account, chat.address.clone()), id);
+        let (name, at) = (chat.name.as_deref(), chat.at.timestamp_millis());
+        [
+            id.into(),
+            chat.company.into(),
+            chat.account.into(),
+            chat.address.as_str().into(),
+            name.into(),
+            search_text(name, &chat.address).into(),
+            chat.kind.into(),
+            at.into(),
+            0_i32.into(),
+            0_i64.into(),
+            false.into(),
+            false.into(),
+            at.into(),
+        ]
+    });
+    let sql = "INSERT INTO chat (id, company_id, account_id, address, name, search_text, kind, active_at_ms,
+                                 unread_count, message_count, is_archived, is_renamed, created_at_ms) {rows}";
+    rows::execute(tx, sql, opened.collect()).await?;
     Ok(found)
 }
 
 /// Tells the chats of messages that have just entered them; answers the chats as they are now.
 pub(super) async fn enter(tx: &Tx, entries: &[Entry<'_>]) -> Result<HashMap<ChatId, Model>, DbErr> {
-    #[derive(Serialize)]
-    struct Row(ChatId, i64, String, i32, i64);
-    let mut chats: BTreeMap<ChatId, Row> = BTreeMap::new();
+    struct News {
+        at_ms: i64,
+        text: String,
+        unread: i32,
+        messages: i64,
+    }
+    let mut chats: BTreeMap<ChatId, News> = BTreeMap::new();
     for entry in entries {
-        let at = entry.at.timestamp_millis();
-        let row = chats.entry(entry.chat).or_insert_with(|| Row(entry.chat, i64::MIN, String::new(), 0, 0));
-        if at >= row.1 {
-            (row.1, row.2) = (at, entry.text.chars().take(PREVIEW).collect());
+        let at_ms = entry.at.timestamp_millis();
+        let none = || News { at_ms: i64::MIN, text: String::new(), unread: 0, messages: 0 };
+        let news = chats.entry(entry.chat).or_insert_with(none);
+        if at_ms >= news.at_ms {
+            (news.at_ms, news.text) = (at_ms, entry.text.chars().take(PREVIEW).collect());
         }
-        row.3 += i32::from(entry.is_unread);
-        row.4 += 1;
+        news.unread += i32::from(entry.is_unread);
+        news.messages += 1;
     }
-    if chats.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let backend = tx.get_database_backend();
-    index(tx, backend, entries).await?;
-    let rows: Vec<&Row> = chats.values().collect();
+    index(tx, entries).await?;
+    let values = chats.into_iter().map(|(chat, news)| {
+        [chat.into(), news.at_ms.into(), news.text.into(), news.unread.into(), news.messages.into()]
+    });
     const IS_LATEST: &str = "o.at_ms >= COALESCE(chat.last_message_at_ms, 0)";
     let sql = format!(
-        "UPDATE chat SET
+        "WITH o (chat, at_ms, text, unread, messages) AS ({{rows}})
+         UPDATE chat SET
              last_message_text = CASE WHEN {IS_LATEST} THEN o.text ELSE chat.last_message_text END,
              last_message_at_ms = CASE WHEN {IS_LATEST} THEN o.at_ms ELSE chat.last_message_at_ms END,
              active_at_ms = CASE WHEN {IS_LATEST} THEN o.at_ms ELSE chat.active_at_ms END,
              unread_count = chat.unread_count + o.unread, message_count = chat.message_count + o.messages
-         FROM (SELECT e.value ->> 0 AS chat, CAST(e.value ->> 1 AS BIGINT) AS at_ms, e.value ->> 2 AS text,
-                      CAST(e.value ->> 3 AS INTEGER) AS unread, CAST(e.value ->> 4 AS BIGINT) AS messages
-               FROM {}) AS o
-         WHERE chat.id = o.chat RETURNING *",
-        json_rows(backend, 1)
+         FROM o WHERE chat.id = o.chat RETURNING *"
     );
-    let found = tx.query_all_raw(run(backend, sql, &rows)).await?;
+    let found = rows::query(tx, &sql, values.collect()).await?;
     found.iter().map(|row| Model::from_query_result(row, "").map(|chat| (chat.id, chat))).collect()
 }
 
 /// Writes the words of the messages down, to search by. In lower case, since a database knows only
 /// the letters of its own locale.
-async fn index(tx: &Tx, backend: DbBackend, entries: &[Entry<'_>]) -> Result<(), DbErr> {
-    let texts: Vec<_> = entries
+async fn index(tx: &Tx, entries: &[Entry<'_>]) -> Result<(), DbErr> {
+    let texts = entries
         .iter()
-        .filter(|e| !e.text.is_empty())
-        .map(|entry| (entry.chat, entry.account, entry.text.to_lowercase()))
-        .collect();
-    if texts.is_empty() {
-        return Ok(());
-    }
-    let rows = json_rows(backend, 1);
-    let sql = match backend {
-        DbBackend::Postgres => format!(
-            "INSERT INTO message_text (chat, words)
-             SELECT e.value ->> 0, array_to_tsvector(ARRAY[e.value ->> 1]) || to_tsvector('simple', e.value ->> 2)
-             FROM {rows}"
-        ),
-        _ => format!(
-            "INSERT INTO message_text (chat, account, text)
-             SELECT e.value ->> 0, e.value ->> 1, e.value ->> 2 FROM {rows}"
-        ),
+        .filter(|entry| !entry.text.is_empty())
+        .map(|entry| [entry.chat.into(), entry.account.into(), entry.text.to_lowercase().into()]);
+    let sql = match tx.get_database_backend() {
+        DbBackend::Postgres => {
+            "WITH o (chat, account, text) AS ({rows})
+             INSERT INTO message_text (chat, words)
+             SELECT o.chat, array_to_tsvector(ARRAY[o.account]) || to_tsvector('simple', o.text) FROM o"
+        }
+        _ => "INSERT INTO message_text (chat, account, text) {rows}",
     };
-    tx.execute_raw(run(backend, sql, &texts)).await.map(drop)
+    rows::execute(tx, sql, texts.collect()).await
 }
 
 /// Adds to the counts by day.
@@ -206,18 +185,11 @@ pub(super) async fn count(tx: &Tx, counts: &[Count]) -> Result<(), DbErr> {
         let day = days.entry((count.account, count.day)).or_insert((count.company, 0, 0));
         if count.is_sent { day.1 += 1 } else { day.2 += 1 }
     }
-    if days.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<_> = days.into_iter().map(|((account, day), (c, sent, got))| (account, day, c, sent, got)).collect();
-    let backend = tx.get_database_backend();
-    let sql = format!(
-        "INSERT INTO traffic (account_id, day, company_id, sent, received)
-         SELECT e.value ->> 0, CAST(e.value ->> 1 AS INTEGER), e.value ->> 2, CAST(e.value ->> 3 AS BIGINT),
-                CAST(e.value ->> 4 AS BIGINT) FROM {} WHERE true
-         ON CONFLICT (account_id, day) DO UPDATE
-         SET sent = traffic.sent + excluded.sent, received = traffic.received + excluded.received",
-        json_rows(backend, 1)
-    );
-    tx.execute_raw(run(backend, sql, &rows)).await.map(drop)
+    let values = days.into_iter().map(|((account, day), (company, sent, received))| {
+        [account.into(), day.into(), company.into(), sent.into(), received.into()]
+    });
+    let sql = "INSERT INTO traffic (account_id, day, company_id, sent, received) {rows}
+               ON CONFLICT (account_id, day) DO UPDATE
+               SET sent = traffic.sent + excluded.sent, received = traffic.received + excluded.received";
+    rows::execute(tx, sql, values.collect()).await
 }

@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, CompanyId, MessageId};
 use entity::message::{Column, Entity, Model, Status};
-use sea_orm::sea_query::{Expr, SimpleExpr};
+use sea_orm::sea_query::{Expr, Order, Query, SimpleExpr, UnionType};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryTrait,
 };
 
 use super::accept::find_keys;
+use super::rebuild::queued_rows;
 use super::{Store, StoreError};
 use crate::queue::{Entry, rank};
 
@@ -93,11 +94,11 @@ fn is_accepted() -> SimpleExpr {
 
 /// Which part of a list.
 #[derive(Debug, Clone, Copy)]
-pub enum Page {
+pub enum Page<T> {
     /// Skip so many.
     Offset(u64),
-    /// Go on after this sequence number.
-    After(i64),
+    /// Go on after this one.
+    After(T),
 }
 
 impl Store {
@@ -120,7 +121,7 @@ impl Store {
         &self,
         company: CompanyId,
         filter: &Filter,
-        page: Page,
+        page: Page<MessageId>,
         limit: u64,
         now: DateTime<Utc>,
     ) -> Result<(Vec<Model>, u64), StoreError> {
@@ -140,13 +141,21 @@ impl Store {
         if let Some(to) = filter.to {
             wanted = wanted.add(Column::CreatedAtMs.lt(to.timestamp_millis()));
         }
-        let all = Entity::find().filter(wanted);
-        let total = all.clone().count(&self.reader).await?;
-        let part = match page {
-            Page::Offset(offset) => all.offset(offset),
-            Page::After(seq) => all.filter(Column::Seq.lt(seq)),
+        // Those that are in the lists, and the few that are in none yet.
+        let both = |part: &Condition| {
+            let rows = |is_listed| Entity::find().filter(part.clone()).filter(Expr::cust(is_listed)).into_query();
+            rows("is_listed = TRUE").union(UnionType::All, rows("is_listed = FALSE")).to_owned()
         };
-        Ok((part.order_by_desc(Column::Seq).limit(limit).all(&self.reader).await?, total))
+        let count = Query::select().expr(Expr::cust("COUNT(*)")).from_subquery(both(&wanted), "message").to_owned();
+        let counted = self.reader.query_one(&count).await?;
+        let total: i64 = counted.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+        let mut rows = match page {
+            Page::Offset(offset) => both(&wanted).offset(offset).to_owned(),
+            Page::After(id) => both(&wanted.add(Column::Id.lt(id))),
+        };
+        let rows = self.reader.query_all(rows.order_by("id", Order::Desc).limit(limit)).await?;
+        let rows: Result<_, DbErr> = rows.iter().map(|row| Model::from_query_result(row, "")).collect();
+        Ok((rows?, total.unsigned_abs()))
     }
 
     /// The messages accepted before under `keys`, each with its place among them and its hash.
@@ -155,15 +164,17 @@ impl Store {
         company: CompanyId,
         keys: &[String],
     ) -> Result<Vec<(usize, MessageId, i64)>, StoreError> {
-        let asked: Vec<_> = keys.iter().enumerate().map(|(i, key)| (i, company.to_string(), key.as_str())).collect();
-        let found = find_keys(&self.reader, self.backend, &asked).await?;
+        let asked: Vec<_> = keys.iter().enumerate().map(|(i, key)| (i, company, key.as_str())).collect();
+        let found = find_keys(&self.reader, &asked).await?;
         Ok(found.into_iter().map(|found| (found.index, found.message, found.hash)).collect())
     }
 
     /// The account's first messages in the order in which they go: for a queue that can't be asked.
     pub async fn first_queued(&self, account: AccountId, limit: u64) -> Result<Vec<Model>, StoreError> {
-        let queued = Entity::find().filter(Column::AccountId.eq(account)).filter(Expr::cust("status = 'queued'"));
-        Ok(queued.order_by_asc(Column::Priority).order_by_asc(Column::Seq).limit(limit).all(&self.reader).await?)
+        let sql = format!("SELECT * FROM ({}) AS queued ORDER BY priority, seq LIMIT $2", queued_rows("*"));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.reader.query_all_raw(self.sql(sql, [account.into(), limit.into()])).await?;
+        rows.iter().map(|row| Ok(Model::from_query_result(row, "")?)).collect()
     }
 
     /// Takes a message back that has not started; answers whether it had not.
@@ -175,9 +186,12 @@ impl Store {
     /// Takes back up to `limit` messages that an account had accepted before `seq` and has not
     /// started; answers them.
     pub async fn cancel_some(&self, account: AccountId, seq: i64, limit: i64) -> Result<Vec<Entry>, StoreError> {
-        let sql = "UPDATE message SET status = 'cancelled' WHERE status = 'queued' AND id IN
-                       (SELECT id FROM message WHERE account_id = $1 AND status = 'queued' AND seq < $2 LIMIT $3)
-                   RETURNING id, priority, seq";
+        let sql = format!(
+            "UPDATE message SET status = 'cancelled' WHERE status = 'queued' AND id IN
+                 (SELECT id FROM ({}) AS queued WHERE seq < $2 LIMIT $3)
+             RETURNING id, priority, seq",
+            queued_rows("id, seq")
+        );
         let rows = self.write(self.sql(sql, [account.into(), seq.into(), limit.into()])).await?;
         rows.iter()
             .map(|row| {

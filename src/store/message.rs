@@ -22,8 +22,6 @@ pub struct NewMessage {
     pub text: String,
     /// 0 to 9.
     pub priority: i16,
-    /// Order within the priority.
-    pub seq: i64,
     /// Not before.
     pub due_at: Option<DateTime<Utc>>,
     /// Not after.

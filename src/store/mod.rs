@@ -17,6 +17,7 @@ pub mod file;
 pub mod grant;
 mod in_use;
 pub mod list;
+mod listing;
 pub mod message;
 pub mod people;
 mod place;
@@ -24,6 +25,7 @@ mod reader;
 pub mod rebuild;
 mod removal;
 pub mod report;
+mod rows;
 pub mod seal;
 mod secrets;
 pub mod stats;
@@ -31,14 +33,15 @@ mod write;
 mod writer;
 
 use std::fs::File;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
+use entity::ids::MessageId;
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
     IntoActiveModel, RuntimeErr, Statement, Value,
 };
-use serde::Serialize;
 
 use self::connect::Opened;
 pub use self::connect::Servers;
@@ -55,6 +58,7 @@ pub struct Store {
     commit: commit::Commit,
     accounts: Arc<cache::Cache>,
     seal: Seal,
+    node: Arc<AtomicU16>,
     /// Held for as long as this process uses a SQLite file.
     lock: Mutex<Option<File>>,
 }
@@ -110,10 +114,10 @@ impl Store {
 
     async fn start(opened: Opened, seal: &Seal) -> anyhow::Result<Self> {
         secrets::unlock(opened.db()?, seal).await?;
-        let Opened { backend, writer, reader, lock } = opened;
+        let Opened { backend, writer, reader, node, lock } = opened;
         let commit = commit::Commit::start(writer);
         let accounts = Arc::default();
-        Ok(Self { backend, reader, commit, accounts, seal: seal.clone(), lock: Mutex::new(lock) })
+        Ok(Self { backend, reader, commit, accounts, seal: seal.clone(), node, lock: Mutex::new(lock) })
     }
 
     /// Seals all secrets anew, all or none: what is sealed with `from` now is sealed with `to`
@@ -136,6 +140,19 @@ impl Store {
         // After a failure as much is written as messages take, or a disk with room for a line would do.
         let filler = self.sql("INSERT INTO probe (filler) VALUES ($1)", ["x".repeat(PROBE).into()]);
         self.write_all(vec![self.sql("DELETE FROM probe", []), filler]).await
+    }
+
+    /// Which of the nodes that write to the database this one is, for the ids of its messages.
+    #[must_use]
+    pub fn node(&self) -> u16 {
+        self.node.load(Ordering::Relaxed)
+    }
+
+    /// The highest sequence number of a message's id.
+    pub async fn last_seq(&self) -> Result<i64, StoreError> {
+        let row = self.reader.query_one_raw(self.sql("SELECT MAX(id) FROM message", [])).await?;
+        let last: Option<MessageId> = row.map_or(Ok(None), |row| row.try_get_by_index(0))?;
+        Ok(last.map_or(0, MessageId::seq))
     }
 
     /// Returns when nothing can be written any more, since the task that does has ended.
@@ -170,27 +187,6 @@ where
 
 fn ms(at: DateTime<Utc>) -> i64 {
     at.timestamp_millis()
-}
-
-fn json(rows: &[impl Serialize]) -> String {
-    serde_json::to_string(rows).unwrap_or_default()
-}
-
-/// `FROM` a JSON array that is parameter `$n`: one row an element, in a column `value`. One
-/// statement serves any number of rows, so the database prepares it once.
-fn json_rows(backend: DbBackend, n: usize) -> String {
-    match backend {
-        DbBackend::Postgres => format!("json_array_elements(CAST(${n} AS json)) AS e(value)"),
-        _ => format!("json_each(${n}) AS e"),
-    }
-}
-
-/// `FROM` a JSON array of texts that is parameter `$n`.
-fn json_texts(backend: DbBackend, n: usize) -> String {
-    match backend {
-        DbBackend::Postgres => format!("json_array_elements_text(CAST(${n} AS json)) AS e(value)"),
-        _ => format!("json_each(${n}) AS e"),
-    }
 }
 
 /// The instant in a column named `…_ms`.

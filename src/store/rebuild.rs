@@ -11,6 +11,17 @@ use crate::pacing::pace::Sent;
 use crate::pacing::{Pace, Policy};
 use crate::queue::{Entry, Held, RANKS, SEQS, rank};
 
+/// These columns of the account's `queued` messages, whether they are in its lists yet or not. The
+/// account is parameter $1.
+pub(super) fn queued_rows(columns: &str) -> String {
+    let rows = |is_listed: &str| {
+        format!(
+            "SELECT {columns} FROM message WHERE account_id = $1 AND status = 'queued' AND is_listed = {is_listed}"
+        )
+    };
+    format!("{} UNION ALL {}", rows("TRUE"), rows("FALSE"))
+}
+
 impl Store {
     /// How many messages of the account are `queued`.
     pub async fn count_queued(&self, account: AccountId) -> Result<u64, StoreError> {
@@ -22,7 +33,8 @@ impl Store {
     pub async fn queued(&self, account: AccountId) -> Result<Held, StoreError> {
         let sql = format!(
             "SELECT COUNT(*), CAST(COALESCE(SUM((CAST(priority AS BIGINT) * {SEQS} + seq) % {RANKS}), 0) AS BIGINT)
-             FROM message WHERE account_id = $1 AND status = 'queued'"
+             FROM ({}) AS queued",
+            queued_rows("priority, seq")
         );
         let row = self.reader.query_one_raw(self.sql(sql, [account.into()])).await?;
         let (count, ranks): (i64, i64) = row.map_or(Ok((0, 0)), |row| row.try_get_many_by_index())?;
@@ -31,15 +43,18 @@ impl Store {
 
     /// Whether any message of the account is `queued`.
     pub async fn has_queued(&self, account: AccountId) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM message WHERE account_id = $1 AND status = 'queued' LIMIT 1";
+        let sql = format!("{} LIMIT 1", queued_rows("1"));
         Ok(self.reader.query_one_raw(self.sql(sql, [account.into()])).await?.is_some())
     }
 
     /// How many of the account's messages go before this one if their time has come: for a queue
     /// that can't be asked.
     pub async fn count_before(&self, account: AccountId, entry: &Entry, now: DateTime<Utc>) -> Result<u64, StoreError> {
-        let sql = "SELECT COUNT(*) FROM message WHERE account_id = $1 AND status = 'queued'
-                   AND (priority, seq) < ($2, $3) AND (due_at_ms IS NULL OR due_at_ms <= $4)";
+        let sql = format!(
+            "SELECT COUNT(*) FROM ({}) AS queued
+             WHERE (priority, seq) < ($2, $3) AND (due_at_ms IS NULL OR due_at_ms <= $4)",
+            queued_rows("priority, seq, due_at_ms")
+        );
         let (priority, seq) = (entry.rank / SEQS, entry.rank % SEQS);
         let values = [account.into(), priority.into(), seq.into(), now.timestamp_millis().into()];
         let row = self.reader.query_one_raw(self.sql(sql, values)).await?;
@@ -56,9 +71,11 @@ impl Store {
         limit: u64,
     ) -> Result<(Vec<Entry>, Option<(i16, i64)>), StoreError> {
         let (priority, seq) = after.unwrap_or((-1, -1));
-        let sql = "SELECT id, priority, seq, due_at_ms FROM message
-                   WHERE account_id = $1 AND status = 'queued' AND (priority, seq) > ($2, $3)
-                   ORDER BY priority, seq LIMIT $4";
+        let sql = format!(
+            "SELECT id, priority, seq, due_at_ms FROM ({}) AS queued
+             WHERE (priority, seq) > ($2, $3) ORDER BY priority, seq LIMIT $4",
+            queued_rows("id, priority, seq, due_at_ms")
+        );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let values = [account.into(), priority.into(), seq.into(), limit.into()];
         let rows = self.reader.query_all_raw(self.sql(sql, values)).await?;

@@ -11,7 +11,7 @@ const SLICE: i64 = 1_000;
 
 /// Tables led by the account, with the rows of it that should be gone.
 const LEFT: &[(&str, &str)] = &[
-    ("message", "status = 'queued'"),
+    ("message", "is_listed = TRUE AND status = 'queued'"),
     ("message", "status = 'sending'"),
     ("chat", "true"),
     ("paced", "true"),
@@ -37,6 +37,11 @@ impl Store {
             for row in self.reader.query_all_raw(self.sql(sql, [])).await? {
                 orphans.push(row.try_get_by_index(0)?);
             }
+        }
+        let sql = "SELECT DISTINCT account_id FROM message WHERE is_listed = FALSE AND status = 'queued'
+                   AND NOT EXISTS (SELECT 1 FROM account WHERE account.id = message.account_id)";
+        for row in self.reader.query_all_raw(self.sql(sql, [])).await? {
+            orphans.push(row.try_get_by_index(0)?);
         }
         orphans.sort_unstable();
         orphans.dedup();

@@ -3,13 +3,12 @@
 
 use chrono::{DateTime, Utc};
 use entity::chat;
-use entity::ids::{AccountId, ChatId, CompanyId, MessageId};
+use entity::ids::{AccountId, MessageId};
 use entity::message::{self, Origin};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
-use serde::Serialize;
 
-use super::file::{Count, Entry, NewChat, count, enter, open, run};
-use super::json_rows;
+use super::file::{Count, Entry, NewChat, count, enter, open};
+use super::rows;
 
 type Tx = DatabaseTransaction;
 
@@ -18,7 +17,7 @@ type Tx = DatabaseTransaction;
 pub struct Report {
     /// The id of its row, if it becomes one.
     pub id: MessageId,
-    /// A sequence number for it.
+    /// Its place in its chat.
     pub seq: i64,
     /// Its chat.
     pub chat: NewChat,
@@ -62,79 +61,49 @@ pub struct Filed {
 
 /// Writes what messengers report, each message once however often it is reported.
 pub(super) async fn report(tx: &Tx, reports: &[&Report]) -> Result<Vec<Filed>, DbErr> {
-    #[derive(Serialize)]
-    struct Row<'a>(
-        MessageId,
-        CompanyId,
-        AccountId,
-        &'a str,
-        &'a str,
-        &'static str,
-        i64,
-        &'a str,
-        i64,
-        Option<i64>,
-        Option<i64>,
-        Option<i64>,
-        Origin,
-        message::Kind,
-        ChatId,
-        Option<&'a str>,
-        Option<&'a str>,
-    );
     if reports.is_empty() {
         return Ok(Vec::new());
     }
     let chats: Vec<&NewChat> = reports.iter().map(|report| &report.chat).collect();
     let chats = open(tx, &chats).await?;
-    let rows: Vec<Row<'_>> = reports
-        .iter()
-        .filter_map(|r| {
-            let chat = *chats.get(&(r.chat.account, r.chat.address.clone()))?;
-            let at = r.at.timestamp_millis();
-            let is_received = r.origin == Origin::Received;
-            let status = match (r.origin, r.is_history) {
-                (Origin::Received, false) => "delivered",
-                (Origin::Received, true) => "read",
-                _ => "sent",
-            };
-            Some(Row(
-                r.id,
-                r.chat.company,
-                r.chat.account,
-                &r.chat.address,
-                &r.text,
-                status,
-                r.seq,
-                &r.provider_message_id,
-                r.chat.at.timestamp_millis(),
-                (!is_received).then_some(at),
-                is_received.then_some(at),
-                (is_received && r.is_history).then_some(at),
-                r.origin,
-                r.kind,
-                chat,
-                r.sender.as_deref(),
-                r.sender_name.as_deref(),
-            ))
-        })
-        .collect();
-    let backend = tx.get_database_backend();
-    let sql = format!(
-        "INSERT INTO message (id, company_id, account_id, recipient, text, status, priority, seq, provider_message_id,
-                              created_at_ms, sent_at_ms, delivered_at_ms, read_at_ms, origin, kind, chat_id,
-                              filed_seq, sender, sender_name)
-         SELECT e.value ->> 0, e.value ->> 1, e.value ->> 2, e.value ->> 3, e.value ->> 4, e.value ->> 5, 5,
-                CAST(e.value ->> 6 AS BIGINT), e.value ->> 7, CAST(e.value ->> 8 AS BIGINT),
-                CAST(e.value ->> 9 AS BIGINT), CAST(e.value ->> 10 AS BIGINT), CAST(e.value ->> 11 AS BIGINT),
-                e.value ->> 12, e.value ->> 13, e.value ->> 14, CAST(e.value ->> 6 AS BIGINT), e.value ->> 15,
-                e.value ->> 16
-         FROM {} WHERE true
-         ON CONFLICT (account_id, recipient, provider_message_id) WHERE origin <> 'accepted' DO NOTHING
-         RETURNING id",
-        json_rows(backend, 1)
-    );
-    let new = tx.query_all_raw(run(backend, sql, &rows)).await?;
+    let values = reports.iter().filter_map(|r| {
+        let chat = *chats.get(&(r.chat.account, r.chat.address.clone()))?;
+        let at = r.at.timestamp_millis();
+        let is_received = r.origin == Origin::Received;
+        let status = match (r.origin, r.is_history) {
+            (Origin::Received, false) => "delivered",
+            (Origin::Received, true) => "read",
+            _ => "sent",
+        };
+        Some([
+            r.id.into(),
+            r.chat.company.into(),
+            r.chat.account.into(),
+            r.chat.address.as_str().into(),
+            r.text.as_str().into(),
+            status.into(),
+            true.into(),
+            5_i16.into(),
+            r.id.seq().into(),
+            r.provider_message_id.as_str().into(),
+            r.chat.at.timestamp_millis().into(),
+            (!is_received).then_some(at).into(),
+            is_received.then_some(at).into(),
+            (is_received && r.is_history).then_some(at).into(),
+            r.origin.into(),
+            r.kind.into(),
+            chat.into(),
+            r.seq.into(),
+            r.sender.as_deref().into(),
+            r.sender_name.as_deref().into(),
+        ])
+    });
+    let sql = "INSERT INTO message (id, company_id, account_id, recipient, text, status, is_listed, priority, seq,
+                                    provider_message_id, created_at_ms, sent_at_ms, delivered_at_ms, read_at_ms, origin,
+                                    kind, chat_id, filed_seq, sender, sender_name)
+               {rows} ON CONFLICT (account_id, recipient, provider_message_id) WHERE origin <> 'accepted' DO NOTHING
+               RETURNING id";
+    let new = rows::query(tx, sql, values.collect()).await?;
     let new: Vec<MessageId> = new.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
     let filed: Vec<&Report> = reports.iter().copied().filter(|report| new.contains(&report.id)).collect();
     let chat_of = |report: &Report| chats.get(&(report.chat.account, report.chat.address.clone())).copied();

@@ -11,7 +11,6 @@ use sea_orm::{
 
 use super::connect::SERVERS;
 use super::seal::{Place, Seal, Unreadable};
-use super::{json, json_rows};
 
 /// What is secret: tables, the types of their ids, columns.
 const SECRETS: &[(&str, &str, &[&str])] =
@@ -161,7 +160,10 @@ async fn seal_rows(tx: &DatabaseTransaction, from: &Seal, to: &Seal) -> Result<u
         let write = format!(
             "UPDATE {table} SET {} FROM {} WHERE {table}.id = CAST(e.value ->> 0 AS {id})",
             set.collect::<Vec<_>>().join(", "),
-            json_rows(backend, 1)
+            match backend {
+                DbBackend::Postgres => "json_array_elements(CAST($1 AS json)) AS e(value)",
+                _ => "json_each($1) AS e",
+            }
         );
         let mut last = BEFORE_ALL.to_owned();
         loop {
@@ -187,7 +189,8 @@ async fn seal_rows(tx: &DatabaseTransaction, from: &Seal, to: &Seal) -> Result<u
             if rows.is_empty() {
                 break;
             }
-            tx.execute_raw(run(&write, json(&rows).into())).await?;
+            let rows = serde_json::to_string(&rows).unwrap_or_default();
+            tx.execute_raw(run(&write, rows.into())).await?;
         }
     }
     tx.execute_unprepared("DELETE FROM seal").await?;

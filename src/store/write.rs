@@ -102,6 +102,11 @@ pub(super) async fn write_all(tx: &DatabaseTransaction, batch: &mut [Write]) -> 
 }
 
 impl Written {
+    /// How many messages were accepted by it.
+    pub(super) fn accepted(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Tells everybody who waits what became of theirs.
     pub(super) fn tell(mut self, batch: Vec<Write>) {
         let mut kept = self.kept.into_iter();

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use entity::ids::MessageId;
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, Database};
 use serde_json::{Value, json};
@@ -122,13 +123,13 @@ async fn a_server_whose_log_nobody_reads_goes_on() {
 /// Puts `count` more messages in line, beside one that is there, while no server runs.
 async fn multiply(file: &str, message: &str, count: u32) {
     let db = Database::connect(format!("sqlite://{file}")).await.unwrap();
-    let stem = &message[..message.len() - 7];
+    let first: MessageId = message.parse().unwrap();
     let sql = format!(
-        "INSERT INTO message (id, company_id, account_id, recipient, text, status, priority, seq, created_at_ms)
+        "INSERT INTO message (id, company_id, account_id, recipient, text, priority, seq, created_at_ms, is_listed)
          WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < {count})
-         SELECT '{stem}' || printf('%07d', n), company_id, account_id, recipient, text, status, priority, seq + n,
-                created_at_ms
-         FROM more, message WHERE message.id = '{message}'"
+         SELECT id + 1024 * n, company_id, account_id, recipient, text, priority, seq + n, created_at_ms, is_listed
+         FROM more, message WHERE message.id = {}",
+        first.number()
     );
     db.execute_unprepared(&sql).await.unwrap();
     db.close().await.unwrap();
