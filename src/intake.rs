@@ -128,7 +128,11 @@ impl Intake {
         let rows: Vec<NewMessage> = drafts.into_iter().map(|draft| self.row(account, draft, now)).collect();
         let asked: Vec<Entry> = rows
             .iter()
-            .map(|m| Entry { message: m.id, rank: rank(m.priority, m.id.seq()), due_at: m.due_at.filter(|at| *at > now) })
+            .map(|m| Entry {
+                message: m.id,
+                rank: rank(m.priority, m.id.seq()),
+                due_at: m.due_at.filter(|at| *at > now),
+            })
             .collect();
         let written: Vec<(MessageId, ChatId)> = rows.iter().filter_map(|m| Some((m.id, m.chat?))).collect();
         let kept = self.store.accept(rows).await.inspect_err(|_| {

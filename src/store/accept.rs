@@ -37,7 +37,8 @@ pub(super) async fn accept(tx: &Tx, rows: &[&NewMessage]) -> Result<Vec<Kept>, D
     });
     let sql = "INSERT INTO message (id, company_id, account_id, recipient, text, priority, seq, created_at_ms, due_at_ms,
                                     expires_at_ms, reference, idempotency_key, request_hash, chat_id, filed_seq, user_id)
-               {rows} ON CONFLICT (company_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING";
+               SELECT * FROM ({rows}) AS o WHERE column1 IS NOT NULL
+               ON CONFLICT (company_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING";
     rows::execute(tx, sql, values.collect()).await?;
     let kept = kept(tx, rows).await?;
     let entries: Vec<Entry<'_>> = rows

@@ -186,7 +186,8 @@ async fn count(tx: &Tx, outcomes: &[&(Attempt, &Outcome)]) -> Result<(), DbErr> 
         }
         restricted.extend(outcome.restricted_until.map(|until| [account.into(), ms(until).into()]));
     }
-    let sql = "INSERT INTO paced (account_id, at_ms, attempt, next_at_ms, since_rest, took_ms) {rows}
+    let sql = "INSERT INTO paced (account_id, at_ms, attempt, next_at_ms, since_rest, took_ms)
+               SELECT * FROM ({rows}) AS o WHERE column1 IS NOT NULL
                ON CONFLICT (account_id, at_ms, attempt) DO NOTHING";
     rows::execute(tx, sql, paced).await?;
     let backend = tx.get_database_backend();

@@ -118,7 +118,8 @@ pub(super) async fn open(tx: &Tx, chats: &[&NewChat]) -> Result<HashMap<(Account
         ]
     });
     let sql = "INSERT INTO chat (id, company_id, account_id, address, name, search_text, kind, active_at_ms,
-                                 unread_count, message_count, is_archived, is_renamed, created_at_ms) {rows}";
+                                 unread_count, message_count, is_archived, is_renamed, created_at_ms)
+               SELECT * FROM ({rows}) AS o WHERE column1 IS NOT NULL";
     rows::execute(tx, sql, opened.collect()).await?;
     Ok(found)
 }
@@ -171,9 +172,10 @@ async fn index(tx: &Tx, entries: &[Entry<'_>]) -> Result<(), DbErr> {
         DbBackend::Postgres => {
             "WITH o (chat, account, text) AS ({rows})
              INSERT INTO message_text (chat, words)
-             SELECT o.chat, array_to_tsvector(ARRAY[o.account]) || to_tsvector('simple', o.text) FROM o"
+             SELECT o.chat, array_to_tsvector(ARRAY[o.account]) || to_tsvector('simple', o.text)
+             FROM o WHERE o.chat IS NOT NULL"
         }
-        _ => "INSERT INTO message_text (chat, account, text) {rows}",
+        _ => "INSERT INTO message_text (chat, account, text) SELECT * FROM ({rows}) AS o WHERE column1 IS NOT NULL",
     };
     rows::execute(tx, sql, texts.collect()).await
 }
@@ -188,7 +190,8 @@ pub(super) async fn count(tx: &Tx, counts: &[Count]) -> Result<(), DbErr> {
     let values = days.into_iter().map(|((account, day), (company, sent, received))| {
         [account.into(), day.into(), company.into(), sent.into(), received.into()]
     });
-    let sql = "INSERT INTO traffic (account_id, day, company_id, sent, received) {rows}
+    let sql = "INSERT INTO traffic (account_id, day, company_id, sent, received)
+               SELECT * FROM ({rows}) AS o WHERE column1 IS NOT NULL
                ON CONFLICT (account_id, day) DO UPDATE
                SET sent = traffic.sent + excluded.sent, received = traffic.received + excluded.received";
     rows::execute(tx, sql, values.collect()).await

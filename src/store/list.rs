@@ -4,9 +4,7 @@ use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, CompanyId, MessageId};
 use entity::message::{Column, Entity, Model, Status};
 use sea_orm::sea_query::{Expr, Order, Query, SimpleExpr, UnionType};
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryTrait,
-};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryTrait};
 
 use super::accept::find_keys;
 use super::rebuild::queued_rows;

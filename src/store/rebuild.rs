@@ -15,9 +15,7 @@ use crate::queue::{Entry, Held, RANKS, SEQS, rank};
 /// account is parameter $1.
 pub(super) fn queued_rows(columns: &str) -> String {
     let rows = |is_listed: &str| {
-        format!(
-            "SELECT {columns} FROM message WHERE account_id = $1 AND status = 'queued' AND is_listed = {is_listed}"
-        )
+        format!("SELECT {columns} FROM message WHERE account_id = $1 AND status = 'queued' AND is_listed = {is_listed}")
     };
     format!("{} UNION ALL {}", rows("TRUE"), rows("FALSE"))
 }

@@ -101,7 +101,8 @@ pub(super) async fn report(tx: &Tx, reports: &[&Report]) -> Result<Vec<Filed>, D
     let sql = "INSERT INTO message (id, company_id, account_id, recipient, text, status, is_listed, priority, seq,
                                     provider_message_id, created_at_ms, sent_at_ms, delivered_at_ms, read_at_ms, origin,
                                     kind, chat_id, filed_seq, sender, sender_name)
-               {rows} ON CONFLICT (account_id, recipient, provider_message_id) WHERE origin <> 'accepted' DO NOTHING
+               SELECT * FROM ({rows}) AS o WHERE column1 IS NOT NULL
+               ON CONFLICT (account_id, recipient, provider_message_id) WHERE origin <> 'accepted' DO NOTHING
                RETURNING id";
     let new = rows::query(tx, sql, values.collect()).await?;
     let new: Vec<MessageId> = new.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;

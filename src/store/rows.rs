@@ -1,17 +1,18 @@
 //! Many rows as the parameters of a statement.
 //!
 //! Each value is a parameter of its own type, and a statement takes one of a few numbers of rows, so
-//! that a database prepares it once for each of them and never reads a text of ours again.
+//! that a database prepares it once for each of them and never reads a text of ours again. What is
+//! missing to such a number is filled up with rows of NULL.
 
 use std::fmt::Write;
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
 
-/// How many rows statements take.
-const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+/// Rows of one statement at most. Fewer are filled up to a power of two.
+const MOST: usize = 256;
 
-/// Runs `sql` for all rows, in as few statements as the sizes allow; answers what they return. In
-/// `sql`, `{rows}` stands for `VALUES (…), (…)`: behind an `INSERT`, or in brackets as a table.
+/// Runs `sql` for all rows, [`MOST`] at a time; answers what is returned. In `sql`, `{rows}` stands
+/// for `VALUES (…), (…)`, and what becomes of a row of NULL is the statement's to say: nothing.
 pub(super) async fn query<const N: usize>(
     db: &impl ConnectionTrait,
     sql: &str,
@@ -38,27 +39,21 @@ pub(super) async fn execute<const N: usize>(
 
 fn statements<const N: usize>(db: &impl ConnectionTrait, sql: &str, rows: Vec<[Value; N]>) -> Vec<Statement> {
     let backend = db.get_database_backend();
-    let sizes = sizes(rows.len());
-    let mut values = rows.into_iter().flatten();
-    sizes
-        .map(|size| {
-            let sql = sql.replace("{rows}", &placeholders(size, N));
-            Statement::from_sql_and_values(backend, sql, values.by_ref().take(size * N))
-        })
-        .collect()
+    let none = rows.first().map(|row| row.each_ref().map(Value::as_null));
+    let mut rows = rows.into_iter();
+    let mut statements = Vec::new();
+    while rows.len() > 0 {
+        let size = rows.len().min(MOST).next_power_of_two();
+        let some = rows.by_ref().take(size).chain(none.iter().cycle().cloned()).take(size);
+        let sql = sql.replace("{rows}", &placeholders(backend, size, N));
+        statements.push(Statement::from_sql_and_values(backend, sql, some.flatten()));
+    }
+    statements
 }
 
-/// The sizes of the statements for so many rows.
-fn sizes(mut rows: usize) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let size = SIZES.into_iter().find(|size| *size <= rows)?;
-        rows -= size;
-        Some(size)
-    })
-}
-
-/// `VALUES ($1, $2), ($3, $4)`.
-fn placeholders(rows: usize, columns: usize) -> String {
+/// `VALUES ($1, $2), ($3, $4)`. SQLite takes a number with a dollar for a name, and compares each with
+/// all those before it; what has no name is counted.
+fn placeholders(backend: DbBackend, rows: usize, columns: usize) -> String {
     let mut text = String::with_capacity(8 + rows * columns * 7);
     text.push_str("VALUES ");
     for n in 0..rows * columns {
@@ -67,8 +62,12 @@ fn placeholders(rows: usize, columns: usize) -> String {
             0 => "(",
             _ => ", ",
         });
-        // Writing to a text does not fail.
-        let _ = write!(text, "${}", n + 1);
+        if backend == DbBackend::Postgres {
+            // Writing to a text does not fail.
+            let _ = write!(text, "${}", n + 1);
+        } else {
+            text.push('?');
+        }
     }
     text.push(')');
     text
@@ -79,12 +78,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_split_into_statements_of_few_sizes() {
-        assert_eq!(placeholders(2, 3), "VALUES ($1, $2, $3), ($4, $5, $6)");
-        assert_eq!(sizes(0).count(), 0);
-        assert_eq!(sizes(1_000).collect::<Vec<_>>(), [256, 256, 256, 64, 64, 64, 16, 16, 4, 4]);
-        for rows in 1..1_000 {
-            assert_eq!(sizes(rows).sum::<usize>(), rows);
-        }
+    fn placeholders_are_numbered_row_by_row() {
+        assert_eq!(placeholders(DbBackend::Postgres, 1, 1), "VALUES ($1)");
+        assert_eq!(placeholders(DbBackend::Postgres, 2, 3), "VALUES ($1, $2, $3), ($4, $5, $6)");
+        assert_eq!(placeholders(DbBackend::Sqlite, 2, 2), "VALUES (?, ?), (?, ?)");
     }
 }

@@ -29,6 +29,7 @@ mod kept;
 mod lanes;
 mod leaving;
 mod limits;
+mod lists;
 mod login_limits;
 mod lost;
 mod numbers;

@@ -22,7 +22,11 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn entry(&mut self, priority: i16, seq: i64) -> Entry {
-        Entry { message: MessageId::new(seq, rand::Rng::next_u64(&mut self.rng) as u16), rank: rank(priority, seq), due_at: None }
+        Entry {
+            message: MessageId::new(seq, rand::Rng::next_u64(&mut self.rng) as u16),
+            rank: rank(priority, seq),
+            due_at: None,
+        }
     }
 
     fn at(&self, ms: i64) -> DateTime<Utc> {

@@ -93,7 +93,8 @@ async fn drive(queue: &dyn Queue, operations: &[Operation], seed: u64) -> Result
             Operation::Enqueue { priority, due_in } => {
                 seq += 1;
                 let due_at = due_in.map(|ms| now + TimeDelta::milliseconds(ms)).filter(|due| *due > now);
-                let entry = Entry { message: MessageId::new(seq, rng.next_u64() as u16), rank: rank(*priority, seq), due_at };
+                let entry =
+                    Entry { message: MessageId::new(seq, rng.next_u64() as u16), rank: rank(*priority, seq), due_at };
                 let placed = queue.enqueue(account, &[entry]).await.unwrap();
                 let waiting = model.entries.values().filter(|e| Some(e.message) != model.in_flight);
                 // What is due but not yet promoted has no place: only a claim promotes.
