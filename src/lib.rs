@@ -13,7 +13,9 @@
 //! instant: so many a minute, pauses, rests, a daily cap. The lane writes its intent into the row
 //! and hands the message to the account's [`gateway`], which **sends** it. What the gateway answers
 //! **settles** the message: first the row, in the [`store`], then the queue, with what was counted.
-//! Then the outcome is **published** on the [`realtime`] bus.
+//! Then the outcome is **published** on the [`realtime`] bus. A moment later, when there is nothing
+//! more urgent to write, the message is put in the lists of its account, in its chat and in the counts,
+//! together with others ([`lane::filer`]).
 //!
 //! Later the messenger reports that the message was delivered and read: the [`inbox`] moves the row
 //! on, and files what people answer in the same chat. What becomes of the account's connection,

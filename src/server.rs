@@ -14,7 +14,7 @@ use crate::api;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::lane::watchdog;
+use crate::lane::{filer, watchdog};
 use crate::nodes::Nodes;
 use crate::realtime::listener::Door;
 use crate::realtime::socketio::{self, Clients};
@@ -98,6 +98,8 @@ impl Server {
             let nodes = Nodes { redis, bus, store, lanes, clock };
             vitals.spawn("the link to other nodes", stop, async move { nodes.run(outgoing).await });
         }
+        let (store, bus, clock) = (app.store.clone(), app.bus.clone(), app.clock.clone());
+        vitals.spawn("the filer", stop, async move { filer::run(&store, &bus, &clock).await });
         let lanes = app.lanes.clone();
         vitals.spawn("the watchdog", stop, async move { watchdog::run(&lanes).await });
         let lanes = app.lanes.clone();

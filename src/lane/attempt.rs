@@ -87,7 +87,7 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned:
     let chat = result.as_ref().ok().and_then(|taken| taken.chat.clone());
     let (mut outcome, settlement) = judge(lane, &claim.pace, policy, &begun, result, now, took);
     if matches!(outcome.status, Some(Status::Sent | Status::Uncertain)) {
-        outcome.filing = Some(tell::filing(lane.kit(), &lane.account, &begun, chat, now));
+        outcome.filing = Some(tell::filing(lane.kit(), &lane.account, &begun, chat));
     }
     finish(lane, claim, attempt, &begun, outcome, settlement).await
 }
@@ -179,11 +179,11 @@ async fn finish(
     let status = outcome.status.unwrap_or(Status::Uncertain);
     let is_down = outcome.error.as_ref().is_some_and(|(code, _)| *code == "account_down");
     let mut was_written = false;
-    let entered = loop {
+    loop {
         match lane.kit().store.finish(attempt, outcome.clone()).await {
-            Ok(Finished::Written { entered }) => break entered,
+            Ok(Finished::Written) => break,
             // The database had answered that it did not write it, and was wrong.
-            Ok(Finished::Settled) if was_written => break None,
+            Ok(Finished::Settled) if was_written => break,
             Ok(Finished::Settled) => {
                 // Somebody else took the account, and found this in flight.
                 lane.signals.is_stale.store(true, Ordering::Release);
@@ -212,9 +212,9 @@ async fn finish(
             return Step::End;
         }
         pause(lane).await;
-    };
+    }
     lane.kit().telemetry.settled.with_label_values(&[status.as_str()]).inc();
-    tell::ended(lane.kit(), &lane.account, claim.message, begun, &outcome, entered);
+    tell::ended(lane.kit(), &lane.account, claim.message, begun, &outcome);
     tracing::debug!(account.id = %lane.id, message.id = %claim.message, %status, "an attempt ended");
     let step = settle(lane, claim, settlement).await;
     // The gateway reports why as well; the inbox then wakes this lane to see where it stands.

@@ -8,6 +8,7 @@
 
 pub mod attempt;
 pub mod change;
+pub mod filer;
 mod one_by_one;
 mod places;
 pub mod restore;

@@ -91,13 +91,13 @@ async fn lose(
         error: Some(("interrupted", "the server stopped while the message was being sent".to_owned())),
         is_attempt: true,
         paced: Some(Paced::of(&counted, now)),
-        filing: Some(tell::filing(kit, account, begun, None, now)),
+        filing: Some(tell::filing(kit, account, begun, None)),
         ..Outcome::default()
     };
-    if let Finished::Written { entered } = kit.store.finish(attempt, outcome.clone()).await? {
+    if kit.store.finish(attempt, outcome.clone()).await? == Finished::Written {
         *pace = counted;
         tracing::warn!(account.id = %account.id, message.id = %attempt.message, "interrupted while sending: uncertain");
-        tell::ended(kit, account, attempt.message, begun, &outcome, entered);
+        tell::ended(kit, account, attempt.message, begun, &outcome);
     }
     Ok(())
 }

@@ -1,14 +1,12 @@
 //! The statements of attempts, many at once: begin, finish, receipts. Run by the group commit.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use entity::chat;
 use entity::ids::{ChatId, MessageId, UserId};
 use entity::message::Status;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, Value};
 
-use super::file::{self, Count, Entry, NewChat};
-use super::message::{Attempt, Beginning, Begun, Filing, Outcome, Receipt};
+use super::message::{Attempt, Beginning, Begun, Outcome, Receipt};
 use super::{ms, rows};
 
 type Tx = DatabaseTransaction;
@@ -91,26 +89,13 @@ pub(super) async fn unbegin(tx: &Tx, asked: &[Attempt]) -> Result<(), DbErr> {
     rows::execute(tx, sql, keys(asked)).await
 }
 
-/// Writes how attempts ended, counts those that pacing counts, and puts what left in its chat:
-/// answers the messages for which that was news, with the chats entered. A receipt that overtook
-/// the outcome keeps what it said.
-pub(super) async fn finish(
-    tx: &Tx,
-    outcomes: &[(Attempt, &Outcome)],
-) -> Result<HashMap<MessageId, Option<chat::Model>>, DbErr> {
-    if outcomes.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let filings: HashMap<MessageId, &Filing> =
-        outcomes.iter().filter_map(|(attempt, outcome)| Some((attempt.message, outcome.filing.as_ref()?))).collect();
-    let new_chats: Vec<&NewChat> = filings.values().filter_map(|filing| filing.chat.as_ref()).collect();
-    let chats = file::open(tx, &new_chats).await?;
-    let chat_of = |filing: &Filing| {
-        let chat = filing.chat.as_ref()?;
-        chats.get(&(chat.account, chat.address.clone())).copied()
-    };
+/// Writes how attempts ended, and counts those that pacing counts: answers the messages for which
+/// that was news. A receipt that overtook the outcome keeps what it said. What left is put in its
+/// chat later, see `filing`.
+pub(super) async fn finish(tx: &Tx, outcomes: &[(Attempt, &Outcome)]) -> Result<HashSet<MessageId>, DbErr> {
     let values = outcomes.iter().map(|(attempt, o)| {
         let error = o.error.as_ref();
+        let filing = o.filing.as_ref();
         [
             attempt.message.into(),
             attempt.epoch.into(),
@@ -122,45 +107,27 @@ pub(super) async fn finish(
             o.due_at.map(ms).into(),
             i32::from(o.is_attempt).into(),
             o.sent_at.map(ms).into(),
-            o.filing.as_ref().and_then(chat_of).into(),
-            o.filing.as_ref().map(|filing| filing.seq).into(),
+            filing.map(|filing| filing.address.as_str()).into(),
+            filing.map(|filing| filing.seq).into(),
         ]
     });
     let sql = "WITH o (id, epoch, token, status, error_code, error_message, provider_message_id, due_at_ms, is_attempt,
-                 sent_at_ms, chat, filed_seq) AS ({rows})
+                 sent_at_ms, address, seq) AS ({rows})
          UPDATE message SET
              status = CASE WHEN message.status = 'sending' THEN o.status ELSE message.status END,
              error_code = o.error_code, error_message = o.error_message,
              provider_message_id = COALESCE(o.provider_message_id, message.provider_message_id),
              due_at_ms = o.due_at_ms, attempts = message.attempts - 1 + o.is_attempt, sent_at_ms = o.sent_at_ms,
-             filed_seq = CASE WHEN o.chat IS NULL THEN message.filed_seq ELSE o.filed_seq END,
-             chat_id = COALESCE(o.chat, message.chat_id)
+             chat_address = COALESCE(o.address, message.chat_address),
+             filed_seq = COALESCE(message.filed_seq, o.seq),
+             is_filed = CASE WHEN o.seq IS NULL THEN message.is_filed ELSE FALSE END
          FROM o WHERE message.id = o.id AND message.attempt = o.token AND (message.status = 'sending'
              OR (message.status IN ('delivered', 'read') AND message.sent_at_ms IS NULL))
            AND NOT EXISTS (SELECT 1 FROM account WHERE account.id = message.account_id AND account.epoch <> o.epoch)
-         RETURNING message.id, message.sent_at_ms";
+         RETURNING message.id";
     let finished = rows::query(tx, sql, values.collect()).await?;
-    let mut news: HashMap<MessageId, Option<chat::Model>> = HashMap::with_capacity(finished.len());
-    let (mut entries, mut counts) = (Vec::new(), Vec::new());
-    for row in &finished {
-        let (id, sent_at): (MessageId, Option<i64>) = row.try_get_many_by_index()?;
-        news.insert(id, None);
-        let Some(filing) = filings.get(&id) else { continue };
-        if sent_at.is_some() {
-            counts.push(Count { account: filing.account, company: filing.company, day: filing.day, is_sent: true });
-        }
-        if let (Some(chat), Some(new)) = (chat_of(filing), &filing.chat) {
-            let entry = Entry { chat, account: filing.account, at: new.at, text: &filing.text, is_unread: false };
-            entries.push((id, entry));
-        }
-    }
-    file::count(tx, &counts).await?;
-    let (ids, entries): (Vec<_>, Vec<_>) = entries.into_iter().map(|(id, entry)| ((id, entry.chat), entry)).unzip();
-    let now = file::enter(tx, &entries).await?;
-    for (id, chat) in ids {
-        news.insert(id, now.get(&chat).cloned());
-    }
-    let written: Vec<_> = outcomes.iter().filter(|(attempt, _)| news.contains_key(&attempt.message)).collect();
+    let news: HashSet<MessageId> = finished.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+    let written: Vec<_> = outcomes.iter().filter(|(attempt, _)| news.contains(&attempt.message)).collect();
     count(tx, &written).await?;
     Ok(news)
 }

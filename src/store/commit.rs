@@ -11,27 +11,35 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chrono::{DateTime, Utc};
 use entity::ids::AccountId;
 use sea_orm::DbErr;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::change::Change;
-use super::listing;
+use super::filing::Posted;
 use super::message::{Attempt, Beginning, Finished, Kept, NewMessage, Outcome, Receipt};
 use super::report::{Filed, Report};
-use super::write::{Reply, Write, Written, write_all};
+use super::task::Task;
+use super::write::{Reply, Write};
 use super::writer::Writer;
 use super::{Store, StoreError};
+use crate::clock::Clock;
 
-/// Rows in one transaction at most: enough to make `fsync` cheap, few enough to answer soon.
-const BATCH: usize = 1_000;
 /// Requests that may wait before the next one waits to be let in.
 const WAITING: usize = 10_000;
+
+/// Somebody who waits for messages to be filed, and counts days so.
+pub(super) struct FileRequest {
+    pub(super) day_of: Box<dyn Fn(DateTime<Utc>) -> i32 + Send + Sync>,
+    pub(super) reply: Reply<Vec<Posted>>,
+}
 
 /// The way to the task that writes.
 pub(super) struct Commit {
     writes: mpsc::Sender<Write>,
+    files: mpsc::Sender<FileRequest>,
     /// Whether the last transaction could not be written.
     is_failing: Arc<AtomicBool>,
     /// Cancelled to end the task once what waits is written.
@@ -43,15 +51,15 @@ pub(super) struct Commit {
 impl Commit {
     pub(super) fn start(writer: Writer) -> Self {
         let (writes, waiting) = mpsc::channel(WAITING);
+        let (files, filing) = mpsc::channel(1);
         let (is_failing, closing, ended) = <(Arc<AtomicBool>, CancellationToken, CancellationToken)>::default();
-        // What an earlier server left is looked for at the first opportunity.
-        let task = Task { writer, waiting, is_failing: is_failing.clone(), unlisted: listing::SLICE };
+        let task = Task::new(writer, waiting, filing, is_failing.clone());
         let (end, over) = (closing.clone(), ended.clone().drop_guard());
         tokio::spawn(async move {
             let _over = over;
             task.run(end).await;
         });
-        Self { writes, is_failing, closing, ended }
+        Self { writes, files, is_failing, closing, ended }
     }
 
     async fn ask<T>(&self, write: impl FnOnce(Reply<T>) -> Write) -> Result<T, StoreError> {
@@ -110,6 +118,17 @@ impl Store {
         finished
     }
 
+    /// Files messages that left, once there are some: puts them in their chats and counts them. Does
+    /// so when there is nothing more urgent to write, or when there are many. Answers them.
+    pub async fn file(&self, clock: &Clock) -> Result<Vec<Posted>, StoreError> {
+        let gone = || StoreError::Down(DbErr::Custom("the writer has stopped".to_owned()));
+        let clock = clock.clone();
+        let (reply, answer) = oneshot::channel();
+        let request = FileRequest { day_of: Box::new(move |at| clock.day_of(at)), reply };
+        self.commit.files.send(request).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
     /// Writes receipts; answers those that moved their message.
     pub async fn receive(&self, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, StoreError> {
         self.commit.ask(|reply| Write::Receive(receipts, reply)).await
@@ -123,97 +142,5 @@ impl Store {
         positions: Vec<(AccountId, i64)>,
     ) -> Result<Vec<Filed>, StoreError> {
         self.commit.ask(|reply| Write::Report(reports, positions, reply)).await
-    }
-}
-
-/// The task that writes.
-struct Task {
-    writer: Writer,
-    waiting: mpsc::Receiver<Write>,
-    is_failing: Arc<AtomicBool>,
-    /// About how many messages are in no list.
-    unlisted: u64,
-}
-
-impl Task {
-    async fn run(mut self, closing: CancellationToken) {
-        let mut held: Option<Write> = None;
-        loop {
-            let first = match held.take() {
-                Some(write) => Some(write),
-                None => tokio::select! {
-                    biased;
-                    write = self.waiting.recv() => write,
-                    () = closing.cancelled() => None,
-                    () = std::future::ready(()), if self.unlisted >= listing::SLICE && !self.is_failing() => {
-                        self.list().await;
-                        continue;
-                    }
-                },
-            };
-            let Some(first) = first else { break };
-            let mut rows = first.rows();
-            let mut batch = vec![first];
-            while let Ok(write) = self.waiting.try_recv() {
-                rows += write.rows();
-                if rows > BATCH {
-                    held = Some(write);
-                    break;
-                }
-                batch.push(write);
-            }
-            self.commit(batch).await;
-            if self.unlisted > listing::MOST && !self.is_failing() {
-                self.list().await;
-            }
-        }
-        while self.unlisted > 0 && !self.is_failing() {
-            self.list().await;
-        }
-        self.writer.close().await;
-    }
-
-    fn is_failing(&self) -> bool {
-        self.is_failing.load(Ordering::Relaxed)
-    }
-
-    /// Lists some of the messages that are in no list. If that fails, it is tried again after
-    /// something else could be written.
-    async fn list(&mut self) {
-        let listed = self.writer.write(async |tx| listing::list(tx).await).await;
-        self.is_failing.store(listed.is_err(), Ordering::Relaxed);
-        match listed {
-            Ok(left) => self.unlisted = left,
-            Err(error) => tracing::warn!(%error, "messages are listed later"),
-        }
-    }
-
-    async fn commit(&mut self, batch: Vec<Write>) {
-        let mut parts = vec![batch];
-        while let Some(mut batch) = parts.pop() {
-            match self.write(&mut batch).await {
-                Ok(written) => {
-                    self.unlisted += written.accepted() as u64;
-                    written.tell(batch);
-                }
-                Err(StoreError::Broken(error)) if batch.len() > 1 => {
-                    tracing::error!(%error, writes = batch.len(), "a batch was refused; it is written half by half");
-                    parts.push(batch.split_off(batch.len() / 2));
-                    parts.push(batch);
-                }
-                Err(error @ StoreError::Broken(_)) => batch.into_iter().for_each(|write| write.refuse(error.clone())),
-                Err(error) => {
-                    // Nor is a database that left in the middle waited for by each of the rest.
-                    let rest = batch.into_iter().chain(parts.drain(..).rev().flatten());
-                    rest.for_each(|write| write.refuse(error.clone()));
-                }
-            }
-        }
-    }
-
-    async fn write(&mut self, batch: &mut [Write]) -> Result<Written, StoreError> {
-        let written = self.writer.write(async |tx| write_all(tx, batch).await).await;
-        self.is_failing.store(matches!(written, Err(StoreError::Down(_))), Ordering::Relaxed);
-        written
     }
 }

@@ -1,5 +1,5 @@
-//! Puts messages in their chats: the statements that the group commit runs beside those of a
-//! message's life, so that a message, its chat and the counts are never apart.
+//! Chats, what is searched by, and the counts: the statements by which messages enter them, in the
+//! transaction that says of the messages that they did.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement}
 /// Messages that are listed together: about as many milliseconds as a commit takes.
 pub(super) const SLICE: u64 = 1_000;
 /// Messages that may be in no list while there is something else to write.
-pub(super) const MOST: u64 = 20_000;
+pub(super) const MOST: u64 = 10_000;
 
 /// Lists the oldest that are in no list, [`SLICE`] at most; answers how many are in none then.
 pub(super) async fn list(tx: &DatabaseTransaction) -> Result<u64, DbErr> {

@@ -1,11 +1,8 @@
 //! What is written of a message in the course of its life.
 
 use chrono::{DateTime, Utc};
-use entity::chat;
 use entity::ids::{AccountId, ChatId, CompanyId, MessageId, UserId};
 use entity::message::Status;
-
-use super::file::NewChat;
 
 /// A message to be accepted.
 #[derive(Debug, Clone)]
@@ -95,13 +92,10 @@ pub enum Beginning {
 }
 
 /// What `finish` found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finished {
     /// The row says how the attempt ended.
-    Written {
-        /// The chat that the message entered by that.
-        entered: Option<chat::Model>,
-    },
+    Written,
     /// The attempt was over already: written before, or settled by whoever took the account.
     Settled,
 }
@@ -138,21 +132,13 @@ impl Outcome {
     }
 }
 
-/// Where a message that left is put.
+/// Where a message that left is put, a moment later.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filing {
-    /// Its account.
-    pub account: AccountId,
-    /// Whose.
-    pub company: CompanyId,
-    /// The day it counts for.
-    pub day: i32,
-    /// The chat it enters; none: it is in one already.
-    pub chat: Option<NewChat>,
-    /// Its place there.
+    /// The messenger's own id of its chat.
+    pub address: String,
+    /// Its place there, unless it is in one already.
     pub seq: i64,
-    /// Its text.
-    pub text: String,
 }
 
 /// What is kept of the account's pace after this send, for good: another attempt of the same

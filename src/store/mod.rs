@@ -14,6 +14,7 @@ pub mod chat;
 pub mod commit;
 mod connect;
 pub mod file;
+pub mod filing;
 pub mod grant;
 mod in_use;
 pub mod list;
@@ -29,6 +30,7 @@ mod rows;
 pub mod seal;
 mod secrets;
 pub mod stats;
+mod task;
 mod write;
 mod writer;
 

@@ -1,9 +1,8 @@
 //! What the group commit writes in one transaction: many writes of each kind by few statements, and
 //! afterwards to each the answer to its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use entity::chat;
 use entity::ids::{AccountId, MessageId};
 use sea_orm::{DatabaseTransaction, DbErr};
 use tokio::sync::oneshot;
@@ -60,7 +59,9 @@ pub(super) struct Written {
     kept: Vec<Kept>,
     beginnings: HashMap<MessageId, Beginning>,
     moved: Vec<Receipt>,
-    finished: HashMap<MessageId, Option<chat::Model>>,
+    finished: HashSet<MessageId>,
+    /// How many of them are still to be filed.
+    unfiled: usize,
     filed: HashMap<MessageId, Filed>,
 }
 
@@ -92,19 +93,25 @@ pub(super) async fn write_all(tx: &DatabaseTransaction, batch: &mut [Write]) -> 
     let beginnings = attempt::begin(tx, &asked).await?;
     attempt::unbegin(tx, &undone).await?;
     let finished = attempt::finish(tx, &outcomes).await?;
+    let unfiled = outcomes.iter().filter(|(_, outcome)| outcome.filing.is_some()).count();
     let moved = attempt::receive(tx, &receipts).await?;
     let filed = report::report(tx, &reports).await?;
     for (account, position) in positions {
         report::note_position(tx, account, position).await?;
     }
     let filed = filed.into_iter().map(|filed| (filed.report.id, filed)).collect();
-    Ok(Written { kept, beginnings, moved, finished, filed })
+    Ok(Written { kept, beginnings, moved, finished, unfiled, filed })
 }
 
 impl Written {
-    /// How many messages were accepted by it.
-    pub(super) fn accepted(&self) -> usize {
+    /// How many messages are in no list yet for it …
+    pub(super) fn unlisted(&self) -> usize {
         self.kept.len()
+    }
+
+    /// … and how many are not filed yet.
+    pub(super) fn unfiled(&self) -> usize {
+        self.unfiled
     }
 
     /// Tells everybody who waits what became of theirs.
@@ -119,10 +126,8 @@ impl Written {
                 }
                 Write::Unbegin(_, reply) => drop(reply.send(Ok(()))),
                 Write::Finish(attempt, _, reply) => {
-                    drop(reply.send(Ok(match self.finished.remove(&attempt.message) {
-                        Some(entered) => Finished::Written { entered },
-                        None => Finished::Settled,
-                    })))
+                    let is_news = self.finished.remove(&attempt.message);
+                    drop(reply.send(Ok(if is_news { Finished::Written } else { Finished::Settled })));
                 }
                 Write::Report(reports, _, reply) => {
                     let filed = reports.iter().filter_map(|report| self.filed.remove(&report.id));

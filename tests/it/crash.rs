@@ -3,12 +3,16 @@
 //! uncertain, and the limits hold as the messenger counts them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::bot_api::{BotApi, Taken, token};
-use crate::harness::{Binary, Client, Postgres, Redis, eventually};
+use crate::harness::{Binary, Client, Postgres, Redis, TestApp, eventually};
 
 const BOTS: u32 = 10;
 const EACH: usize = 100;
@@ -140,4 +144,57 @@ async fn a_redis_that_forgets_or_is_away_loses_and_doubles_nothing() {
     settle_accounts(&server.client, &api, &ids, 0).await;
     let extra = server.client.message(extra["messageId"].as_str().unwrap()).await;
     assert_eq!(extra["status"], "sent");
+}
+
+/// Copies the database as a cut of the power would leave it at this moment: the file and its log.
+async fn copy_while_it_stands_still(server: &Binary, from: &str, to: &std::path::Path) {
+    let signal = |name: &str| {
+        let told = Command::new("kill").args([name, &server.pid().to_string()]).status().unwrap();
+        assert!(told.success());
+    };
+    signal("-STOP");
+    eventually("it stands still", 10, async || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.pid())).unwrap();
+        (stat.rsplit(") ").next().unwrap().starts_with('T')).then_some(())
+    })
+    .await;
+    for name in ["andante.db", "andante.db-wal"] {
+        std::fs::copy(format!("{from}/{name}"), to.join(name)).unwrap();
+    }
+    signal("-CONT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_the_files_at_any_moment_has_all_that_was_accepted_by_then() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let data = folder.path().display().to_string();
+    let server = Binary::start(&[("ANDANTE_DATA_DIR", &data)]);
+    let account = server.client.create(json!({"name": "A"})).await;
+    let (accepted, is_over) = (Arc::new(Mutex::new(Vec::new())), AtomicBool::new(false));
+    let sending = join_all((0..8).map(async |_| {
+        while !is_over.load(Ordering::Relaxed) {
+            let sent = server.client.send(&account, "77777777777", "m").await;
+            accepted.lock().unwrap().push(sent["messageId"].as_str().unwrap().to_owned());
+        }
+    }));
+    let copying = async {
+        for copy in 1..=6 {
+            // Also while they are listed, and while the log is carried over.
+            eventually("more are accepted", 60, async || (accepted.lock().unwrap().len() >= copy * 350).then_some(()))
+                .await;
+            let by_then = accepted.lock().unwrap().clone();
+            let cut = tempfile::TempDir::new().unwrap();
+            copy_while_it_stands_still(&server, &data, cut.path()).await;
+            let path = cut.path().display().to_string();
+            let app = TestApp::with(&[("ANDANTE_DATA_DIR", &path)]).await;
+            let all = app.client.count(&account, "queued").await;
+            assert!(all >= by_then.len() as u64, "{all} of {}", by_then.len());
+            for id in by_then.iter().step_by(97).chain(by_then.last()) {
+                assert_eq!(app.client.message(id).await["status"], "queued");
+            }
+            app.client.send(&account, "77777777777", "it goes on").await;
+        }
+        is_over.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(sending, copying);
 }

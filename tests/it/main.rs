@@ -19,6 +19,7 @@ mod connections;
 mod crash;
 mod documents;
 mod faults;
+mod filing;
 mod gate;
 mod guard;
 mod holds;

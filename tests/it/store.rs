@@ -1,9 +1,11 @@
 //! What the database promises, on each of them.
 
+use andante::clock::Clock;
 use andante::pacing::{Limits, Policy, Presets};
 use andante::store::account::Connected;
 use andante::store::file::NewChat;
-use andante::store::message::{Attempt, Beginning, Finished, Kept, NewMessage, Outcome, Paced, Receipt};
+use andante::store::list::Page;
+use andante::store::message::{Attempt, Beginning, Filing, Finished, Kept, NewMessage, Outcome, Paced, Receipt};
 use andante::store::{Seal, Store};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::account::Provider;
@@ -151,6 +153,7 @@ on_both_databases! {
     a_pace_is_rebuilt_from_the_rows
     what_is_queued_is_read_in_order_batch_by_batch
     a_new_connection_keeps_the_day_of_the_first
+    a_message_that_its_chat_refuses_keeps_no_other_out
 }
 
 async fn the_schema_allows_exactly_the_moves_of_the_state_machine(case: Case) {
@@ -340,7 +343,7 @@ async fn an_attempt_is_the_lane_s_that_has_the_account_and_a_paused_queue_begins
     let early = Attempt { token: 6, ..case.attempt(id, 1) };
     assert_eq!(case.store.finish(early, sent.clone()).await.unwrap(), Finished::Settled);
     let written = case.store.finish(case.attempt(id, 1), sent).await.unwrap();
-    assert_eq!((written, case.status(id).await), (Finished::Written { entered: None }, Status::Sent));
+    assert_eq!((written, case.status(id).await), (Finished::Written, Status::Sent));
 }
 
 async fn what_was_counted_is_never_taken_back(case: Case) {
@@ -407,4 +410,34 @@ async fn a_removed_account_leaves_nothing_behind_but_what_became_of_its_messages
     assert_eq!(case.store.orphans().await.unwrap(), []);
     assert_eq!((case.status(queued).await, case.status(sending).await), (Status::Cancelled, Status::Uncertain));
     assert_eq!((words().await, case.store.find_chat(case.account, chat.id).await.unwrap()), (0, None));
+}
+
+async fn a_message_that_its_chat_refuses_keeps_no_other_out(case: Case) {
+    let mut ids = Vec::new();
+    for n in 1..=5 {
+        let id = case.accepted(n).await;
+        case.begin(id).await;
+        // Longer than PostgreSQL takes.
+        let address = if n == 3 { "7".repeat(300) } else { format!("7777777777{n}@c.us") };
+        let filing = Some(Filing { address, seq: n });
+        let sent = Outcome { status: Some(Status::Sent), sent_at: Some(case.now), filing, ..Outcome::default() };
+        assert_eq!(case.finish(id, &sent).await, Finished::Written);
+        ids.push(id);
+    }
+    let count = async || {
+        let sql = "SELECT COUNT(*) FROM message WHERE is_filed = FALSE";
+        let row = case.raw.query_one_raw(Statement::from_string(case.raw.get_database_backend(), sql)).await.unwrap();
+        row.unwrap().try_get_by_index::<i64>(0).unwrap()
+    };
+    let mut posted = Vec::new();
+    while count().await > 0 {
+        posted.extend(case.store.file(&Clock::system()).await.unwrap());
+    }
+    for id in [ids[0], ids[1], ids[3], ids[4]] {
+        let mut of_it = posted.iter().filter(|posted| posted.message.id == id);
+        let chat = of_it.next().unwrap().chat.as_ref().unwrap();
+        assert!(of_it.next().is_none(), "once");
+        assert_eq!(case.store.list_chat_messages(chat.id, Page::Offset(0), 9).await.unwrap()[0].id, id);
+    }
+    assert_eq!(case.status(ids[2]).await, Status::Sent);
 }

@@ -35,7 +35,9 @@ CREATE TABLE message (
     error_message       TEXT,
     provider_message_id TEXT,
     chat_id             VARCHAR(30),
+    chat_address        TEXT,
     filed_seq           BIGINT,
+    is_filed            BOOLEAN,
     user_id             VARCHAR(30),
     sender              VARCHAR(100),
     sender_name         TEXT,
@@ -46,6 +48,8 @@ CREATE TABLE message (
 pub(super) const OF_MESSAGE: &[&str] = &[
     // What is in no list yet: short, and added to at its end.
     "CREATE INDEX message_unlisted ON message (is_listed, id, account_id) WHERE is_listed = FALSE",
+    // What left and is not in its chat and the counts yet: as short.
+    "CREATE INDEX message_unfiled ON message (is_filed, filed_seq) WHERE is_filed = FALSE",
     // What is still to be sent, in the order in which an account's queue sends it, and what was left
     // of an attempt. Small whatever the history.
     "CREATE INDEX message_queued ON message (account_id, priority, seq) WHERE is_listed = TRUE AND status = 'queued'",

@@ -1,0 +1,180 @@
+//! The task that writes: batch after batch, and in between what can wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::StoreError;
+use super::commit::FileRequest;
+use super::filing;
+use super::listing;
+use super::write::{Write, Written, write_all};
+use super::writer::Writer;
+
+/// Rows in one transaction at most: enough to make `fsync` cheap, few enough to answer soon.
+const BATCH: usize = 1_000;
+/// How long nothing comes in before what can wait is done …
+const LULL: Duration = Duration::from_millis(20);
+/// … and how many commits what left waits for such a lull.
+const PATIENCE: u32 = 16;
+
+/// The task.
+pub(super) struct Task {
+    writer: Writer,
+    waiting: mpsc::Receiver<Write>,
+    filing: mpsc::Receiver<FileRequest>,
+    /// Who waits for something to be filed.
+    filer: Option<FileRequest>,
+    is_failing: Arc<AtomicBool>,
+    /// About how many messages are in no list …
+    unlisted: u64,
+    /// … and how many are not filed, for how many commits.
+    unfiled: u64,
+    waited: u32,
+}
+
+impl Task {
+    /// One that writes what waits, and files what is asked for.
+    pub(super) fn new(
+        writer: Writer,
+        waiting: mpsc::Receiver<Write>,
+        filing: mpsc::Receiver<FileRequest>,
+        is_failing: Arc<AtomicBool>,
+    ) -> Self {
+        // What an earlier server left is looked for at the first opportunity.
+        Self { writer, waiting, filing, filer: None, is_failing, unlisted: listing::SLICE, unfiled: 1, waited: 0 }
+    }
+
+    pub(super) async fn run(mut self, closing: CancellationToken) {
+        let mut held: Option<Write> = None;
+        loop {
+            let first = match held.take() {
+                Some(write) => Some(write),
+                None => self.next(&closing).await,
+            };
+            let Some(first) = first else { break };
+            let mut rows = first.rows();
+            let mut batch = vec![first];
+            while let Ok(write) = self.waiting.try_recv() {
+                rows += write.rows();
+                if rows > BATCH {
+                    held = Some(write);
+                    break;
+                }
+                batch.push(write);
+            }
+            self.commit(batch).await;
+            self.waited += u32::from(self.unfiled > 0);
+            if self.unfiled >= filing::SLICE || self.waited >= PATIENCE {
+                self.file().await;
+            }
+            if self.unlisted >= listing::MOST {
+                self.list().await;
+            }
+        }
+        while self.unlisted > 0 && !self.is_failing() {
+            self.list().await;
+        }
+        self.writer.close().await;
+    }
+
+    /// The next write. In a lull before it, what can wait is done.
+    async fn next(&mut self, closing: &CancellationToken) -> Option<Write> {
+        loop {
+            let can_list = self.unlisted >= listing::SLICE && !self.is_failing();
+            let can_work = can_list || self.unfiled > 0 && self.filer.is_some();
+            tokio::select! {
+                biased;
+                write = self.waiting.recv() => return write,
+                () = closing.cancelled() => return None,
+                request = self.filing.recv(), if self.filer.is_none() => self.filer = request,
+                _ = tokio::time::timeout(LULL, std::future::pending::<()>()), if can_work => {
+                    self.file().await;
+                    if can_list {
+                        self.list().await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Files some of the messages that left, if somebody asks for it. A slice that is refused is halved,
+    /// so that one that can't be filed never keeps its neighbours out; alone, it is left out.
+    async fn file(&mut self) {
+        self.waited = 0;
+        if self.unfiled == 0 {
+            return;
+        }
+        let Some(request) = self.filer.take().or_else(|| self.filing.try_recv().ok()) else { return };
+        let mut most = filing::SLICE;
+        let filed = loop {
+            let filed = self.writer.write(async |tx| filing::file(tx, &*request.day_of, most).await).await;
+            match filed {
+                Err(StoreError::Broken(error)) if most > 1 => {
+                    tracing::error!(%error, most, "messages are refused by their chats; fewer are tried");
+                    most /= 2;
+                }
+                Err(StoreError::Broken(error)) => {
+                    tracing::error!(%error, "a message is refused by its chat, and is in none");
+                    break self.writer.write(async |tx| filing::leave_out(tx).await).await;
+                }
+                filed => break filed,
+            }
+        };
+        self.is_failing.store(matches!(filed, Err(StoreError::Down(_))), Ordering::Relaxed);
+        let posted = filed.map(|(posted, left)| {
+            self.unfiled = left;
+            posted
+        });
+        // Who no longer waits finds them in the rows.
+        let _ = request.reply.send(posted);
+    }
+
+    fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
+    }
+
+    /// Lists some of the messages that are in no list. If that fails, it is tried again after
+    /// something else could be written.
+    async fn list(&mut self) {
+        let listed = self.writer.write(async |tx| listing::list(tx).await).await;
+        self.is_failing.store(listed.is_err(), Ordering::Relaxed);
+        match listed {
+            Ok(left) => self.unlisted = left,
+            Err(error) => tracing::warn!(%error, "messages are listed later"),
+        }
+    }
+
+    async fn commit(&mut self, batch: Vec<Write>) {
+        let mut parts = vec![batch];
+        while let Some(mut batch) = parts.pop() {
+            match self.write(&mut batch).await {
+                Ok(written) => {
+                    self.unlisted += written.unlisted() as u64;
+                    self.unfiled += written.unfiled() as u64;
+                    written.tell(batch);
+                }
+                Err(StoreError::Broken(error)) if batch.len() > 1 => {
+                    tracing::error!(%error, writes = batch.len(), "a batch was refused; it is written half by half");
+                    parts.push(batch.split_off(batch.len() / 2));
+                    parts.push(batch);
+                }
+                Err(error @ StoreError::Broken(_)) => batch.into_iter().for_each(|write| write.refuse(error.clone())),
+                Err(error) => {
+                    // Nor is a database that left in the middle waited for by each of the rest.
+                    let rest = batch.into_iter().chain(parts.drain(..).rev().flatten());
+                    rest.for_each(|write| write.refuse(error.clone()));
+                }
+            }
+        }
+    }
+
+    async fn write(&mut self, batch: &mut [Write]) -> Result<Written, StoreError> {
+        let written = self.writer.write(async |tx| write_all(tx, batch).await).await;
+        self.is_failing.store(matches!(written, Err(StoreError::Down(_))), Ordering::Relaxed);
+        written
+    }
+}
