@@ -5,7 +5,7 @@ CARGO ?= cargo
 CLIENTS := target/clients
 DENY := target/tools/bin/cargo-deny
 
-.PHONY: help run test check deny fmt bench setup services clients
+.PHONY: help run test check deny fmt bench setup services clients peer
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -32,7 +32,7 @@ $(DENY):
 fmt: ## Format the source
 	$(CARGO) fmt --all
 
-bench: services ## Print the table of figures (takes about half an hour)
+bench: services peer ## Print the table of figures (takes about three quarters of an hour)
 	$(CARGO) bench --bench bench
 
 setup: services clients ## Install the services and clients that the tests use
@@ -57,3 +57,7 @@ clients: services
 	@[ -d tests/clients/node_modules/socket.io-client ] || (cd tests/clients && npm ci --silent)
 	@[ -x $(CLIENTS)/bin/python ] || python3 -m venv $(CLIENTS)
 	@$(CLIENTS)/bin/python -c 'import requests, schemathesis' 2>/dev/null || $(CLIENTS)/bin/python -m pip install -q -r tests/clients/requirements.txt
+
+# What the table of figures compares with.
+peer: services
+	@[ -d benches/peer/node_modules/bullmq ] || (cd benches/peer && npm ci --silent)

@@ -8,15 +8,8 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::harness::{Binary, Socket};
-use super::{Line, account, connect, connected, create, median, now, resident_kib, wrk};
-
-fn ms(values: &mut [f64], part: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let index = ((values.len() - 1) as f64 * part).round();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index into the values")]
-    let index = index as usize;
-    values[index]
-}
+use super::load::{gets, in_turn, median, now, percentile};
+use super::{Line, account, connect, connected, create, resident_kib};
 
 /// One event to 2,000 clients, from the request that causes it to each client's having it; beside
 /// the same for one client alone. And what the server's memory grows by for each client.
@@ -66,12 +59,12 @@ pub(super) async fn broadcast() -> Vec<Line> {
         all.extend(round(&mut arrivals, CLIENTS - 1, ROUNDS + number).await);
         alone.recv().await.unwrap();
     }
-    let reference = format!("one client {:.1} ms", ms(&mut single, 0.5));
+    let reference = format!("one client {:.1} ms", percentile(&mut single, 0.5));
     let line = |what: &str, part: f64, all: &mut [f64], single: &mut [f64]| Line {
         what: what.to_owned(),
-        figure: format!("{:.1} ms", ms(all, part)),
+        figure: format!("{:.1} ms", percentile(all, part)),
         reference: reference.clone(),
-        ratio: ms(all, part) / ms(single, 0.5),
+        ratio: percentile(all, part) / percentile(single, 0.5),
         target: "-",
     };
     vec![
@@ -160,18 +153,12 @@ pub(super) async fn chats(database: &str, settings: &[(&str, &str)]) -> Vec<Line
         ("… 90,000 messages down by cursor", format!("{one}?cursor=100000")),
         ("company's counts a second", stats),
     ] {
-        let live = live.clone();
-        let rounds = tokio::task::spawn_blocking(move || {
-            (0..3).map(|_| (wrk(&live, 64, None, ""), wrk(&url, 64, None, ""))).collect::<Vec<_>>()
-        });
-        let rounds = rounds.await.unwrap();
-        let rate = median(rounds.iter().map(|(_, rate)| *rate).collect());
-        let gets = median(rounds.iter().map(|(get, _)| *get).collect());
+        let [rate, plain, ratio] = in_turn(|| gets(&url, 64), || gets(&live, 64)).await;
         lines.push(Line {
             what: format!("{what}, {database}, 1M messages"),
             figure: format!("{rate:.0}/s"),
-            reference: format!("GET {gets:.0}/s"),
-            ratio: median(rounds.iter().map(|(get, rate)| rate / get).collect()),
+            reference: format!("GET {plain:.0}/s"),
+            ratio,
             target: "-",
         });
     }

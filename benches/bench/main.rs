@@ -13,14 +13,19 @@
 mod harness;
 
 mod company;
+mod load;
+mod peer;
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use harness::{Binary, Client, Postgres, Redis, eventually};
+use load::{gets, in_turn, now, posts};
 use serde_json::{Value, json};
+
+/// What every message says.
+const TEXT: &str = "Your appointment is tomorrow at 9:30";
 
 /// One line of the table.
 struct Line {
@@ -29,11 +34,6 @@ struct Line {
     reference: String,
     ratio: f64,
     target: &'static str,
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures")]
-fn now() -> std::time::Instant {
-    std::time::Instant::now()
 }
 
 fn main() {
@@ -87,6 +87,7 @@ fn main() {
         if is_wanted("login") {
             company::login().await.iter().for_each(show);
         }
+        peer::lines(is_wanted).await;
     });
 }
 
@@ -117,8 +118,7 @@ async fn connected(client: &Client, count: usize) {
 }
 
 async fn bulk(client: &Client, accounts: &[String], each: usize) {
-    let messages: Vec<Value> =
-        (0..each).map(|_| json!({"to": "77777777777", "message": "Your appointment is tomorrow at 9:30"})).collect();
+    let messages: Vec<Value> = (0..each).map(|_| json!({"to": "77777777777", "message": TEXT})).collect();
     let send = async |id: &String| {
         for part in messages.chunks(10_000) {
             client.post("/api/messages/bulk", json!({"accountId": id, "messages": part})).await.expect(202);
@@ -131,77 +131,50 @@ async fn sent(client: &Client) -> f64 {
     client.metric("andante_attempts_settled_total{status=\"sent\"}").await
 }
 
-/// Requests a second that wrk gets answered, over so many connections.
-fn wrk(url: &str, connections: u32, script: Option<&str>, accounts: &str) -> f64 {
-    let mut command = Command::new("wrk");
-    command.args(["-t1", "-d6s"]).arg(format!("-c{connections}")).env("ACCOUNTS", accounts);
-    if let Some(script) = script {
-        command.args(["-s", script]);
-    }
-    let output = command.arg(url).output().expect("wrk is missing: apt-get install wrk");
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(!text.contains("Non-2xx"), "{text}");
-    text.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:")).unwrap().trim().parse().unwrap()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 /// The rate of durable 202s against the rate of the same server's plainest GET, taken in turns.
 async fn accept(what: &'static str, settings: &[(&str, &str)], connections: u32, target: &'static str) -> Line {
     let server = Binary::start(&[settings, &[("ANDANTE_ADDRESS_CONNECTIONS", "0")]].concat());
     let accounts = create(&server.client, 10, &account(json!({}), false)).await;
-    let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(file.path(), accounts.join("\n") + "\n").unwrap();
-    let (url, ids) = (server.client.url.clone(), file.path().display().to_string());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/accept.lua");
-    let rounds = tokio::task::spawn_blocking(move || {
-        wrk(&format!("{url}/health/live"), connections, None, &ids);
-        (0..3)
-            .map(|_| {
-                (
-                    wrk(&format!("{url}/health/live"), connections, None, &ids),
-                    wrk(&url, connections, Some(script), &ids),
-                )
-            })
-            .collect::<Vec<_>>()
-    });
-    let rounds = rounds.await.unwrap();
-    let gets = median(rounds.iter().map(|(get, _)| *get).collect());
-    let posts = median(rounds.iter().map(|(_, post)| *post).collect());
-    let ratio = median(rounds.iter().map(|(get, post)| post / get).collect());
+    let (url, live) = (&server.client.url, format!("{}/health/live", server.client.url));
+    gets(&live, connections).await;
+    let [rate, plain, ratio] = in_turn(|| posts(url, connections, &accounts), || gets(&live, connections)).await;
     Line {
         what: what.to_owned(),
-        figure: format!("{posts:.0}/s"),
-        reference: format!("GET {gets:.0}/s"),
+        figure: format!("{rate:.0}/s"),
+        reference: format!("GET {plain:.0}/s"),
         ratio,
         target,
     }
 }
 
-/// accept -> claim -> simulator -> settled row, for 1,000 accounts without any pause.
-async fn whole_life(what: &'static str, settings: &[(&str, &str)]) -> Line {
-    const ACCOUNTS: usize = 1_000;
+/// 1,000 connected accounts without any pause.
+async fn unpaced(client: &Client) -> Vec<String> {
+    let accounts = create(client, 1_000, &account(json!({"delayMs": [0, 0]}), false)).await;
+    connect(client, &accounts).await;
+    connected(client, accounts.len()).await;
+    accounts
+}
+
+/// accept -> claim -> simulator -> settled row: whole lives a second, of 100 messages for each account.
+async fn lives(client: &Client, accounts: &[String]) -> f64 {
     const EACH: usize = 100;
-    let server = Binary::start(settings);
-    let client = server.client.clone();
-    let url = format!("{}/health/live", client.url);
-    let gets = tokio::task::spawn_blocking(move || wrk(&url, 256, None, "")).await.unwrap();
-    let accounts = create(&client, ACCOUNTS, &account(json!({"delayMs": [0, 0]}), false)).await;
-    connect(&client, &accounts).await;
-    connected(&client, ACCOUNTS).await;
+    let (before, all) = (sent(client).await, (accounts.len() * EACH) as f64);
     let began = now();
-    bulk(&client, &accounts, EACH).await;
-    let all = (ACCOUNTS * EACH) as f64;
-    eventually("all are sent", 600, async || (sent(&client).await >= all).then_some(())).await;
-    let rate = all / began.elapsed().as_secs_f64();
+    bulk(client, accounts, EACH).await;
+    eventually("all are sent", 600, async || (sent(client).await - before >= all).then_some(())).await;
+    all / began.elapsed().as_secs_f64()
+}
+
+async fn whole_life(what: &'static str, settings: &[(&str, &str)]) -> Line {
+    let server = Binary::start(settings);
+    let plain = gets(&format!("{}/health/live", server.client.url), 256).await;
+    let accounts = unpaced(&server.client).await;
+    let rate = lives(&server.client, &accounts).await;
     Line {
         what: what.to_owned(),
         figure: format!("{rate:.0}/s"),
-        reference: format!("GET {gets:.0}/s"),
-        ratio: rate / gets,
+        reference: format!("GET {plain:.0}/s"),
+        ratio: rate / plain,
         target: "-",
     }
 }
