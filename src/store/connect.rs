@@ -32,7 +32,7 @@ const SQLITE_READERS: u32 = 4;
 /// How many nodes a message's id tells apart.
 const NODES: i32 = 1_024;
 /// The class of the advisory locks of which each node holds one: "node" in ASCII.
-const NODE: i32 = 0x6e_6f64_65;
+const NODE: i32 = 0x6e6f_6465;
 /// Prepared statements that a connection to SQLite keeps: each in a few sizes, see `rows`.
 const STATEMENTS: usize = 512;
 /// The advisory lock that servers of one database hold: "andante" in ASCII.

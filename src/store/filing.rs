@@ -5,7 +5,6 @@
 use chrono::{DateTime, Utc};
 use entity::account::Provider;
 use entity::chat;
-use entity::ids::ChatId;
 use entity::message::Model;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement};
 
@@ -62,7 +61,7 @@ pub(super) async fn file(
     let new: Vec<&NewChat> = found.iter().filter_map(|(_, chat)| chat.as_ref()).collect();
     let chats = open(tx, &new).await?;
     let of = |new: &NewChat| chats.get(&(new.account, new.address.clone())).copied();
-    let filed: Vec<(Model, Option<(ChatId, DateTime<Utc>)>)> = found
+    let filed: Vec<_> = found
         .into_iter()
         .map(|(message, new)| {
             let entered = new.and_then(|new| Some((of(&new)?, new.at)));
@@ -80,7 +79,7 @@ pub(super) async fn file(
     });
     count(tx, &counts.collect::<Vec<_>>()).await?;
     let entries = filed.iter().filter_map(|(message, entered)| {
-        let (chat, at) = (*entered)?;
+        let (chat, at) = *entered.as_ref()?;
         Some(Entry { chat, account: message.account_id, at, text: &message.text, is_unread: false })
     });
     let now = enter(tx, &entries.collect::<Vec<_>>()).await?;
