@@ -1,8 +1,8 @@
 // How many jobs a second BullMQ gets through that do nothing and leave nothing behind. They are in line
 // before the time begins. REDIS_URL says where; the argument, how many.
 // At its best: one queue, and 200 jobs of it at a time. A worker for each of 1,000 queues, which would
-// keep an account's messages apart as Andante does, gets through a third to a half of that, and a
-// second process adds nothing, since Redis is what is waited for.
+// keep accounts apart as Andante does, gets through about half of that, and a second process adds
+// nothing, since Redis is what is waited for.
 import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
 
