@@ -63,10 +63,7 @@ impl Commit {
     }
 
     async fn ask<T>(&self, write: impl FnOnce(Reply<T>) -> Write) -> Result<T, StoreError> {
-        let gone = || StoreError::Down(DbErr::Custom("the writer has stopped".to_owned()));
-        let (reply, answer) = oneshot::channel();
-        self.writes.send(write(reply)).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        ask(&self.writes, write).await
     }
 
     pub(super) async fn change<T>(&self, change: impl FnOnce(Reply<T>) -> Box<dyn Change>) -> Result<T, StoreError> {
@@ -88,6 +85,14 @@ impl Commit {
     pub(super) async fn ended(&self) {
         self.ended.cancelled().await;
     }
+}
+
+/// Hands something over to the task that writes, and waits for its answer.
+async fn ask<W, T>(to: &mpsc::Sender<W>, asked: impl FnOnce(Reply<T>) -> W) -> Result<T, StoreError> {
+    let gone = || StoreError::Down(DbErr::Custom("the writer has stopped".to_owned()));
+    let (reply, answer) = oneshot::channel();
+    to.send(asked(reply)).await.map_err(|_| gone())?;
+    answer.await.map_err(|_| gone())?
 }
 
 impl Store {
@@ -121,12 +126,9 @@ impl Store {
     /// Files messages that left, once there are some: puts them in their chats and counts them. Does
     /// so when there is nothing more urgent to write, or when there are many. Answers them.
     pub async fn file(&self, clock: &Clock) -> Result<Vec<Posted>, StoreError> {
-        let gone = || StoreError::Down(DbErr::Custom("the writer has stopped".to_owned()));
         let clock = clock.clone();
-        let (reply, answer) = oneshot::channel();
-        let request = FileRequest { day_of: Box::new(move |at| clock.day_of(at)), reply };
-        self.commit.files.send(request).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        let day_of = Box::new(move |at| clock.day_of(at));
+        ask(&self.commit.files, |reply| FileRequest { day_of, reply }).await
     }
 
     /// Writes receipts; answers those that moved their message.

@@ -9,7 +9,7 @@ use entity::message::Model;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement};
 
 use super::file::{Count, Entry, NewChat, count, enter, open};
-use super::{instant, rows};
+use super::{count_rows, instant, rows};
 use crate::phone::kind_of_chat;
 
 /// Messages that are filed together.
@@ -99,8 +99,5 @@ pub(super) async fn leave_out(tx: &DatabaseTransaction) -> Result<(Vec<Posted>, 
 }
 
 async fn left(tx: &DatabaseTransaction) -> Result<u64, DbErr> {
-    let sql = "SELECT COUNT(*) FROM message WHERE is_filed = FALSE";
-    let row = tx.query_one_raw(Statement::from_string(tx.get_database_backend(), sql)).await?;
-    let left: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
-    Ok(left.unsigned_abs())
+    count_rows(tx, "SELECT COUNT(*) FROM message WHERE is_filed = FALSE").await
 }

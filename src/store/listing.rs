@@ -2,7 +2,9 @@
 //! would change a page of its own of an index led by the account, but later and many together.
 //! Until then every list looks at the few that are in none as well.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr};
+
+use super::count_rows;
 
 /// Messages that are listed together: about as many milliseconds as a commit takes.
 pub(super) const SLICE: u64 = 1_000;
@@ -11,16 +13,12 @@ pub(super) const MOST: u64 = 10_000;
 
 /// Lists the oldest that are in no list, [`SLICE`] at most; answers how many are in none then.
 pub(super) async fn list(tx: &DatabaseTransaction) -> Result<u64, DbErr> {
-    let backend = tx.get_database_backend();
     // Another node may be at it.
-    let skip = if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
+    let skip = if tx.get_database_backend() == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
     let sql = format!(
         "UPDATE message SET is_listed = TRUE WHERE id IN
              (SELECT id FROM message WHERE is_listed = FALSE ORDER BY id LIMIT {SLICE} {skip})"
     );
     tx.execute_unprepared(&sql).await?;
-    let sql = "SELECT COUNT(*) FROM message WHERE is_listed = FALSE";
-    let row = tx.query_one_raw(Statement::from_string(backend, sql)).await?;
-    let left: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
-    Ok(left.unsigned_abs())
+    count_rows(tx, "SELECT COUNT(*) FROM message WHERE is_listed = FALSE").await
 }

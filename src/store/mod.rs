@@ -187,6 +187,13 @@ where
     }
 }
 
+/// What a `SELECT COUNT(*)` answers.
+async fn count_rows(db: &impl ConnectionTrait, sql: &str) -> Result<u64, DbErr> {
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    let count: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+    Ok(count.unsigned_abs())
+}
+
 fn ms(at: DateTime<Utc>) -> i64 {
     at.timestamp_millis()
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use sea_orm::{DatabaseTransaction, DbErr};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +12,7 @@ use super::StoreError;
 use super::commit::FileRequest;
 use super::filing;
 use super::listing;
-use super::write::{Write, Written, write_all};
+use super::write::{Write, write_all};
 use super::writer::Writer;
 
 /// Rows in one transaction at most: enough to make `fsync` cheap, few enough to answer soon.
@@ -111,7 +112,7 @@ impl Task {
         let Some(request) = self.filer.take().or_else(|| self.filing.try_recv().ok()) else { return };
         let mut most = filing::SLICE;
         let filed = loop {
-            let filed = self.writer.write(async |tx| filing::file(tx, &*request.day_of, most).await).await;
+            let filed = self.transact(async |tx| filing::file(tx, &*request.day_of, most).await).await;
             match filed {
                 Err(StoreError::Broken(error)) if most > 1 => {
                     tracing::error!(%error, most, "messages are refused by their chats; fewer are tried");
@@ -119,12 +120,11 @@ impl Task {
                 }
                 Err(StoreError::Broken(error)) => {
                     tracing::error!(%error, "a message is refused by its chat, and is in none");
-                    break self.writer.write(async |tx| filing::leave_out(tx).await).await;
+                    break self.transact(async |tx| filing::leave_out(tx).await).await;
                 }
                 filed => break filed,
             }
         };
-        self.is_failing.store(matches!(filed, Err(StoreError::Down(_))), Ordering::Relaxed);
         let posted = filed.map(|(posted, left)| {
             self.unfiled = left;
             posted
@@ -140,18 +140,19 @@ impl Task {
     /// Lists some of the messages that are in no list. If that fails, it is tried again after
     /// something else could be written.
     async fn list(&mut self) {
-        let listed = self.writer.write(async |tx| listing::list(tx).await).await;
-        self.is_failing.store(listed.is_err(), Ordering::Relaxed);
-        match listed {
+        match self.transact(async |tx| listing::list(tx).await).await {
             Ok(left) => self.unlisted = left,
-            Err(error) => tracing::warn!(%error, "messages are listed later"),
+            Err(error) => {
+                tracing::warn!(%error, "messages are listed later");
+                self.is_failing.store(true, Ordering::Relaxed);
+            }
         }
     }
 
     async fn commit(&mut self, batch: Vec<Write>) {
         let mut parts = vec![batch];
         while let Some(mut batch) = parts.pop() {
-            match self.write(&mut batch).await {
+            match self.transact(async |tx| write_all(tx, &mut batch).await).await {
                 Ok(written) => {
                     self.unlisted += written.unlisted() as u64;
                     self.unfiled += written.unfiled() as u64;
@@ -172,9 +173,13 @@ impl Task {
         }
     }
 
-    async fn write(&mut self, batch: &mut [Write]) -> Result<Written, StoreError> {
-        let written = self.writer.write(async |tx| write_all(tx, batch).await).await;
-        self.is_failing.store(matches!(written, Err(StoreError::Down(_))), Ordering::Relaxed);
-        written
+    /// Runs `work` in one transaction, and keeps in mind whether that is possible.
+    async fn transact<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, DbErr>,
+    ) -> Result<T, StoreError> {
+        let done = self.writer.write(work).await;
+        self.is_failing.store(matches!(done, Err(StoreError::Down(_))), Ordering::Relaxed);
+        done
     }
 }
