@@ -1,6 +1,11 @@
-//! One attempt, straight down: write the intent, send, and settle by what the gateway says. The
-//! only caller of `Gateway::send`.
+//! Attempts, straight down: write the intent, send, and settle by what the gateway says. The only
+//! caller of `Gateway::send`.
+//!
+//! The row hears first how an attempt ended, and then the queue; unless the account's next message may
+//! go at once. Then the queue ends the one and gives the other in one step, and the rows of both are
+//! written together: the outcome of the one, the intent for the other.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -8,49 +13,116 @@ use anyhow::anyhow;
 use chrono::{DateTime, Utc};
 use entity::message::Status;
 
+use super::judge::judge;
 use super::run::{Lane, Step};
-use super::{retry, tell};
-use crate::gateway::{Outgoing, SendError, Taken, Text};
-use crate::pacing::{Pace, Policy, plan};
+use super::tell;
+use crate::gateway::{Gateway, Outgoing, SendError, Text};
+use crate::pacing::Policy;
 use crate::phone::Recipient;
-use crate::queue::{Claim, Settled, Settlement};
+use crate::queue::{Claim, Settled, Settlement, Turn};
 use crate::store::StoreError;
-use crate::store::message::{Attempt, Beginning, Begun, Finished, Outcome, Paced};
+use crate::store::message::{Attempt, Beginning, Begun, Finished, Outcome};
 
 /// The pause before a store or queue that does not answer is told again.
 const AGAIN: Duration = Duration::from_millis(500);
-/// A messenger's words in a row, at most.
-const REASON: usize = 500;
 
-/// Sends the claimed message. `planned` is the instant the lane waited for.
-pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned: Option<DateTime<Utc>>) -> Step {
+/// A claimed message on its way.
+struct Sending {
+    claim: Claim,
+    attempt: Attempt,
+    gateway: Arc<dyn Gateway>,
+    policy: Policy,
+}
+
+impl Sending {
+    fn new(lane: &Lane, claim: Claim, gateway: Arc<dyn Gateway>, policy: Policy) -> Self {
+        let attempt = Attempt {
+            account: lane.id,
+            message: claim.message,
+            epoch: lane.epoch,
+            token: rand::random(),
+            at: lane.kit().clock.now(),
+        };
+        Self { claim, attempt, gateway, policy }
+    }
+}
+
+/// What comes of an outcome for the queue.
+enum Next {
+    /// It is told once the row is.
+    Settle(Claim),
+    /// It knows, and gave the next.
+    Send(Sending),
+    /// It knows, and there is nothing to send at once.
+    Step(Step),
+}
+
+/// Sends the claimed message, and those after it that may go at once. `planned` is the instant the
+/// lane waited for.
+pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: Policy, mut planned: Option<DateTime<Utc>>) -> Step {
     let Some(gateway) = lane.kit().sessions.gateway(lane.id) else {
         return put_back(lane, claim).await;
     };
-    let attempt = Attempt {
-        account: lane.id,
-        message: claim.message,
-        epoch: lane.epoch,
-        token: rand::random(),
-        at: lane.kit().clock.now(),
-    };
-    let begun = match lane.kit().store.begin(attempt).await {
-        Ok(Beginning::Begun(begun)) => begun,
+    let mut now = Sending::new(lane, claim, gateway, policy);
+    let mut beginning = lane.kit().store.begin(now.attempt).await;
+    loop {
+        let begun = match beginning {
+            Ok(Beginning::Begun(begun)) => begun,
+            beginning => return not_begun(lane, now, beginning).await,
+        };
+        let (outcome, settlement) = send(lane, &now, &begun, planned.take()).await;
+        let attempt = now.attempt;
+        match next(lane, now.claim, &settlement).await {
+            Next::Settle(claim) => {
+                let is_down = outcome.error.as_ref().is_some_and(|(code, _)| *code == "account_down");
+                let step = match finish(lane, attempt, &begun, outcome).await {
+                    Told::News => settle(lane, claim, settlement).await,
+                    Told::Old => drop_claim(lane, claim).await,
+                    Told::Nothing => return Step::End,
+                };
+                // The gateway reports why as well; the inbox then wakes this lane to see where it stands.
+                return if is_down { Step::Wait(None) } else { step };
+            }
+            Next::Send(next) => {
+                let began = lane.kit().store.begin(next.attempt);
+                let (told, began) = tokio::join!(finish(lane, attempt, &begun, outcome), began);
+                if matches!(told, Told::Nothing) {
+                    // It did not leave, which the next start could not know. The queue is restored then.
+                    let _ = lane.kit().store.unbegin(next.attempt).await;
+                    return Step::End;
+                }
+                (now, beginning) = (next, began);
+            }
+            Next::Step(step) => {
+                return match finish(lane, attempt, &begun, outcome).await {
+                    Told::Nothing => Step::End,
+                    _ => step,
+                };
+            }
+        }
+    }
+}
+
+/// Gives a message back whose attempt did not begin, or drops it.
+async fn not_begun(lane: &Lane, sending: Sending, beginning: Result<Beginning, StoreError>) -> Step {
+    let Sending { claim, attempt, .. } = sending;
+    match beginning {
+        Ok(Beginning::Begun(_)) => unreachable!("it began"),
         Ok(Beginning::Expired) => {
             lane.kit().telemetry.settled.with_label_values(&[Status::Expired.as_str()]).inc();
             tell::moved(lane.kit(), &lane.account, claim.message, Status::Expired, None);
-            return drop_claim(lane, claim).await;
+            drop_claim(lane, claim).await
         }
         Ok(Beginning::NotQueued) => {
             // The queue had what the rows have not: it may lack what they have.
             lane.signals.is_stale.store(true, Ordering::Release);
-            return drop_claim(lane, claim).await;
+            drop_claim(lane, claim).await
         }
         Ok(Beginning::Held) => {
             lane.kit().store.forget_account(lane.id);
-            return put_back(lane, claim).await;
+            put_back(lane, claim).await
         }
-        Ok(Beginning::Lost) => return lane.lost(),
+        Ok(Beginning::Lost) => lane.lost(),
         Err(error) => {
             tracing::warn!(account.id = %lane.id, %error, "an intent could not be written; the message waits");
             // Whether the row moved is not known; nothing left, so it goes back either way.
@@ -61,11 +133,15 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned:
                 }
                 pause(lane).await;
             }
-            return put_back(lane, claim).await;
+            put_back(lane, claim).await
         }
-    };
+    }
+}
+
+/// Hands a message to its gateway: what its answer means.
+async fn send(lane: &Lane, sending: &Sending, begun: &Begun, planned: Option<DateTime<Utc>>) -> (Outcome, Settlement) {
     let outgoing = Outgoing {
-        message: claim.message,
+        message: sending.claim.message,
         recipient: Recipient::stored(begun.recipient.clone()),
         text: Text(begun.text.clone()),
     };
@@ -76,7 +152,7 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned:
         lane.kit().telemetry.lateness.observe(late.as_secs_f64());
     }
     let result = tokio::select! {
-        result = lane.kit().clock.timeout(deadline, gateway.send(&outgoing)) => result.unwrap_or_else(|_| {
+        result = lane.kit().clock.timeout(deadline, sending.gateway.send(&outgoing)) => result.unwrap_or_else(|_| {
             Err(SendError::Uncertain { cause: anyhow!("no answer within {} s", deadline.as_secs()) })
         }),
         () = lane.lanes.stop.cancelled() => Err(SendError::Uncertain { cause: anyhow!("stopped while sending") }),
@@ -85,99 +161,64 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: &Policy, planned:
     let took = (now - began).to_std().unwrap_or_default();
     lane.kit().telemetry.send.observe(took.as_secs_f64());
     let chat = result.as_ref().ok().and_then(|taken| taken.chat.clone());
-    let (mut outcome, settlement) = judge(lane, &claim.pace, policy, &begun, result, now, took);
+    let (mut outcome, settlement) = judge(lane, &sending.claim.pace, &sending.policy, begun, result, now, took);
     if matches!(outcome.status, Some(Status::Sent | Status::Uncertain)) {
-        outcome.filing = Some(tell::filing(lane.kit(), &lane.account, &begun, chat));
+        outcome.filing = Some(tell::filing(lane.kit(), &lane.account, begun, chat));
     }
-    finish(lane, claim, attempt, &begun, outcome, settlement).await
+    (outcome, settlement)
 }
 
-/// What the gateway's answer means for the row and for the queue.
-fn judge(
-    lane: &Lane,
-    before: &Pace,
-    policy: &Policy,
-    begun: &Begun,
-    result: Result<Taken, SendError>,
-    now: DateTime<Utc>,
-    took: Duration,
-) -> (Outcome, Settlement) {
-    let mut rng = rand::rng();
-    let mut counted = before.clone();
-    counted.record(policy, now, took);
-    counted.next_at = Some(plan(policy, &counted, now, &mut rng));
-    let paced = Some(Paced::of(&counted, now));
-    let done = |outcome: Outcome| (Outcome { is_attempt: true, paced, ..outcome }, Settlement::Done { pace: counted });
-    let uncounted = |next_at| Pace { next_at: Some(next_at), ..before.clone() };
-    match result {
-        Ok(taken) => {
-            lane.kit().sessions.alive(lane.id, now);
-            let provider_message_id = Some(taken.provider_message_id);
-            done(Outcome { status: Some(Status::Sent), sent_at: Some(now), provider_message_id, ..Outcome::default() })
+/// Takes the account's next message, if one may go at once.
+async fn next(lane: &Lane, claim: Claim, settlement: &Settlement) -> Next {
+    let now = lane.kit().clock.now();
+    let Settlement::Done { pace } = settlement else { return Next::Settle(claim) };
+    if pace.next_at.is_some_and(|at| at > now) {
+        return Next::Settle(claim);
+    }
+    let Some((gateway, policy)) = goes_on(lane, now).await else { return Next::Settle(claim) };
+    let provisional_next_at = now + policy.delay.min;
+    match lane.kit().queue.settle_and_claim(claim, settlement.clone(), now, provisional_next_at).await {
+        Ok(Turn::Take(claim)) => Next::Send(Sending::new(lane, claim, gateway, policy)),
+        Ok(Turn::NotBefore(_) | Turn::Empty) => Next::Step(Step::Next),
+        Ok(Turn::Forgotten) => {
+            lane.signals.is_stale.store(true, Ordering::Release);
+            Next::Step(Step::Next)
         }
-        Err(SendError::Refused { reason }) => {
-            let error = Some(("refused", short(&reason)));
-            done(Outcome { status: Some(Status::Failed), error, ..Outcome::default() })
-        }
-        Err(SendError::Uncertain { cause }) => {
-            let error = Some(("uncertain", short(&format!("{cause:#}"))));
-            done(Outcome { status: Some(Status::Uncertain), error, ..Outcome::default() })
-        }
-        Err(SendError::Later { after: Some(after), cause }) => {
-            let at = now + after;
-            let outcome = Outcome {
-                status: Some(Status::Queued),
-                error: Some(("later", short(&format!("{cause:#}")))),
-                due_at: Some(at),
-                restricted_until: Some(at),
-                ..Outcome::default()
-            };
-            (outcome, Settlement::Later { at, pace: uncounted(at) })
-        }
-        Err(SendError::Later { after: None, cause }) => {
-            let reason = short(&format!("{cause:#}"));
-            let next_at = now + policy.delay.draw(&mut rng);
-            match retry::backoff(begun.attempts, &mut rng) {
-                Some(pause) => {
-                    let at = now + pause;
-                    let error = Some(("later", reason));
-                    let outcome = Outcome {
-                        status: Some(Status::Queued),
-                        error,
-                        due_at: Some(at),
-                        is_attempt: true,
-                        ..Outcome::default()
-                    };
-                    (outcome, Settlement::Later { at, pace: uncounted(next_at) })
-                }
-                None => {
-                    let error = Some(("too_many_attempts", reason));
-                    let outcome =
-                        Outcome { status: Some(Status::Failed), error, is_attempt: true, ..Outcome::default() };
-                    (outcome, Settlement::Done { pace: uncounted(next_at) })
-                }
-            }
-        }
-        Err(SendError::AccountDown { reason }) => {
-            let error = Some(("account_down", short(&reason)));
-            let outcome = Outcome { status: Some(Status::Queued), error, ..Outcome::default() };
-            (outcome, Settlement::Back { pace: before.clone() })
+        Ok(Turn::Lost) => Next::Step(lane.lost()),
+        Err((claim, error)) => {
+            tracing::warn!(account.id = %lane.id, %error, "the queue is told later");
+            Next::Settle(claim)
         }
     }
 }
 
-/// Tells the row, then the queue, then the world. Neither of the first two is given up before the
-/// server itself stops: what they are told here nobody else knows.
-async fn finish(
-    lane: &Lane,
-    claim: Claim,
-    attempt: Attempt,
-    begun: &Begun,
-    mut outcome: Outcome,
-    settlement: Settlement,
-) -> Step {
+/// What the next message may be sent by, if nothing else is to be done first.
+async fn goes_on(lane: &Lane, now: DateTime<Utc>) -> Option<(Arc<dyn Gateway>, Policy)> {
+    lane.promise(Duration::ZERO);
+    if lane.is_told_to_end() || lane.signals.is_stale.load(Ordering::Acquire) {
+        return None;
+    }
+    let account = lane.kit().store.account(lane.id).await.ok()??;
+    let is_open = account.epoch == lane.epoch && account.should_connect && !account.is_paused;
+    let policy = account.policy(&lane.kit().presets);
+    let gateway = lane.kit().sessions.gateway(lane.id)?;
+    (is_open && policy.after_quiet(now) <= now).then_some((gateway, policy))
+}
+
+/// What became of telling the row.
+enum Told {
+    /// It says how the attempt ended, and so was the world told.
+    News,
+    /// Somebody else had ended it.
+    Old,
+    /// The server stops, and could not.
+    Nothing,
+}
+
+/// Tells the row how an attempt ended, and then the world. It is not given up before the server itself
+/// stops: what the row is told here nobody else knows.
+async fn finish(lane: &Lane, attempt: Attempt, begun: &Begun, mut outcome: Outcome) -> Told {
     let status = outcome.status.unwrap_or(Status::Uncertain);
-    let is_down = outcome.error.as_ref().is_some_and(|(code, _)| *code == "account_down");
     let mut was_written = false;
     loop {
         match lane.kit().store.finish(attempt, outcome.clone()).await {
@@ -187,7 +228,7 @@ async fn finish(
             Ok(Finished::Settled) => {
                 // Somebody else took the account, and found this in flight.
                 lane.signals.is_stale.store(true, Ordering::Release);
-                return drop_claim(lane, claim).await;
+                return Told::Old;
             }
             Err(StoreError::Broken(error)) if outcome != outcome.clone().bare() => {
                 tracing::error!(account.id = %lane.id, message.id = %attempt.message, %error,
@@ -199,7 +240,7 @@ async fn finish(
                 tracing::error!(account.id = %lane.id, message.id = %attempt.message, %error, "an outcome is refused");
                 // What is in flight is uncertain to whoever restores.
                 lane.signals.is_stale.store(true, Ordering::Release);
-                return drop_claim(lane, claim).await;
+                return Told::Old;
             }
             Err(error) => {
                 was_written = true;
@@ -209,16 +250,14 @@ async fn finish(
         }
         if lane.lanes.stop.is_cancelled() {
             // The next start finds it in flight, and must take it for uncertain.
-            return Step::End;
+            return Told::Nothing;
         }
         pause(lane).await;
     }
     lane.kit().telemetry.settled.with_label_values(&[status.as_str()]).inc();
-    tell::ended(lane.kit(), &lane.account, claim.message, begun, &outcome);
-    tracing::debug!(account.id = %lane.id, message.id = %claim.message, %status, "an attempt ended");
-    let step = settle(lane, claim, settlement).await;
-    // The gateway reports why as well; the inbox then wakes this lane to see where it stands.
-    if is_down { Step::Wait(None) } else { step }
+    tell::ended(lane.kit(), &lane.account, attempt.message, begun, &outcome);
+    tracing::debug!(account.id = %lane.id, message.id = %attempt.message, %status, "an attempt ended");
+    Told::News
 }
 
 /// Ends a claim whose message needs nothing more; what was counted stays as it was.
@@ -233,6 +272,7 @@ async fn put_back(lane: &Lane, claim: Claim) -> Step {
     settle(lane, claim, Settlement::Back { pace }).await
 }
 
+/// Tells the queue how a claim ended. It is not given up before the server itself stops, either.
 async fn settle(lane: &Lane, mut claim: Claim, settlement: Settlement) -> Step {
     loop {
         match lane.kit().queue.settle(claim, settlement.clone()).await {
@@ -258,9 +298,4 @@ async fn settle(lane: &Lane, mut claim: Claim, settlement: Settlement) -> Step {
 async fn pause(lane: &Lane) {
     lane.promise(AGAIN);
     lane.kit().clock.sleep(AGAIN).await;
-}
-
-/// A messenger's words, cut to what a row keeps.
-fn short(reason: &str) -> String {
-    reason.chars().filter(|c| *c != '\0').take(REASON).collect()
 }

@@ -9,6 +9,7 @@
 pub mod attempt;
 pub mod change;
 pub mod filer;
+mod judge;
 mod one_by_one;
 mod places;
 pub mod restore;

@@ -112,7 +112,7 @@ impl Lane {
         &self.lanes.kit
     }
 
-    fn is_told_to_end(&self) -> bool {
+    pub(super) fn is_told_to_end(&self) -> bool {
         self.lanes.quiet.is_cancelled() || self.signals.end.is_cancelled()
     }
 
@@ -245,7 +245,7 @@ impl Lane {
             Ok(Turn::Take(claim)) => {
                 self.failures = 0;
                 let planned = self.planned.take();
-                attempt::attempt(self, claim, &policy, planned).await
+                attempt::attempt(self, claim, policy, planned).await
             }
             Ok(Turn::NotBefore(at)) => self.wait_connected(account, Some(at)).await,
             Ok(Turn::Empty) => self.wait_connected(account, None).await,

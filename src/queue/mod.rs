@@ -216,6 +216,16 @@ pub trait Queue: Send + Sync {
     /// Ends a claim. The claim comes back with the error, so that it can be tried again.
     async fn settle(&self, claim: Claim, how: Settlement) -> Result<Settled, (Claim, Unavailable)>;
 
+    /// Ends a claim and takes what is next, both in one step: `Forgotten` also where the queue does not
+    /// know the claim (any more). The error leaves open whether the claim was ended; it comes back.
+    async fn settle_and_claim(
+        &self,
+        claim: Claim,
+        how: Settlement,
+        now: DateTime<Utc>,
+        provisional_next_at: DateTime<Utc>,
+    ) -> Result<Turn, (Claim, Unavailable)>;
+
     /// Takes messages out of line, in flight or not.
     async fn remove(&self, account: AccountId, entries: &[Entry]) -> Result<(), Unavailable>;
 

@@ -112,6 +112,7 @@ on_every_queue! {
     a_lane_that_was_overtaken_is_told
     the_next_owner_finds_what_was_in_flight_back_in_line
     a_settlement_of_a_forgotten_claim_is_told
+    a_claim_is_ended_and_the_next_taken_in_one_step
     everything_is_listed_in_order
     an_enqueued_message_stays_once
     what_comes_in_while_a_line_is_rebuilt_is_in_both
@@ -268,6 +269,37 @@ async fn a_settlement_of_a_forgotten_claim_is_told(mut case: Case<'_>) {
     let claim = case.take(0).await;
     case.queue.remove(case.account, &[entry]).await.unwrap();
     assert_eq!(case.queue.settle(claim, how).await.unwrap(), Settled::Forgotten);
+}
+
+async fn a_claim_is_ended_and_the_next_taken_in_one_step(mut case: Case<'_>) {
+    case.known().await;
+    let entries = [case.entry(5, 1), case.entry(5, 2)];
+    case.add(&entries).await;
+    let first = case.take(0).await;
+    let done = |case: &Case<'_>, ms: i64| Settlement::Done {
+        pace: Pace { day_count: 1, next_at: Some(case.at(ms)), ..Pace::default() },
+    };
+    let turn = case.queue.settle_and_claim(first, done(&case, 10), case.at(10), case.at(60)).await.unwrap();
+    let Turn::Take(second) = turn else { panic!("not a claim: {turn:?}") };
+    assert_eq!((second.message, second.pace.day_count), (entries[1].message, 1));
+    assert_eq!(case.overview().await.len(), 1);
+    // A message that goes back may be the next itself.
+    let back = Settlement::Back { pace: Pace { next_at: Some(case.at(20)), ..second.pace.clone() } };
+    let turn = case.queue.settle_and_claim(second, back, case.at(20), case.at(70)).await.unwrap();
+    let Turn::Take(again) = turn else { panic!("not a claim: {turn:?}") };
+    assert_eq!(again.message, entries[1].message);
+    let turn = case.queue.settle_and_claim(again, done(&case, 30), case.at(25), case.at(80)).await.unwrap();
+    assert_eq!(turn, Turn::Empty);
+    // What comes too early waits, and who was overtaken is told.
+    let third = case.entry(5, 3);
+    case.add(&[third]).await;
+    assert_eq!(case.claim_at(25).await, Turn::NotBefore(case.at(30)));
+    let third = case.take(30).await;
+    let pace = third.pace.clone();
+    case.queue.remember(case.account, 2, &pace).await.unwrap();
+    let turn = case.queue.settle_and_claim(third, done(&case, 40), case.at(40), case.at(90)).await.unwrap();
+    assert_eq!(turn, Turn::Lost);
+    assert_eq!(case.overview().await.len(), 1);
 }
 
 async fn everything_is_listed_in_order(mut case: Case<'_>) {

@@ -18,9 +18,9 @@ use crate::harness::Redis;
 enum Operation {
     Enqueue { priority: i16, due_in: Option<i64> },
     Claim,
-    Done { next_in: i64 },
-    Later { in_ms: i64 },
-    Back { next_in: i64 },
+    Done { next_in: i64, and_claim: bool },
+    Later { in_ms: i64, and_claim: bool },
+    Back { next_in: i64, and_claim: bool },
     Remove(prop::sample::Index),
     Advance(i64),
     TakeOver,
@@ -32,9 +32,9 @@ fn operation() -> impl Strategy<Value = Operation> {
         6 => (0_i16..10, prop::option::weighted(0.3, 0_i64..3_000))
             .prop_map(|(priority, due_in)| Operation::Enqueue { priority, due_in }),
         6 => Just(Operation::Claim),
-        4 => (0_i64..2_000).prop_map(|next_in| Operation::Done { next_in }),
-        2 => (0_i64..2_000).prop_map(|in_ms| Operation::Later { in_ms }),
-        1 => (0_i64..2_000).prop_map(|next_in| Operation::Back { next_in }),
+        4 => (0_i64..2_000, any::<bool>()).prop_map(|(next_in, and_claim)| Operation::Done { next_in, and_claim }),
+        2 => (0_i64..2_000, any::<bool>()).prop_map(|(in_ms, and_claim)| Operation::Later { in_ms, and_claim }),
+        1 => (0_i64..2_000, any::<bool>()).prop_map(|(next_in, and_claim)| Operation::Back { next_in, and_claim }),
         2 => any::<prop::sample::Index>().prop_map(Operation::Remove),
         4 => (0_i64..1_500).prop_map(Operation::Advance),
         1 => Just(Operation::TakeOver),
@@ -83,6 +83,19 @@ enum Expected {
     Forgotten,
 }
 
+/// The claim of a turn, which must be as expected.
+fn taken(turn: Turn, expected: &Expected) -> Result<Option<Claim>, TestCaseError> {
+    let got = match &turn {
+        Turn::Take(claim) => Expected::Take(claim.message),
+        Turn::NotBefore(at) => Expected::NotBefore(*at),
+        Turn::Empty => Expected::Empty,
+        Turn::Forgotten => Expected::Forgotten,
+        Turn::Lost => return Err(TestCaseError::fail("nobody has overtaken this lane")),
+    };
+    prop_assert_eq!(&got, expected);
+    Ok(if let Turn::Take(claim) = turn { Some(claim) } else { None })
+}
+
 async fn drive(queue: &dyn Queue, operations: &[Operation], seed: u64) -> Result<(), TestCaseError> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut now = DateTime::from_timestamp_millis(1_800_000_000_000).unwrap();
@@ -111,19 +124,12 @@ async fn drive(queue: &dyn Queue, operations: &[Operation], seed: u64) -> Result
             Operation::Claim => {
                 let provisional = now + TimeDelta::milliseconds(100);
                 let turn = queue.claim(account, epoch, now, provisional).await.unwrap();
-                let got = match &turn {
-                    Turn::Take(claim) => Expected::Take(claim.message),
-                    Turn::NotBefore(at) => Expected::NotBefore(*at),
-                    Turn::Empty => Expected::Empty,
-                    Turn::Forgotten => Expected::Forgotten,
-                    Turn::Lost => return Err(TestCaseError::fail("nobody has overtaken this lane")),
-                };
-                prop_assert_eq!(got, model.claim(now, provisional));
-                if let Turn::Take(taken) = turn {
-                    claim = Some(taken);
-                }
+                let expected = model.claim(now, provisional);
+                claim = taken(turn, &expected)?.or(claim);
             }
-            Operation::Done { next_in } | Operation::Later { in_ms: next_in } | Operation::Back { next_in } => {
+            Operation::Done { next_in, and_claim }
+            | Operation::Later { in_ms: next_in, and_claim }
+            | Operation::Back { next_in, and_claim } => {
                 let Some(held) = claim.take() else { continue };
                 let message = held.message;
                 let at = now + TimeDelta::milliseconds(*next_in);
@@ -136,9 +142,8 @@ async fn drive(queue: &dyn Queue, operations: &[Operation], seed: u64) -> Result
                     Operation::Back { .. } => Settlement::Back { pace },
                     _ => Settlement::Later { at, pace },
                 };
-                let settled = queue.settle(held, how).await.unwrap();
-                if model.is_known && model.in_flight == Some(message) {
-                    prop_assert_eq!(settled, Settled::Yes);
+                let is_held = model.is_known && model.in_flight == Some(message);
+                if is_held {
                     model.in_flight = None;
                     model.next_at = next_at;
                     if is_done {
@@ -146,8 +151,15 @@ async fn drive(queue: &dyn Queue, operations: &[Operation], seed: u64) -> Result
                     } else if let Some(entry) = model.entries.get_mut(&message) {
                         entry.due_at = next_at.filter(|_| !is_back);
                     }
+                }
+                if *and_claim {
+                    let provisional = now + TimeDelta::milliseconds(100);
+                    let turn = queue.settle_and_claim(held, how, now, provisional).await.unwrap();
+                    let expected = if is_held { model.claim(now, provisional) } else { Expected::Forgotten };
+                    claim = taken(turn, &expected)?;
                 } else {
-                    prop_assert_eq!(settled, Settled::Forgotten);
+                    let settled = queue.settle(held, how).await.unwrap();
+                    prop_assert_eq!(settled, if is_held { Settled::Yes } else { Settled::Forgotten });
                 }
             }
             Operation::Remove(index) => {

@@ -16,11 +16,11 @@ use crate::pacing::Pace;
 /// All accounts' queues.
 #[derive(Default)]
 pub struct MemoryQueue {
-    lines: Mutex<HashMap<AccountId, Line>>,
+    lines: Mutex<Lines>,
 }
 
 impl MemoryQueue {
-    fn lines(&self) -> MutexGuard<'_, HashMap<AccountId, Line>> {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -48,39 +48,26 @@ impl Queue for MemoryQueue {
         now: DateTime<Utc>,
         provisional_next_at: DateTime<Utc>,
     ) -> Result<Turn, Unavailable> {
-        let mut lines = self.lines();
-        let Some(line) = lines.get_mut(&account) else { return Ok(Turn::Forgotten) };
-        let Some(mut state) = line.state.take() else { return Ok(Turn::Forgotten) };
-        let turn = turn(line, &mut state, account, epoch, now, provisional_next_at);
-        line.state = Some(state);
-        Ok(turn)
+        Ok(claim(&mut self.lines(), account, epoch, now, provisional_next_at))
     }
 
     async fn settle(&self, claim: Claim, how: Settlement) -> Result<Settled, (Claim, Unavailable)> {
+        Ok(settle(&mut self.lines(), &claim, how))
+    }
+
+    async fn settle_and_claim(
+        &self,
+        done: Claim,
+        how: Settlement,
+        now: DateTime<Utc>,
+        provisional_next_at: DateTime<Utc>,
+    ) -> Result<Turn, (Claim, Unavailable)> {
         let mut lines = self.lines();
-        let Some(line) = lines.get_mut(&claim.account) else { return Ok(Settled::Forgotten) };
-        let Some(state) = &mut line.state else { return Ok(Settled::Forgotten) };
-        if state.epoch > claim.epoch {
-            return Ok(Settled::Lost);
-        }
-        if state.claim.take_if(|held| *held == (claim.rank, claim.message)).is_none() {
-            return Ok(Settled::Forgotten);
-        }
-        match how {
-            Settlement::Done { pace } => {
-                state.pace = pace;
-                line.count(claim.rank, -1);
-            }
-            Settlement::Later { at, pace } => {
-                state.pace = pace;
-                line.put(&Entry { message: claim.message, rank: claim.rank, due_at: Some(at) });
-            }
-            Settlement::Back { pace } => {
-                state.pace = pace;
-                line.make_ready(claim.rank, claim.message);
-            }
-        }
-        Ok(Settled::Yes)
+        Ok(match settle(&mut lines, &done, how) {
+            Settled::Yes => claim(&mut lines, done.account, done.epoch, now, provisional_next_at),
+            Settled::Forgotten => Turn::Forgotten,
+            Settled::Lost => Turn::Lost,
+        })
     }
 
     async fn remove(&self, account: AccountId, entries: &[Entry]) -> Result<(), Unavailable> {
@@ -169,4 +156,46 @@ impl Queue for MemoryQueue {
     async fn ping(&self) -> Result<(), Unavailable> {
         Ok(())
     }
+}
+
+type Lines = HashMap<AccountId, Line>;
+
+fn claim(
+    lines: &mut Lines,
+    account: AccountId,
+    epoch: i64,
+    now: DateTime<Utc>,
+    provisional_next_at: DateTime<Utc>,
+) -> Turn {
+    let Some(line) = lines.get_mut(&account) else { return Turn::Forgotten };
+    let Some(mut state) = line.state.take() else { return Turn::Forgotten };
+    let turn = turn(line, &mut state, account, epoch, now, provisional_next_at);
+    line.state = Some(state);
+    turn
+}
+
+fn settle(lines: &mut Lines, claim: &Claim, how: Settlement) -> Settled {
+    let Some(line) = lines.get_mut(&claim.account) else { return Settled::Forgotten };
+    let Some(state) = &mut line.state else { return Settled::Forgotten };
+    if state.epoch > claim.epoch {
+        return Settled::Lost;
+    }
+    if state.claim.take_if(|held| *held == (claim.rank, claim.message)).is_none() {
+        return Settled::Forgotten;
+    }
+    match how {
+        Settlement::Done { pace } => {
+            state.pace = pace;
+            line.count(claim.rank, -1);
+        }
+        Settlement::Later { at, pace } => {
+            state.pace = pace;
+            line.put(&Entry { message: claim.message, rank: claim.rank, due_at: Some(at) });
+        }
+        Settlement::Back { pace } => {
+            state.pace = pace;
+            line.make_ready(claim.rank, claim.message);
+        }
+    }
+    Settled::Yes
 }

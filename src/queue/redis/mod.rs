@@ -39,6 +39,19 @@ script!(REFILL, "refill.lua");
 script!(SWITCH, "switch.lua");
 script!(OVERVIEW, "overview.lua");
 
+/// Two of them as functions, and what calls both.
+static SETTLE_AND_CLAIM: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("lua/line.lua"),
+        "local function settle(ARGV)\n",
+        include_str!("lua/settle.lua"),
+        "end\nlocal function claim(ARGV)\n",
+        include_str!("lua/claim.lua"),
+        "end\n",
+        include_str!("lua/settle_and_claim.lua"),
+    ))
+});
+
 /// All accounts' queues, in Redis.
 pub struct RedisQueue {
     links: Links,
@@ -115,26 +128,34 @@ impl Queue for RedisQueue {
     }
 
     async fn settle(&self, claim: Claim, how: Settlement) -> Result<Settled, (Claim, Unavailable)> {
-        let (pace, back) = match &how {
-            Settlement::Done { pace } => (pace, "no".to_owned()),
-            Settlement::Later { at, pace } => (pace, at.timestamp_millis().to_string()),
-            Settlement::Back { pace } => (pace, String::new()),
-        };
-        let reply: Result<String, Unavailable> = self
-            .run(&SETTLE, claim.account, |call| {
-                call.arg(claim.epoch)
-                    .arg(keys::member(claim.rank, claim.message))
-                    .arg(write_pace(pace))
-                    .arg(ms_or_empty(pace.next_at))
-                    .arg(back);
-            })
-            .await;
+        let reply: Result<String, Unavailable> = self.run(&SETTLE, claim.account, |call| end(call, &claim, &how)).await;
         match reply.as_deref() {
             Ok("yes") => Ok(Settled::Yes),
             Ok("forgotten") => Ok(Settled::Forgotten),
             Ok("lost") => Ok(Settled::Lost),
             _ => Err((claim, reply.err().unwrap_or_else(|| garbled("settle")))),
         }
+    }
+
+    async fn settle_and_claim(
+        &self,
+        claim: Claim,
+        how: Settlement,
+        now: DateTime<Utc>,
+        provisional_next_at: DateTime<Utc>,
+    ) -> Result<Turn, (Claim, Unavailable)> {
+        let (account, epoch) = (claim.account, claim.epoch);
+        let reply: Result<Vec<String>, Unavailable> = self
+            .run(&SETTLE_AND_CLAIM, account, |call| {
+                end(call, &claim, &how);
+                call.arg(now.timestamp_millis()).arg(provisional_next_at.timestamp_millis());
+            })
+            .await;
+        let turn = match reply {
+            Ok(reply) => self.legible(account, read_turn(account, epoch, &reply)).await,
+            Err(error) => Err(error),
+        };
+        turn.map_err(|error| (claim, error))
     }
 
     async fn remove(&self, account: AccountId, entries: &[Entry]) -> Result<(), Unavailable> {
@@ -251,6 +272,17 @@ fn read_overview(reply: &[String]) -> Result<Option<Overview>, Unavailable> {
     let (ready, delayed) = (number(ready)?.unsigned_abs(), number(delayed)?.unsigned_abs());
     let ranks = number(ranks)?.rem_euclid(RANKS);
     Ok(Some(Overview { ready, delayed, in_flight, ranks, pace: read_pace(pace)? }))
+}
+
+/// What ends a claim.
+fn end(call: &mut ScriptInvocation<'_>, claim: &Claim, how: &Settlement) {
+    let (pace, back) = match how {
+        Settlement::Done { pace } => (pace, "no".to_owned()),
+        Settlement::Later { at, pace } => (pace, at.timestamp_millis().to_string()),
+        Settlement::Back { pace } => (pace, String::new()),
+    };
+    call.arg(claim.epoch).arg(keys::member(claim.rank, claim.message));
+    call.arg(write_pace(pace)).arg(ms_or_empty(pace.next_at)).arg(back);
 }
 
 fn put(call: &mut ScriptInvocation<'_>, entries: &[Entry]) {
