@@ -98,6 +98,9 @@ const SEED: &[&str] = &[
             CASE WHEN n % 2 = 0 THEN 'accepted' ELSE 'received' END, 'text',
             'cht_' || substr('00000000000000000000000000' || (CASE WHEN n % 10 = 0 THEN 1 ELSE n % 20000 + 1 END), -26, 26), n, TRUE
      FROM numbers CROSS JOIN account a",
+    "INSERT INTO tally (account_id, company_id, listed_messages, filed_messages, individual_chats, group_chats,
+                        status_chats)
+     SELECT a.id, a.company_id, 500000, 1000000, 18000, 2000, 0 FROM numbers CROSS JOIN account a WHERE n = 1",
 ];
 
 /// Lists at a million messages, as requests a second, beside the same server's plainest GET.
@@ -144,6 +147,7 @@ pub(super) async fn chats(database: &str, settings: &[(&str, &str)]) -> Vec<Line
     let one = format!("{base}/cht_{:026}/messages", 1);
     let live = format!("{}/health/live", server.client.url);
     let stats = format!("{}/api/whatsapp/stats", server.client.url);
+    let messages = format!("{}/api/messages", server.client.url);
     let mut lines = Vec::new();
     for (what, url) in [
         ("chat lists a second", base.clone()),
@@ -151,6 +155,10 @@ pub(super) async fn chats(database: &str, settings: &[(&str, &str)]) -> Vec<Line
         ("… searched by a number", format!("{base}?search=996700012345")),
         ("message pages a second, of 100,000 in the chat", one.clone()),
         ("… 90,000 messages down by cursor", format!("{one}?cursor=100000")),
+        ("lists of messages a second", messages.clone()),
+        ("… of one account", format!("{messages}?accountId={account}")),
+        ("… those that failed", format!("{messages}?status=failed")),
+        ("… those that were delivered, a half of all", format!("{messages}?status=delivered")),
         ("company's counts a second", stats),
     ] {
         let [rate, plain, ratio] = in_turn(|| gets(&url, 64), || gets(&live, 64)).await;

@@ -8,7 +8,7 @@ mod message;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 
-use self::message::{CHAT, MESSAGE, OF_MESSAGE, PACED, PROBE, TEXTS_POSTGRES, TEXTS_SQLITE, TRAFFIC, moves};
+use self::message::{CHAT, MESSAGE, OF_MESSAGE, PACED, PROBE, TALLY, TEXTS_POSTGRES, TEXTS_SQLITE, TRAFFIC, moves};
 
 /// The step.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ impl MigrationTrait for Migration {
             _ => ("INTEGER", "WITHOUT ROWID", TEXTS_SQLITE),
         };
         for statements in
-            [COMPANY, PEOPLE, SECRETS, ACCOUNT, &[MESSAGE], OF_MESSAGE, CHAT, TRAFFIC, &[PACED, PROBE], texts]
+            [COMPANY, PEOPLE, SECRETS, ACCOUNT, &[MESSAGE], OF_MESSAGE, CHAT, TRAFFIC, TALLY, &[PACED, PROBE], texts]
         {
             for statement in statements {
                 let statement = statement.replace("{number}", number).replace("{clustered}", clustered);
@@ -158,6 +158,7 @@ impl MigrationTrait for Migration {
             "message_text",
             "probe",
             "paced",
+            "tally",
             "traffic",
             "chat",
             "message",

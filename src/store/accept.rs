@@ -5,12 +5,13 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::file::{self, Entry};
 use super::message::{Kept, NewMessage};
+use super::tally::Tally;
 use super::{ms, rows};
 
 type Tx = DatabaseTransaction;
 
 /// Writes the rows; those whose key is taken are told apart.
-pub(super) async fn accept(tx: &Tx, rows: &[&NewMessage]) -> Result<Vec<Kept>, DbErr> {
+pub(super) async fn accept(tx: &Tx, rows: &[&NewMessage], tally: &mut Tally) -> Result<Vec<Kept>, DbErr> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
@@ -46,10 +47,11 @@ pub(super) async fn accept(tx: &Tx, rows: &[&NewMessage]) -> Result<Vec<Kept>, D
         .zip(&kept)
         .filter(|(_, kept)| **kept == Kept::New)
         .filter_map(|(m, _)| {
-            Some(Entry { chat: m.chat?, account: m.account, at: m.created_at, text: &m.text, is_unread: false })
+            let (company, account) = (m.company, m.account);
+            Some(Entry { chat: m.chat?, company, account, at: m.created_at, text: &m.text, is_unread: false })
         })
         .collect();
-    file::enter(tx, &entries).await?;
+    file::enter(tx, &entries, tally).await?;
     Ok(kept)
 }
 

@@ -6,14 +6,15 @@ use chrono::{DateTime, Utc};
 use entity::chat::{Column, Entity, Kind, Model};
 use entity::ids::{AccountId, ChatId};
 use entity::message;
-use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr, Query, SimpleExpr};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction as Tx, DbBackend, DbErr,
-    EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+    EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 
 use super::file::{self, NewChat, search_text};
 use super::list::Page;
+use super::tally::{self, Tally};
 use super::{Store, StoreError};
 
 /// What a list of chats is narrowed to.
@@ -48,7 +49,9 @@ impl Store {
         self.change(move |tx| {
             let chat = chat.clone();
             Box::pin(async move {
-                file::open(tx, &[&chat]).await?;
+                let mut tally = Tally::default();
+                file::open(tx, &[&chat], &mut tally).await?;
+                tally.add(tx).await?;
                 let found = Entity::find().filter(Column::AccountId.eq(chat.account));
                 let found = found.filter(Column::Address.eq(chat.address)).one(tx).await?;
                 found.ok_or_else(|| DbErr::RecordNotFound("a chat that was opened".to_owned()))
@@ -67,10 +70,14 @@ impl Store {
     ) -> Result<(Vec<Model>, u64), StoreError> {
         let kinds = filter.kinds.iter().map(|kind| kind.as_str());
         let mut all = Entity::find().filter(Column::AccountId.eq(account)).filter(Column::Kind.is_in(kinds));
-        if let Some(search) = &filter.search {
+        let total = if let Some(search) = &filter.search {
             all = all.filter(self.matches(account, search).await?);
-        }
-        let total = all.clone().count(&self.reader).await?;
+            all.clone().count(&self.reader).await?
+        } else {
+            let columns: Vec<_> = filter.kinds.iter().map(|kind| tally::column(*kind)).collect();
+            let sql = format!("SELECT {} FROM tally WHERE account_id = $1", columns.join(" + "));
+            self.count_of(&sql, account.into()).await?
+        };
         let part = match page {
             Page::Offset(offset) => all.offset(offset),
             // Compared as pairs, so that the index leads there.
@@ -192,14 +199,10 @@ impl Store {
 
     /// How many chats each account has, and how many messages, in both directions, are in them.
     pub async fn count_chats(&self, accounts: &[AccountId]) -> Result<HashMap<AccountId, (u64, u64)>, StoreError> {
-        let counted = Entity::find()
-            .select_only()
-            .column(Column::AccountId)
-            .column_as(Column::Id.count(), "chats")
-            .expr(Expr::cust("CAST(SUM(message_count) AS BIGINT)"))
-            .filter(Column::AccountId.is_in(accounts.iter().copied()))
-            .group_by(Column::AccountId);
-        let rows = self.reader.query_all(counted.as_query()).await?;
+        let mut counted = Query::select();
+        counted.expr(Expr::cust("account_id, individual_chats + group_chats + status_chats, filed_messages"));
+        counted.from("tally").and_where(Expr::col("account_id").is_in(accounts.iter().copied()));
+        let rows = self.reader.query_all(&counted).await?;
         rows.iter()
             .map(|row| {
                 let (account, chats, messages): (AccountId, i64, i64) = row.try_get_many_by_index()?;

@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryR
 
 use super::account::Account;
 use super::rows;
+use super::tally::Tally;
 use crate::phone::kind_of_chat;
 
 /// Characters of a chat's last message that its row keeps.
@@ -44,6 +45,7 @@ impl NewChat {
 /// A message on its way into a chat that is there.
 pub(super) struct Entry<'a> {
     pub(super) chat: ChatId,
+    pub(super) company: CompanyId,
     pub(super) account: AccountId,
     pub(super) at: DateTime<Utc>,
     pub(super) text: &'a str,
@@ -67,7 +69,11 @@ pub(super) fn search_text(name: Option<&str>, address: &str) -> String {
 
 /// The ids of the chats, opened where they are not there, and renamed where the messenger's name is
 /// news and the company has not given one.
-pub(super) async fn open(tx: &Tx, chats: &[&NewChat]) -> Result<HashMap<(AccountId, String), ChatId>, DbErr> {
+pub(super) async fn open(
+    tx: &Tx,
+    chats: &[&NewChat],
+    tally: &mut Tally,
+) -> Result<HashMap<(AccountId, String), ChatId>, DbErr> {
     let mut wanted: BTreeMap<(AccountId, String), &NewChat> = BTreeMap::new();
     for chat in chats {
         let known = wanted.entry((chat.account, chat.address.clone())).or_insert(*chat);
@@ -100,6 +106,7 @@ pub(super) async fn open(tx: &Tx, chats: &[&NewChat]) -> Result<HashMap<(Account
     let opened = wanted.values().map(|chat| {
         let id = ChatId::new(chat.at, &mut rand::rng());
         found.insert((chat.account, chat.address.clone()), id);
+        tally.opened(chat.company, chat.account, chat.kind);
         let (name, at) = (chat.name.as_deref(), chat.at.timestamp_millis());
         [
             id.into(),
@@ -125,7 +132,7 @@ pub(super) async fn open(tx: &Tx, chats: &[&NewChat]) -> Result<HashMap<(Account
 }
 
 /// Tells the chats of messages that have just entered them; answers the chats as they are now.
-pub(super) async fn enter(tx: &Tx, entries: &[Entry<'_>]) -> Result<HashMap<ChatId, Model>, DbErr> {
+pub(super) async fn enter(tx: &Tx, entries: &[Entry<'_>], tally: &mut Tally) -> Result<HashMap<ChatId, Model>, DbErr> {
     struct News {
         at_ms: i64,
         text: String,
@@ -142,6 +149,7 @@ pub(super) async fn enter(tx: &Tx, entries: &[Entry<'_>]) -> Result<HashMap<Chat
         }
         news.unread += i32::from(entry.is_unread);
         news.messages += 1;
+        tally.filed(entry.company, entry.account);
     }
     index(tx, entries).await?;
     let values = chats.into_iter().map(|(chat, news)| {

@@ -9,6 +9,7 @@ use entity::message::Model;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement};
 
 use super::file::{Count, Entry, NewChat, count, enter, open};
+use super::tally::Tally;
 use super::{count_rows, instant, rows};
 use crate::phone::kind_of_chat;
 
@@ -39,9 +40,12 @@ pub(super) async fn file(
          FROM message LEFT JOIN account ON account.id = message.account_id
          WHERE message.is_filed = FALSE ORDER BY message.filed_seq LIMIT {most} {skip}"
     );
-    let mut found = Vec::new();
+    let (mut found, mut tally) = (Vec::new(), Tally::default());
     for row in tx.query_all_raw(Statement::from_string(backend, sql)).await? {
         let message = Model::from_query_result(&row, "")?;
+        if !row.try_get::<bool>("", "is_listed")? {
+            tally.listed(message.company_id, message.account_id);
+        }
         let provider: Option<Provider> = row.try_get("", "provider")?;
         let address: Option<String> = row.try_get("", "chat_address")?;
         let at = instant(message.sent_at_ms.or(message.attempted_at_ms).unwrap_or(message.created_at_ms));
@@ -59,7 +63,7 @@ pub(super) async fn file(
         found.push((message, chat));
     }
     let new: Vec<&NewChat> = found.iter().filter_map(|(_, chat)| chat.as_ref()).collect();
-    let chats = open(tx, &new).await?;
+    let chats = open(tx, &new, &mut tally).await?;
     let of = |new: &NewChat| chats.get(&(new.account, new.address.clone())).copied();
     let filed: Vec<_> = found
         .into_iter()
@@ -80,9 +84,11 @@ pub(super) async fn file(
     count(tx, &counts.collect::<Vec<_>>()).await?;
     let entries = filed.iter().filter_map(|(message, entered)| {
         let (chat, at) = *entered.as_ref()?;
-        Some(Entry { chat, account: message.account_id, at, text: &message.text, is_unread: false })
+        let (company, account) = (message.company_id, message.account_id);
+        Some(Entry { chat, company, account, at, text: &message.text, is_unread: false })
     });
-    let now = enter(tx, &entries.collect::<Vec<_>>()).await?;
+    let now = enter(tx, &entries.collect::<Vec<_>>(), &mut tally).await?;
+    tally.add(tx).await?;
     let posted = filed.into_iter().map(|(message, entered)| {
         let chat = entered.and_then(|(chat, _)| now.get(&chat).cloned());
         Posted { message, chat }

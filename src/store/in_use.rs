@@ -43,7 +43,7 @@ impl Store {
 
     /// How many of the company's accounts should be connected.
     pub async fn count_accounts_in_use(&self, company: CompanyId) -> Result<u64, StoreError> {
-        self.count_of("SELECT COUNT(*) FROM account WHERE company_id = $1 AND should_connect", company).await
+        self.count_of("SELECT COUNT(*) FROM account WHERE company_id = $1 AND should_connect", company.into()).await
     }
 
     /// Notes that an account should be connected, from now on and by whoever has the link to its

@@ -30,6 +30,7 @@ mod rows;
 pub mod seal;
 mod secrets;
 pub mod stats;
+mod tally;
 mod task;
 mod write;
 mod writer;

@@ -70,6 +70,9 @@ impl Store {
             ),
         };
         self.slice_by_slice(sql, words.into()).await?;
+        let none = "UPDATE tally SET filed_messages = 0, individual_chats = 0, group_chats = 0, status_chats = 0
+                    WHERE account_id = $1";
+        self.write(self.sql(none, [account.into()])).await?;
         for (table, _) in LEFT.iter().filter(|(table, _)| *table != "message") {
             let rows = if *table == "chat" {
                 "id IN (SELECT id FROM chat WHERE account_id = $1 LIMIT $2)"

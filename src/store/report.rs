@@ -9,6 +9,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
 
 use super::file::{Count, Entry, NewChat, count, enter, open};
 use super::rows;
+use super::tally::Tally;
 
 type Tx = DatabaseTransaction;
 
@@ -60,12 +61,12 @@ pub struct Filed {
 }
 
 /// Writes what messengers report, each message once however often it is reported.
-pub(super) async fn report(tx: &Tx, reports: &[&Report]) -> Result<Vec<Filed>, DbErr> {
+pub(super) async fn report(tx: &Tx, reports: &[&Report], tally: &mut Tally) -> Result<Vec<Filed>, DbErr> {
     if reports.is_empty() {
         return Ok(Vec::new());
     }
     let chats: Vec<&NewChat> = reports.iter().map(|report| &report.chat).collect();
-    let chats = open(tx, &chats).await?;
+    let chats = open(tx, &chats, tally).await?;
     let values = reports.iter().filter_map(|r| {
         let chat = *chats.get(&(r.chat.account, r.chat.address.clone()))?;
         let at = r.at.timestamp_millis();
@@ -112,10 +113,11 @@ pub(super) async fn report(tx: &Tx, reports: &[&Report]) -> Result<Vec<Filed>, D
         .iter()
         .filter_map(|r| {
             let is_unread = r.origin == Origin::Received && !r.is_history;
-            Some(Entry { chat: chat_of(r)?, account: r.chat.account, at: r.at, text: &r.text, is_unread })
+            let (company, account) = (r.chat.company, r.chat.account);
+            Some(Entry { chat: chat_of(r)?, company, account, at: r.at, text: &r.text, is_unread })
         })
         .collect();
-    let now = enter(tx, &entries).await?;
+    let now = enter(tx, &entries, tally).await?;
     let counts: Vec<Count> = filed
         .iter()
         .map(|r| Count {

@@ -2,7 +2,7 @@
 //! however many messages there are.
 
 use entity::ids::{AccountId, CompanyId};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, Value};
 
 use super::{Store, StoreError};
 
@@ -66,26 +66,26 @@ impl Store {
             let (day, sent, received): (i32, i64, i64) = row.try_get_many_by_index()?;
             stats.days.push(Day { day, sent: sent.unsigned_abs(), received: received.unsigned_abs() });
         }
-        let sql = "SELECT kind, COUNT(*) FROM chat WHERE company_id = $1 GROUP BY kind";
-        for row in self.reader.query_all_raw(self.sql(sql, [company.into()])).await? {
-            let (kind, count): (String, i64) = row.try_get_many_by_index()?;
-            match kind.as_str() {
-                "individual" => stats.individual = count.unsigned_abs(),
-                "group" => stats.groups = count.unsigned_abs(),
-                _ => {}
-            }
+        let sql =
+            "SELECT CAST(COALESCE(SUM(individual_chats), 0) AS BIGINT), CAST(COALESCE(SUM(group_chats), 0) AS BIGINT)
+                   FROM tally WHERE company_id = $1";
+        if let Some(row) = self.reader.query_one_raw(self.sql(sql, [company.into()])).await? {
+            let (individual, groups): (i64, i64) = row.try_get_many_by_index()?;
+            (stats.individual, stats.groups) = (individual.unsigned_abs(), groups.unsigned_abs());
         }
-        stats.unread =
-            self.count_of("SELECT COUNT(*) FROM chat WHERE company_id = $1 AND unread_count > 0", company).await?;
+        stats.unread = self
+            .count_of("SELECT COUNT(*) FROM chat WHERE company_id = $1 AND unread_count > 0", company.into())
+            .await?;
         let managers = "SELECT COUNT(*) FROM \"user\" WHERE company_id = $1 AND role = 'manager'";
-        stats.managers = self.count_of(managers, company).await?;
+        stats.managers = self.count_of(managers, company.into()).await?;
         let with_access = "SELECT COUNT(DISTINCT user_id) FROM account_grant WHERE company_id = $1";
-        stats.with_access = self.count_of(with_access, company).await?;
+        stats.with_access = self.count_of(with_access, company.into()).await?;
         Ok(stats)
     }
 
-    pub(super) async fn count_of(&self, sql: &str, company: CompanyId) -> Result<u64, StoreError> {
-        let row = self.reader.query_one_raw(self.sql(sql, [company.into()])).await?;
+    /// What `sql` counts of one thing; nothing where it finds no row.
+    pub(super) async fn count_of(&self, sql: &str, of: Value) -> Result<u64, StoreError> {
+        let row = self.reader.query_one_raw(self.sql(sql, [of])).await?;
         let count: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
         Ok(count.unsigned_abs())
     }

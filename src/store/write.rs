@@ -13,6 +13,7 @@ use super::attempt;
 use super::change::Change;
 use super::message::{Attempt, Beginning, Finished, Kept, NewMessage, Outcome, Receipt};
 use super::report::{self, Filed, Report};
+use super::tally::Tally;
 
 /// The way back to who waits.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -89,13 +90,15 @@ pub(super) async fn write_all(tx: &DatabaseTransaction, batch: &mut [Write]) -> 
             Write::Change(_) => {}
         }
     }
-    let kept = accept::accept(tx, &rows).await?;
+    let mut tally = Tally::default();
+    let kept = accept::accept(tx, &rows, &mut tally).await?;
     let beginnings = attempt::begin(tx, &asked).await?;
     attempt::unbegin(tx, &undone).await?;
     let finished = attempt::finish(tx, &outcomes).await?;
     let unfiled = outcomes.iter().filter(|(_, outcome)| outcome.filing.is_some()).count();
     let moved = attempt::receive(tx, &receipts).await?;
-    let filed = report::report(tx, &reports).await?;
+    let filed = report::report(tx, &reports, &mut tally).await?;
+    tally.add(tx).await?;
     for (account, position) in positions {
         report::note_position(tx, account, position).await?;
     }

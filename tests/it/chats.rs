@@ -142,8 +142,10 @@ async fn filters_pick_kinds_and_search_finds_names_numbers_and_words() {
 const QUESTIONS: &[&str] = &[
     "SELECT * FROM chat WHERE account_id = 'a' AND kind IN ('individual') ORDER BY active_at_ms DESC, id DESC LIMIT 50",
     "SELECT COUNT(*) FROM chat WHERE account_id = 'a' AND kind IN ('individual', 'group')",
+    "SELECT individual_chats + group_chats FROM tally WHERE account_id = 'a'",
     "SELECT * FROM chat WHERE account_id = 'a' AND address = 'x'",
-    "SELECT kind, COUNT(*) FROM chat WHERE company_id = 'c' GROUP BY kind",
+    "SELECT SUM(individual_chats), SUM(group_chats) FROM tally WHERE company_id = 'c'",
+    "SELECT SUM(listed_messages) FROM tally WHERE company_id = 'c' AND account_id IN ('a')",
     "SELECT COUNT(*) FROM chat WHERE company_id = 'c' AND unread_count > 0",
     "SELECT * FROM message WHERE chat_id = 'h' ORDER BY filed_seq DESC LIMIT 50",
     "SELECT * FROM message WHERE chat_id = 'h' AND filed_seq < 7 ORDER BY filed_seq DESC LIMIT 50",
@@ -179,6 +181,13 @@ async fn no_question_reads_a_whole_table() {
             assert!(!step.starts_with("SCAN"), "{question}\n{step}");
         }
     }
+    let failed = "SELECT * FROM message WHERE company_id = 'c' AND origin = 'accepted' AND is_listed = TRUE AND status = 'failed'
+                  ORDER BY id DESC LIMIT 50";
+    let plan = format!("EXPLAIN QUERY PLAN {failed}");
+    let plan =
+        sqlite.query_one_raw(Statement::from_string(sqlite.get_database_backend(), plan)).await.unwrap().unwrap();
+    let step: String = plan.try_get_by("detail").unwrap();
+    assert!(step.contains("message_ended"), "{step}");
     let search = "SELECT chat FROM message_text WHERE message_text MATCH 'text : a' ORDER BY rowid DESC LIMIT 9";
     let plan = format!("EXPLAIN QUERY PLAN {search}");
     let plan =
@@ -191,7 +200,7 @@ async fn no_question_reads_a_whole_table() {
 async fn whole_reads(url: &str) -> Vec<(String, i64)> {
     let postgres = Database::connect(url).await.unwrap();
     let sql = "SELECT relname::text, seq_scan FROM pg_stat_user_tables
-               WHERE relname IN ('chat', 'message', 'message_text', 'traffic', 'account_grant', 'user', 'api_key')
+               WHERE relname IN ('chat', 'message', 'message_text', 'tally', 'traffic', 'account_grant', 'user', 'api_key')
                ORDER BY relname";
     let rows = postgres.query_all_raw(Statement::from_string(postgres.get_database_backend(), sql)).await.unwrap();
     rows.iter().map(|row| row.try_get_many_by_index().unwrap()).collect()

@@ -57,6 +57,9 @@ pub(super) const OF_MESSAGE: &[&str] = &[
     // Lists of what was accepted, newest first.
     "CREATE INDEX message_account ON message (account_id, id) WHERE is_listed = TRUE AND origin = 'accepted'",
     "CREATE INDEX message_company ON message (company_id, id) WHERE is_listed = TRUE AND origin = 'accepted'",
+    // The few among them that did not arrive.
+    "CREATE INDEX message_ended ON message (company_id, status, id)
+     WHERE status = 'failed' OR status = 'uncertain' OR status = 'cancelled'",
     "CREATE INDEX message_reference ON message (company_id, reference, id) WHERE reference IS NOT NULL",
     // One message a key and company.
     "CREATE UNIQUE INDEX message_idempotency ON message (company_id, idempotency_key)
@@ -124,9 +127,8 @@ pub(super) const CHAT: &[&str] = &[
     )",
     // Lists, the latest first.
     "CREATE INDEX chat_active ON chat (account_id, active_at_ms, id)",
-    // Counts.
     "CREATE INDEX chat_account_kind ON chat (account_id, kind)",
-    "CREATE INDEX chat_company_kind ON chat (company_id, kind)",
+    // Counts.
     "CREATE INDEX chat_unread ON chat (company_id) WHERE unread_count > 0",
 ];
 
@@ -142,6 +144,21 @@ pub(super) const TRAFFIC: &[&str] = &[
         PRIMARY KEY (account_id, day)
     )",
     "CREATE INDEX traffic_company ON traffic (company_id, day)",
+];
+
+/// How many messages of an account are in its lists and its chats, and how many chats it has. Of a
+/// removed account the messages stay.
+pub(super) const TALLY: &[&str] = &[
+    "CREATE TABLE tally (
+        account_id       VARCHAR(30) NOT NULL PRIMARY KEY,
+        company_id       VARCHAR(30) NOT NULL,
+        listed_messages  BIGINT NOT NULL,
+        filed_messages   BIGINT NOT NULL,
+        individual_chats BIGINT NOT NULL,
+        group_chats      BIGINT NOT NULL,
+        status_chats     BIGINT NOT NULL
+    )",
+    "CREATE INDEX tally_company ON tally (company_id)",
 ];
 
 /// What was counted of each send: never changed, only added to and, days later, forgotten. A row of

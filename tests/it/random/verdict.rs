@@ -42,7 +42,16 @@ impl Stage {
             problems.add("messages still move", format!("after {DRAIN:?}"));
         }
         self.note("the verdict");
-        let rows = self.rows().await;
+        let (rows, total) = self.all("/api/messages?").await;
+        if total != rows.len() {
+            problems.add("the list of messages is miscounted", format!("{total}, and {} rows", rows.len()));
+        }
+        for account in &self.accounts {
+            let (chats, total) = self.all(&format!("/api/accounts/{account}/chats?")).await;
+            if total != chats.len() {
+                problems.add("a list of chats is miscounted", format!("{total}, and {} chats", chats.len()));
+            }
+        }
         self.check_rows(&rows, &mut problems);
         self.check_queues(&rows, &mut problems).await;
         self.check_limits(&rows, &mut problems);
@@ -100,14 +109,15 @@ impl Stage {
         queue.body["limits"]["dailyCount"].as_u64().unwrap() >= cap as u64
     }
 
-    /// Every message that the server has.
-    async fn rows(&self) -> Vec<Value> {
+    /// All of a list, and how many it says there are.
+    async fn all(&self, list: &str) -> (Vec<Value>, usize) {
         let (mut rows, mut cursor) = (Vec::new(), String::new());
         loop {
-            let path = format!("/api/messages?limit=200{cursor}");
-            let page = self.ask(Method::GET, &path, None).await.expect("the server lists its messages").body;
+            let path = format!("{list}limit=200{cursor}");
+            let page = self.ask(Method::GET, &path, None).await.expect("the server answers with a list").body;
             rows.extend(page["data"].as_array().unwrap().iter().cloned());
-            let Some(next) = page["pagination"]["nextCursor"].as_str() else { return rows };
+            let total = page["pagination"]["total"].as_u64().unwrap() as usize;
+            let Some(next) = page["pagination"]["nextCursor"].as_str() else { return (rows, total) };
             cursor = format!("&cursor={next}");
         }
     }
