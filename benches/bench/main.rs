@@ -124,7 +124,7 @@ async fn bulk(client: &Client, accounts: &[String], each: usize) {
             client.post("/api/messages/bulk", json!({"accountId": id, "messages": part})).await.expect(202);
         }
     };
-    stream::iter(accounts).for_each_concurrent(8, send).await;
+    stream::iter(accounts).for_each_concurrent(64, send).await;
 }
 
 async fn sent(client: &Client) -> f64 {

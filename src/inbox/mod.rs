@@ -4,6 +4,7 @@
 
 mod mail;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use entity::ids::AccountId;
@@ -52,21 +53,28 @@ impl Inbox {
                 return;
             }
             let (mut connected, mut receipts, mut messages) = (Vec::new(), Vec::new(), Vec::new());
+            // The accounts they are of.
+            let mut waiting = HashSet::new();
             for Reported { account, connection, event, slip } in batch.drain(..) {
                 match event {
                     GatewayEvent::Receipts(some) => receipts.push((account, some, slip)),
                     GatewayEvent::Messages(some) => messages.push((account, some, slip)),
-                    _ if !self.sessions.is_current(account, connection) => {}
+                    _ if !self.sessions.is_current(account, connection) => continue,
                     GatewayEvent::Connected(news) => connected.push((Arrival { account, connection, news }, slip)),
                     other => {
-                        // In the order in which it was said: what was read is answered after that.
-                        self.connect(std::mem::take(&mut connected)).await;
-                        self.file(std::mem::take(&mut messages)).await;
-                        self.receive(std::mem::take(&mut receipts)).await;
+                        // In the order in which the account's gateway said it.
+                        if waiting.contains(&account) {
+                            self.connect(std::mem::take(&mut connected)).await;
+                            self.file(std::mem::take(&mut messages)).await;
+                            self.receive(std::mem::take(&mut receipts)).await;
+                            waiting.clear();
+                        }
                         self.handle(account, connection, other).await;
                         slip.done();
+                        continue;
                     }
                 }
+                waiting.insert(account);
             }
             self.connect(connected).await;
             self.file(messages).await;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use entity::chat::{Column, Entity, Kind, Model};
 use entity::ids::{AccountId, ChatId};
 use entity::message;
-use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr, Query, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SimpleExpr};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction as Tx, DbBackend, DbErr,
     EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
@@ -96,10 +96,19 @@ impl Store {
         let search = search.trim().to_lowercase();
         let digits: String = search.chars().filter(char::is_ascii_digit).collect();
         let is_number = digits.len() >= 3 && search.chars().all(|c| c.is_ascii_digit() || " +-().".contains(c));
-        let mut found = Condition::any().add(contains(&search));
+        // Read from an index alone: a search looks at all the account's chats.
+        let position = if self.backend == DbBackend::Postgres { "strpos" } else { "instr" };
+        let has = |text: &str| {
+            let column = SimpleExpr::from(Expr::col(Column::SearchText));
+            SimpleExpr::from(Func::cust(position).args([column, Expr::value(text)])).gt(0)
+        };
+        let mut called = Condition::any().add(has(&search));
         if is_number {
-            found = found.add(contains(&digits));
+            called = called.add(has(&digits));
         }
+        let mut chats = Query::select();
+        chats.column(Column::Id).from(Entity).and_where(Column::AccountId.eq(account)).cond_where(called);
+        let found = Condition::any().add(Column::Id.in_subquery(chats));
         let chats = self.chats_saying(account, &search).await?;
         Ok(if chats.is_empty() { found } else { found.add(Column::Id.is_in(chats)) })
     }
@@ -227,17 +236,4 @@ async fn read(tx: &Tx, id: ChatId, now_ms: i64) -> Result<Option<(Model, Vec<Str
     let row = tx.query_one_raw(Statement::from_sql_and_values(backend, sql, [id.into(), count.into()])).await?;
     let chat = row.map(|row| Model::from_query_result(&row, "")).transpose()?;
     Ok(chat.map(|chat| (chat, read)))
-}
-
-/// That a chat's name or address has the text in it.
-fn contains(text: &str) -> SimpleExpr {
-    let mut pattern = String::from("%");
-    for c in text.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    Expr::col(Column::SearchText).like(LikeExpr::new(pattern).escape('\\'))
 }

@@ -127,6 +127,8 @@ pub(super) const CHAT: &[&str] = &[
     )",
     // Lists, the latest first.
     "CREATE INDEX chat_active ON chat (account_id, active_at_ms, id)",
+    // Searches.
+    "CREATE INDEX chat_search ON chat (account_id, search_text, id)",
     "CREATE INDEX chat_account_kind ON chat (account_id, kind)",
     // Counts.
     "CREATE INDEX chat_unread ON chat (company_id) WHERE unread_count > 0",
