@@ -98,9 +98,9 @@ const SEED: &[&str] = &[
             CASE WHEN n % 2 = 0 THEN 'accepted' ELSE 'received' END, 'text',
             'cht_' || substr('00000000000000000000000000' || (CASE WHEN n % 10 = 0 THEN 1 ELSE n % 20000 + 1 END), -26, 26), n, TRUE
      FROM numbers CROSS JOIN account a",
-    "INSERT INTO tally (account_id, company_id, listed_messages, filed_messages, individual_chats, group_chats,
-                        status_chats)
-     SELECT a.id, a.company_id, 500000, 1000000, 18000, 2000, 0 FROM numbers CROSS JOIN account a WHERE n = 1",
+    "INSERT INTO tally (account_id, company_id, listed_messages, filed_messages, sent_messages, delivered_messages,
+                        read_messages, individual_chats, group_chats, status_chats)
+     SELECT a.id, a.company_id, 500000, 1000000, 0, 500000, 0, 18000, 2000, 0 FROM numbers CROSS JOIN account a WHERE n = 1",
 ];
 
 /// Lists at a million messages, as requests a second, beside the same server's plainest GET.

@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use entity::ids::{ChatId, MessageId, UserId};
+use entity::ids::{AccountId, ChatId, CompanyId, MessageId, UserId};
 use entity::message::Status;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, Value};
 
 use super::message::{Attempt, Beginning, Begun, Outcome, Receipt};
+use super::tally::Tally;
 use super::{ms, rows};
 
 type Tx = DatabaseTransaction;
@@ -169,8 +170,9 @@ async fn count(tx: &Tx, outcomes: &[&(Attempt, &Outcome)]) -> Result<(), DbErr> 
 }
 
 /// Moves messages forward as receipts say, never back; returns those that moved.
-pub(super) async fn receive(tx: &Tx, receipts: &[Receipt]) -> Result<Vec<Receipt>, DbErr> {
+pub(super) async fn receive(tx: &Tx, receipts: &[Receipt], tally: &mut Tally) -> Result<Vec<Receipt>, DbErr> {
     const DELIVERED: &str = "delivered_at_ms = COALESCE(message.delivered_at_ms, o.at_ms)";
+    let mut filed = filed(tx, receipts).await?;
     let mut moved = Vec::new();
     for (status, set, before) in [
         (Status::Delivered, DELIVERED.to_owned(), "'sending', 'sent', 'uncertain'"),
@@ -184,8 +186,31 @@ pub(super) async fn receive(tx: &Tx, receipts: &[Receipt]) -> Result<Vec<Receipt
         );
         for row in rows::query(tx, &sql, values.collect()).await? {
             let message: MessageId = row.try_get_by_index(0)?;
+            if let Some((company, account, was)) = filed.get_mut(&message) {
+                tally.moved(*company, *account, Some(std::mem::replace(was, status)), status);
+            }
             moved.extend(receipts.iter().find(|r| r.message == message && r.status == status));
         }
     }
     Ok(moved)
+}
+
+/// Those of the messages that are filed, as they are; held as they are where others write, too.
+async fn filed(tx: &Tx, receipts: &[Receipt]) -> Result<HashMap<MessageId, (CompanyId, AccountId, Status)>, DbErr> {
+    let hold = if tx.get_database_backend() == DbBackend::Postgres { "FOR UPDATE OF message" } else { "" };
+    // CROSS: each message by its id, and not the other way round.
+    let sql = format!(
+        "WITH o (id) AS ({{rows}})
+         SELECT message.id, message.is_filed, message.company_id, message.account_id, message.status
+         FROM o CROSS JOIN message WHERE message.id = o.id {hold}"
+    );
+    let asked = receipts.iter().map(|receipt| [receipt.message.into()]);
+    let mut filed = HashMap::new();
+    for row in rows::query(tx, &sql, asked.collect()).await? {
+        let (id, is_filed, company, account, status): (_, Option<bool>, _, _, _) = row.try_get_many_by_index()?;
+        if is_filed == Some(true) {
+            filed.insert(id, (company, account, status));
+        }
+    }
+    Ok(filed)
 }

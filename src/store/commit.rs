@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::change::Change;
+use super::checkpoint::Checkpoints;
 use super::filing::Posted;
 use super::message::{Attempt, Beginning, Finished, Kept, NewMessage, Outcome, Receipt};
 use super::report::{Filed, Report};
@@ -49,11 +50,11 @@ pub(super) struct Commit {
 }
 
 impl Commit {
-    pub(super) fn start(writer: Writer) -> Self {
+    pub(super) fn start(writer: Writer, checkpoints: Option<Checkpoints>) -> Self {
         let (writes, waiting) = mpsc::channel(WAITING);
         let (files, filing) = mpsc::channel(1);
         let (is_failing, closing, ended) = <(Arc<AtomicBool>, CancellationToken, CancellationToken)>::default();
-        let task = Task::new(writer, waiting, filing, is_failing.clone());
+        let task = Task::new(writer, checkpoints, waiting, filing, is_failing.clone());
         let (end, over) = (closing.clone(), ended.clone().drop_guard());
         tokio::spawn(async move {
             let _over = over;

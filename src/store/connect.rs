@@ -15,6 +15,7 @@ use sea_orm::sqlx::{
 };
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend};
 
+use super::checkpoint::Checkpoints;
 use super::place::{self, Place};
 use super::reader::Reader;
 use super::writer::Writer;
@@ -53,6 +54,8 @@ pub enum Servers {
 pub(super) struct Opened {
     pub(super) backend: DbBackend,
     pub(super) writer: Writer,
+    /// SQLite's.
+    pub(super) checkpoints: Option<Checkpoints>,
     pub(super) reader: Reader,
     /// Which of the nodes that write to the database this one is.
     pub(super) node: Arc<AtomicU16>,
@@ -135,7 +138,7 @@ async fn postgres(url: &str, servers: Option<Servers>) -> anyhow::Result<Opened>
     let reading = options(POSTGRES_READERS, vec![("default_transaction_read_only", "on"), ("statement_timeout", READ)]);
     let reader = Database::connect(reading).await.context("can't connect to PostgreSQL")?;
     let reader = Reader::new(reader, POSTGRES_READERS, None);
-    Ok(Opened { backend: DbBackend::Postgres, writer, reader, node, lock: None })
+    Ok(Opened { backend: DbBackend::Postgres, writer, checkpoints: None, reader, node, lock: None })
 }
 
 async fn sqlite(path: &Path, allow_readable: bool) -> anyhow::Result<Opened> {
@@ -150,9 +153,10 @@ async fn sqlite(path: &Path, allow_readable: bool) -> anyhow::Result<Opened> {
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(Duration::from_secs(5))
                 .foreign_keys(true)
-                // 64 MiB of pages, and a checkpoint each 16 MiB of log: both in SQLite's own units.
+                // 64 MiB of pages, and a checkpoint by whoever writes where there was none for 64 MiB of log:
+                // both in SQLite's own units.
                 .pragma("cache_size", "-65536")
-                .pragma("wal_autocheckpoint", "4096")
+                .pragma("wal_autocheckpoint", "16384")
                 // What a statement may have to take back is kept in memory, not in a file of its own.
                 .pragma("temp_store", "MEMORY")
                 .statement_cache_capacity(STATEMENTS)
@@ -162,7 +166,9 @@ async fn sqlite(path: &Path, allow_readable: bool) -> anyhow::Result<Opened> {
     };
     let cannot = || place::cannot_open(path);
     let writer = Writer::open(options(1, "OFF"), place.clone()).await.with_context(cannot)?;
+    let copying = Database::connect(options(1, "ON")).await.with_context(cannot)?;
+    let checkpoints = Some(Checkpoints::new(Reader::new(copying, 1, place.clone())));
     let reader = Database::connect(options(SQLITE_READERS, "ON")).await.with_context(cannot)?;
     let reader = Reader::new(reader, SQLITE_READERS, place);
-    Ok(Opened { backend: DbBackend::Sqlite, writer, reader, node: Arc::default(), lock: Some(lock) })
+    Ok(Opened { backend: DbBackend::Sqlite, writer, checkpoints, reader, node: Arc::default(), lock: Some(lock) })
 }

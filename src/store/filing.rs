@@ -13,8 +13,11 @@ use super::tally::Tally;
 use super::{count_rows, instant, rows};
 use crate::phone::kind_of_chat;
 
-/// Messages that are filed together.
-pub(super) const SLICE: u64 = 1_000;
+/// Messages that are filed together at most. What is paced never comes to so many: they leave in a burst
+/// then, and the more of an account are filed at once, the less each costs. Measured with 1,000 accounts
+/// that send at once, in whole lives a second: 2,640 at 1,000 (0.2 s each), 3,480 at 4,000 (0.4 s), 3,610
+/// at 10,000.
+pub(super) const SLICE: u64 = 4_000;
 
 /// A message that was filed.
 #[derive(Debug, Clone)]
@@ -46,6 +49,7 @@ pub(super) async fn file(
         if !row.try_get::<bool>("", "is_listed")? {
             tally.listed(message.company_id, message.account_id);
         }
+        tally.moved(message.company_id, message.account_id, None, message.status);
         let provider: Option<Provider> = row.try_get("", "provider")?;
         let address: Option<String> = row.try_get("", "chat_address")?;
         let at = instant(message.sent_at_ms.or(message.attempted_at_ms).unwrap_or(message.created_at_ms));
@@ -99,8 +103,14 @@ pub(super) async fn file(
 /// Leaves the oldest that is not filed out of every chat.
 pub(super) async fn leave_out(tx: &DatabaseTransaction) -> Result<(Vec<Posted>, u64), DbErr> {
     let sql = "UPDATE message SET is_filed = TRUE WHERE id =
-                   (SELECT id FROM message WHERE is_filed = FALSE ORDER BY filed_seq LIMIT 1)";
-    tx.execute_unprepared(sql).await?;
+                   (SELECT id FROM message WHERE is_filed = FALSE ORDER BY filed_seq LIMIT 1)
+               RETURNING company_id, account_id, status";
+    let mut tally = Tally::default();
+    for row in tx.query_all_raw(Statement::from_string(tx.get_database_backend(), sql)).await? {
+        let (company, account, status) = row.try_get_many_by_index()?;
+        tally.moved(company, account, None, status);
+    }
+    tally.add(tx).await?;
     Ok((Vec::new(), left(tx).await?))
 }
 

@@ -8,7 +8,9 @@ use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQ
 
 use super::accept::find_keys;
 use super::rebuild::queued_rows;
-use super::{Store, StoreError};
+use super::tally;
+use super::{Store, StoreError, instant};
+use crate::clock::seq_of;
 use crate::queue::{Entry, rank};
 
 /// What a list of messages is narrowed to.
@@ -27,34 +29,39 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// How many messages it leaves of the company's: those in the lists as they were counted, and the few
-    /// that are in none yet. What is narrowed further than to accounts is counted row by row.
+    /// How many messages it leaves of the company's: as they were counted, and the few that were not yet.
+    /// Only what is narrowed by more than accounts and a status most are in is counted row by row.
     fn count(&self, company: CompanyId, wanted: &Condition) -> SelectStatement {
         let count = |rows| Query::select().expr(Expr::cust("COUNT(*)")).from_subquery(rows, "message").to_owned();
-        let Self { accounts, status: None, reference: None, from: None, to: None } = self else {
-            return count(both(wanted));
+        let column = match self {
+            Self { status: None, reference: None, from: None, to: None, .. } => Some(("listed_messages", UNLISTED)),
+            Self { status: Some(Shown::Row(status)), reference: None, from: None, to: None, .. } => {
+                tally::status_column(*status).map(|column| (column, UNFILED))
+            }
+            _ => None,
         };
-        let mut listed = Query::select();
-        listed.expr(Expr::cust("CAST(COALESCE(SUM(listed_messages), 0) AS BIGINT)")).from("tally");
-        listed.and_where(Expr::col("company_id").eq(company));
-        if let Some(accounts) = accounts {
-            listed.and_where(Expr::col("account_id").is_in(accounts.iter().copied()));
+        let Some((column, uncounted)) = column else { return count(both(wanted)) };
+        let mut counted = Query::select();
+        counted.expr(Expr::cust(format!("CAST(COALESCE(SUM({column}), 0) AS BIGINT)"))).from("tally");
+        counted.and_where(Expr::col("company_id").eq(company));
+        if let Some(accounts) = &self.accounts {
+            counted.and_where(Expr::col("account_id").is_in(accounts.iter().copied()));
         }
-        let unlisted = count(part(wanted, UNLISTED));
-        let sum = SimpleExpr::from(listed).add(SimpleExpr::from(unlisted));
+        let sum = SimpleExpr::from(counted).add(SimpleExpr::from(count(part(wanted, uncounted))));
         Query::select().expr(sum).to_owned()
     }
 }
 
 const LISTED: &str = "is_listed = TRUE";
 const UNLISTED: &str = "is_listed = FALSE";
+const UNFILED: &str = "is_filed = FALSE";
 
-/// The wanted messages that are in the lists, or those that are in none yet.
+/// Those of the wanted messages.
 fn part(wanted: &Condition, which: &'static str) -> SelectStatement {
     Entity::find().filter(wanted.clone()).filter(Expr::cust(which)).into_query()
 }
 
-/// Both.
+/// Those in the lists, and those that are in none yet.
 fn both(wanted: &Condition) -> SelectStatement {
     part(wanted, LISTED).union(UnionType::All, part(wanted, UNLISTED)).to_owned()
 }
@@ -169,6 +176,8 @@ impl Store {
         }
         if let Some(from) = filter.from {
             wanted = wanted.add(Column::CreatedAtMs.gte(from.timestamp_millis()));
+            // What was accepted later has a higher id, however far ids are ahead of the clock.
+            wanted = wanted.add(Column::Id.gte(MessageId::new(seq_of(instant(from.timestamp_millis())), 0)));
         }
         if let Some(to) = filter.to {
             wanted = wanted.add(Column::CreatedAtMs.lt(to.timestamp_millis()));

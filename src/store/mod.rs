@@ -11,6 +11,7 @@ mod attempt;
 mod cache;
 mod change;
 pub mod chat;
+mod checkpoint;
 pub mod commit;
 mod connect;
 pub mod file;
@@ -117,8 +118,8 @@ impl Store {
 
     async fn start(opened: Opened, seal: &Seal) -> anyhow::Result<Self> {
         secrets::unlock(opened.db()?, seal).await?;
-        let Opened { backend, writer, reader, node, lock } = opened;
-        let commit = commit::Commit::start(writer);
+        let Opened { backend, writer, checkpoints, reader, node, lock } = opened;
+        let commit = commit::Commit::start(writer, checkpoints);
         let accounts = Arc::default();
         Ok(Self { backend, reader, commit, accounts, seal: seal.clone(), node, lock: Mutex::new(lock) })
     }
@@ -129,6 +130,9 @@ impl Store {
     pub async fn rekey(url: &str, from: &Seal, to: &Seal, allow_readable: bool) -> anyhow::Result<u64> {
         let opened = connect::open(url, Some(Servers::Zero), allow_readable).await?;
         let left = secrets::rekey(opened.db()?, from, to).await;
+        if let Some(checkpoints) = opened.checkpoints {
+            checkpoints.close().await;
+        }
         opened.writer.close().await;
         opened.reader.close().await;
         left

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
+use super::checkpoint::Checkpoints;
 use super::commit::FileRequest;
 use super::filing;
 use super::listing;
@@ -25,6 +26,8 @@ const PATIENCE: u32 = 16;
 /// The task.
 pub(super) struct Task {
     writer: Writer,
+    /// What SQLite needs besides.
+    checkpoints: Option<Checkpoints>,
     waiting: mpsc::Receiver<Write>,
     filing: mpsc::Receiver<FileRequest>,
     /// Who waits for something to be filed.
@@ -41,12 +44,14 @@ impl Task {
     /// One that writes what waits, and files what is asked for.
     pub(super) fn new(
         writer: Writer,
+        checkpoints: Option<Checkpoints>,
         waiting: mpsc::Receiver<Write>,
         filing: mpsc::Receiver<FileRequest>,
         is_failing: Arc<AtomicBool>,
     ) -> Self {
         // What an earlier server left is looked for at the first opportunity.
-        Self { writer, waiting, filing, filer: None, is_failing, unlisted: listing::SLICE, unfiled: 1, waited: 0 }
+        let (unlisted, unfiled) = (listing::SLICE, 1);
+        Self { writer, checkpoints, waiting, filing, filer: None, is_failing, unlisted, unfiled, waited: 0 }
     }
 
     pub(super) async fn run(mut self, closing: CancellationToken) {
@@ -68,6 +73,7 @@ impl Task {
                 batch.push(write);
             }
             self.commit(batch).await;
+            self.wrote(rows).await;
             self.waited += u32::from(self.unfiled > 0);
             if self.unfiled >= filing::SLICE || self.waited >= PATIENCE {
                 self.file().await;
@@ -79,7 +85,19 @@ impl Task {
         while self.unlisted > 0 && !self.is_failing() {
             self.list().await;
         }
+        if let Some(checkpoints) = self.checkpoints {
+            checkpoints.close().await;
+        }
         self.writer.close().await;
+    }
+
+    /// So many rows were written.
+    async fn wrote(&mut self, rows: usize) {
+        if let Some(checkpoints) = &mut self.checkpoints
+            && checkpoints.wrote(rows).await
+        {
+            self.writer.begin_log_anew().await;
+        }
     }
 
     /// The next write. In a lull before it, what can wait is done.
@@ -129,6 +147,7 @@ impl Task {
             self.unfiled = left;
             posted
         });
+        self.wrote(posted.as_ref().map_or(0, Vec::len)).await;
         // Who no longer waits finds them in the rows.
         let _ = request.reply.send(posted);
     }
@@ -141,7 +160,10 @@ impl Task {
     /// something else could be written.
     async fn list(&mut self) {
         match self.transact(async |tx| listing::list(tx).await).await {
-            Ok(left) => self.unlisted = left,
+            Ok(left) => {
+                self.unlisted = left;
+                self.wrote(listing::SLICE as usize).await;
+            }
             Err(error) => {
                 tracing::warn!(%error, "messages are listed later");
                 self.is_failing.store(true, Ordering::Relaxed);

@@ -96,7 +96,7 @@ pub(super) async fn write_all(tx: &DatabaseTransaction, batch: &mut [Write]) -> 
     attempt::unbegin(tx, &undone).await?;
     let finished = attempt::finish(tx, &outcomes).await?;
     let unfiled = outcomes.iter().filter(|(_, outcome)| outcome.filing.is_some()).count();
-    let moved = attempt::receive(tx, &receipts).await?;
+    let moved = attempt::receive(tx, &receipts, &mut tally).await?;
     let filed = report::report(tx, &reports, &mut tally).await?;
     tally.add(tx).await?;
     for (account, position) in positions {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
 };
 
 use super::StoreError;
+use super::checkpoint::COPY;
 use super::place::Place;
 
 /// How long a transaction may take before the database counts as down.
@@ -82,6 +83,15 @@ impl Writer {
         let mode = Some(SqliteTransactionMode::Immediate);
         let options = TransactionOptions { sqlite_transaction_mode: mode, ..TransactionOptions::default() };
         db.begin_with_options(options).await
+    }
+
+    /// Copies the rest of SQLite's log into its file, so that the next commit begins it anew.
+    pub(super) async fn begin_log_anew(&self) {
+        if let Some(db) = self.open.as_ref().filter(|_| self.place.as_ref().is_none_or(|place| place.check().is_ok()))
+            && let Err(error) = db.execute_unprepared(COPY).await
+        {
+            tracing::warn!(%error, "the database's log goes on growing");
+        }
     }
 
     /// Closes the connection in a task of its own: a broken one may take long.

@@ -217,21 +217,45 @@ async fn what_a_person_writes_is_in_the_chat_at_once_in_both_dialects() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn receipts_only_move_a_message_forward() {
-    let case = Case::on(&[]).await;
-    let sent = case.app.client.send(&case.account, "996700123456", "hello").await;
-    let id = sent["messageId"].as_str().unwrap();
-    case.app.client.reaches(id, &["sent"]).await;
-    let stage = case.app.app().simulator.stage(TestApp::id(&case.account)).unwrap();
-    let receipt =
-        |status| andante::store::message::Receipt { message: TestApp::id(id), status, at: case.app.app().clock.now() };
-    use entity::message::Status;
-    stage.receipts(vec![receipt(Status::Read)]);
-    case.app.client.reaches(id, &["read"]).await;
-    stage.receipts(vec![receipt(Status::Delivered), receipt(Status::Delivered)]);
-    // What comes after it has been dealt with, so it has been, too.
-    case.write(letter(&case.app, 1, "after"));
-    case.holds(2).await;
-    assert_eq!(case.app.client.message(id).await["status"], "read");
+    on_both(async |case: Case| {
+        use entity::message::Status;
+        let counts = async || {
+            let mut counts = Vec::new();
+            for status in ["sent", "delivered", "read"] {
+                let list = case.app.client.get(&format!("/api/messages?status={status}")).await.expect(200);
+                assert_eq!(list["data"].as_array().unwrap().len(), list["pagination"]["total"]);
+                counts.push(list["pagination"]["total"].as_u64().unwrap());
+            }
+            counts
+        };
+        let stage = case.app.app().simulator.stage(TestApp::id(&case.account)).unwrap();
+        let receipt = |id: &str, status| andante::store::message::Receipt {
+            message: TestApp::id(id),
+            status,
+            at: case.app.app().clock.now(),
+        };
+        let mut ids = Vec::new();
+        for text in ["hello", "again"] {
+            let sent = case.app.client.send(&case.account, "996700123456", text).await;
+            ids.push(sent["messageId"].as_str().unwrap().to_owned());
+            case.app.client.reaches(ids.last().unwrap(), &["sent"]).await;
+        }
+        // Whether what left is filed by then or not.
+        assert_eq!(counts().await, [2, 0, 0]);
+        stage.receipts(vec![receipt(&ids[0], Status::Delivered)]);
+        case.app.client.reaches(&ids[0], &["delivered"]).await;
+        assert_eq!(counts().await, [1, 1, 0]);
+        case.holds(2).await;
+        stage.receipts(ids.iter().flat_map(|id| [receipt(id, Status::Read), receipt(id, Status::Delivered)]).collect());
+        case.app.client.reaches(&ids[1], &["read"]).await;
+        stage.receipts(vec![receipt(&ids[1], Status::Delivered), receipt(&ids[1], Status::Delivered)]);
+        // What comes after it has been dealt with, so it has been, too.
+        case.write(letter(&case.app, 1, "after"));
+        case.holds(3).await;
+        assert_eq!(case.app.client.message(&ids[1]).await["status"], "read");
+        assert_eq!(counts().await, [0, 0, 2]);
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -278,6 +302,10 @@ async fn counts_agree_with_the_rows_whatever_happened_to_the_messages() {
         })
         .await;
         assert_eq!(stats["messages"]["total"], 3);
+        for (status, count) in [("sent", 3), ("failed", 1), ("uncertain", 0), ("delivered", 0)] {
+            let list = case.app.client.get(&format!("/api/messages?status={status}")).await.expect(200);
+            assert_eq!((list["data"].as_array().unwrap().len(), &list["pagination"]["total"]), (count, &json!(count)));
+        }
         assert_eq!(stats["chats"], json!({"total": 1, "individual": 1, "groups": 0}));
         assert_eq!(case.holds(3).await["_count"]["messages"], 3, "it was in the chat already");
         let days = stats["messages"]["last30Days"].as_array().unwrap();

@@ -148,17 +148,20 @@ pub(super) const TRAFFIC: &[&str] = &[
     "CREATE INDEX traffic_company ON traffic (company_id, day)",
 ];
 
-/// How many messages of an account are in its lists and its chats, and how many chats it has. Of a
-/// removed account the messages stay.
+/// How many messages of an account are in its lists and its chats, how far those got that left, and how
+/// many chats it has. Of a removed account the messages stay.
 pub(super) const TALLY: &[&str] = &[
     "CREATE TABLE tally (
-        account_id       VARCHAR(30) NOT NULL PRIMARY KEY,
-        company_id       VARCHAR(30) NOT NULL,
-        listed_messages  BIGINT NOT NULL,
-        filed_messages   BIGINT NOT NULL,
-        individual_chats BIGINT NOT NULL,
-        group_chats      BIGINT NOT NULL,
-        status_chats     BIGINT NOT NULL
+        account_id         VARCHAR(30) NOT NULL PRIMARY KEY,
+        company_id         VARCHAR(30) NOT NULL,
+        listed_messages    BIGINT NOT NULL,
+        filed_messages     BIGINT NOT NULL,
+        sent_messages      BIGINT NOT NULL,
+        delivered_messages BIGINT NOT NULL,
+        read_messages      BIGINT NOT NULL,
+        individual_chats   BIGINT NOT NULL,
+        group_chats        BIGINT NOT NULL,
+        status_chats       BIGINT NOT NULL
     )",
     "CREATE INDEX tally_company ON tally (company_id)",
 ];

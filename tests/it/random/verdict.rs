@@ -46,6 +46,14 @@ impl Stage {
         if total != rows.len() {
             problems.add("the list of messages is miscounted", format!("{total}, and {} rows", rows.len()));
         }
+        for wanted in ["sent", "delivered", "read", "failed", "uncertain", "cancelled"] {
+            let (some, total) = self.all(&format!("/api/messages?status={wanted}&")).await;
+            let there = rows.iter().filter(|row| status(row) == wanted).count();
+            if total != there || some.len() != there {
+                let example = format!("{wanted}: {total}, {} listed, and {there} rows", some.len());
+                problems.add("a list of messages in one status is miscounted", example);
+            }
+        }
         for account in &self.accounts {
             let (chats, total) = self.all(&format!("/api/accounts/{account}/chats?")).await;
             if total != chats.len() {
