@@ -52,7 +52,7 @@ enum Next {
     /// It is told once the row is.
     Settle(Claim),
     /// It knows, and gave the next.
-    Send(Sending),
+    Send(Box<Sending>),
     /// It knows, and there is nothing to send at once.
     Step(Step),
 }
@@ -91,7 +91,7 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: Policy, mut plann
                     let _ = lane.kit().store.unbegin(next.attempt).await;
                     return Step::End;
                 }
-                (now, beginning) = (next, began);
+                (now, beginning) = (*next, began);
             }
             Next::Step(step) => {
                 return match finish(lane, attempt, &begun, outcome).await {
@@ -178,7 +178,7 @@ async fn next(lane: &Lane, claim: Claim, settlement: &Settlement) -> Next {
     let Some((gateway, policy)) = goes_on(lane, now).await else { return Next::Settle(claim) };
     let provisional_next_at = now + policy.delay.min;
     match lane.kit().queue.settle_and_claim(claim, settlement.clone(), now, provisional_next_at).await {
-        Ok(Turn::Take(claim)) => Next::Send(Sending::new(lane, claim, gateway, policy)),
+        Ok(Turn::Take(claim)) => Next::Send(Box::new(Sending::new(lane, claim, gateway, policy))),
         Ok(Turn::NotBefore(_) | Turn::Empty) => Next::Step(Step::Next),
         Ok(Turn::Forgotten) => {
             lane.signals.is_stale.store(true, Ordering::Release);
