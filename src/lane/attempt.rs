@@ -94,10 +94,8 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: Policy, mut plann
                 (now, beginning) = (*next, began);
             }
             Next::Step(step) => {
-                return match finish(lane, attempt, &begun, outcome).await {
-                    Told::Nothing => Step::End,
-                    _ => step,
-                };
+                let told = finish(lane, attempt, &begun, outcome).await;
+                return if matches!(told, Told::Nothing) { Step::End } else { step };
             }
         }
     }

@@ -21,7 +21,7 @@ const BATCH: usize = 1_000;
 /// How long nothing comes in before what can wait is done …
 const LULL: Duration = Duration::from_millis(20);
 /// … and how many commits what left waits for such a lull.
-const PATIENCE: u32 = 16;
+const PATIENCE: u32 = 8;
 
 /// The task.
 pub(super) struct Task {

@@ -209,3 +209,18 @@ async fn bots_of_a_silent_messenger_hold_up_nobody_else() {
     app.client.connect(&account).await;
     within_seconds(&app, &account).await;
 }
+
+/// Otherwise a commit has to, and all that wait for the next one wait for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_s_log_is_copied_into_its_file_while_messages_come_in() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().display().to_string();
+    let app = TestApp::with(&[("ANDANTE_DATA_DIR", &data)]).await;
+    let account = app.client.create(json!({"name": "A"})).await;
+    let length = || std::fs::metadata(format!("{data}/andante.db")).unwrap().len();
+    let before = length();
+    // Less than SQLite would copy by itself.
+    app.client.send_many(&account, 2_500).await;
+    assert!(std::fs::metadata(format!("{data}/andante.db-wal")).unwrap().len() < 16 << 20);
+    eventually("the rows are in the file", 20, async || (length() > before + (200 << 10)).then_some(())).await;
+}
