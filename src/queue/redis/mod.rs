@@ -4,8 +4,7 @@
 
 pub mod keys;
 mod links;
-
-use std::sync::LazyLock;
+mod scripts;
 
 use anyhow::{Context, anyhow};
 use async_trait::async_trait;
@@ -15,6 +14,7 @@ use redis::{FromRedisValue, Script, ScriptInvocation};
 
 use self::keys::Keys;
 use self::links::Links;
+use self::scripts::{CLAIM, ENQUEUE, OVERVIEW, REBUILD, REFILL, REMEMBER, REMOVE, SETTLE, SETTLE_AND_CLAIM, SWITCH};
 use super::{Builder, Claim, Entry, Overview, Placed, Queue, RANKS, Rebuild, Settled, Settlement, Turn, Unavailable};
 use crate::pacing::Pace;
 
@@ -22,35 +22,6 @@ use crate::pacing::Pace;
 const CHUNK: usize = 1_000;
 /// A rebuild that is not filled any more is over after so long, in milliseconds.
 const REBUILD_MS: u32 = 60_000;
-
-macro_rules! script {
-    ($name:ident, $file:literal) => {
-        static $name: LazyLock<Script> =
-            LazyLock::new(|| Script::new(concat!(include_str!("lua/line.lua"), include_str!(concat!("lua/", $file)))));
-    };
-}
-script!(ENQUEUE, "enqueue.lua");
-script!(CLAIM, "claim.lua");
-script!(SETTLE, "settle.lua");
-script!(REMOVE, "remove.lua");
-script!(REMEMBER, "remember.lua");
-script!(REBUILD, "rebuild.lua");
-script!(REFILL, "refill.lua");
-script!(SWITCH, "switch.lua");
-script!(OVERVIEW, "overview.lua");
-
-/// Two of them as functions, and what calls both.
-static SETTLE_AND_CLAIM: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(
-        include_str!("lua/line.lua"),
-        "local function settle(ARGV)\n",
-        include_str!("lua/settle.lua"),
-        "end\nlocal function claim(ARGV)\n",
-        include_str!("lua/claim.lua"),
-        "end\n",
-        include_str!("lua/settle_and_claim.lua"),
-    ))
-});
 
 /// All accounts' queues, in Redis.
 pub struct RedisQueue {
