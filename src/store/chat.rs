@@ -29,7 +29,8 @@ pub struct ChatFilter {
 /// Goes on after the chat that was active then and has this id.
 pub type ChatCursor = (i64, ChatId);
 
-/// The messages, newest first, whose chats a search for words finds.
+/// The messages, newest first, whose chats a search for words finds; and the chats that are found by name
+/// or number and then looked up one by one. If there are more, all of the account are gone through.
 const FOUND: i64 = 1_000;
 
 impl Store {
@@ -69,11 +70,12 @@ impl Store {
         limit: u64,
     ) -> Result<(Vec<Model>, u64), StoreError> {
         let kinds = filter.kinds.iter().map(|kind| kind.as_str());
-        let mut all = Entity::find().filter(Column::AccountId.eq(account)).filter(Column::Kind.is_in(kinds));
+        let mut all = Entity::find().filter(Column::Kind.is_in(kinds));
         let total = if let Some(search) = &filter.search {
             all = all.filter(self.matches(account, search).await?);
             all.clone().count(&self.reader).await?
         } else {
+            all = all.filter(Column::AccountId.eq(account));
             let columns: Vec<_> = filter.kinds.iter().map(|kind| tally::column(*kind)).collect();
             let sql = format!("SELECT {} FROM tally WHERE account_id = $1", columns.join(" + "));
             self.count_of(&sql, account.into()).await?
@@ -90,7 +92,7 @@ impl Store {
         Ok((part.all(&self.reader).await?, total))
     }
 
-    /// What a chat that `search` finds is: its name or its address has it in it, or its messages
+    /// Which of the account's chats `search` finds: its name or its address has it in it, or its messages
     /// have words that begin so.
     async fn matches(&self, account: AccountId, search: &str) -> Result<Condition, StoreError> {
         let search = search.trim().to_lowercase();
@@ -107,10 +109,16 @@ impl Store {
             called = called.add(has(&digits));
         }
         let mut chats = Query::select();
-        chats.column(Column::Id).from(Entity).and_where(Column::AccountId.eq(account)).cond_where(called);
-        let found = Condition::any().add(Column::Id.in_subquery(chats));
-        let chats = self.chats_saying(account, &search).await?;
-        Ok(if chats.is_empty() { found } else { found.add(Column::Id.is_in(chats)) })
+        chats.column(Column::Id).from(Entity).and_where(Column::AccountId.eq(account)).cond_where(called.clone());
+        let rows = self.reader.query_all(chats.limit(FOUND.unsigned_abs())).await?;
+        let mut found: Vec<ChatId> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+        let is_broad = found.len() as u64 == FOUND.unsigned_abs();
+        found.extend(self.chats_saying(account, &search).await?);
+        if is_broad {
+            // So many that a page of them is soon full.
+            return Ok(Condition::all().add(Column::AccountId.eq(account)).add(called.add(Column::Id.is_in(found))));
+        }
+        Ok(Condition::all().add(Column::Id.is_in(found)))
     }
 
     /// The chats with messages that have all the words of `search`, or words that begin with them.

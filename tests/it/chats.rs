@@ -188,6 +188,11 @@ async fn no_question_reads_a_whole_table() {
         sqlite.query_one_raw(Statement::from_string(sqlite.get_database_backend(), plan)).await.unwrap().unwrap();
     let step: String = plan.try_get_by("detail").unwrap();
     assert!(step.contains("message_ended"), "{step}");
+    let named = "EXPLAIN QUERY PLAN SELECT id FROM chat WHERE account_id = 'a' AND instr(search_text, 'x') > 0 LIMIT 9";
+    let plan =
+        sqlite.query_one_raw(Statement::from_string(sqlite.get_database_backend(), named)).await.unwrap().unwrap();
+    let step: String = plan.try_get_by("detail").unwrap();
+    assert!(step.contains("COVERING INDEX chat_search"), "{step}");
     let search = "SELECT chat FROM message_text WHERE message_text MATCH 'text : a' ORDER BY rowid DESC LIMIT 9";
     let plan = format!("EXPLAIN QUERY PLAN {search}");
     let plan =

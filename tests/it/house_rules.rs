@@ -158,7 +158,7 @@ fn every_file_opens_with_its_job_and_every_script_with_its_keys() {
                 assert!(text.contains("--   reply ") && !text.contains("'TIME'"), "{name}");
                 assert!(text.lines().count() <= 60, "{name}");
                 let file = name.rsplit('/').next().unwrap();
-                assert!(read("src/queue/redis/mod.rs").contains(&format!("{file}\"")), "{name} is not used");
+                assert!(read("src/queue/redis/scripts.rs").contains(&format!("{file}\"")), "{name} is not used");
             }
             _ => {}
         }
