@@ -5,7 +5,7 @@ CARGO ?= cargo
 CLIENTS := target/clients
 DENY := target/tools/bin/cargo-deny
 
-.PHONY: help run test check deny fmt bench setup services clients peer
+.PHONY: help run test shipped check deny fmt bench setup services clients peer
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -13,8 +13,12 @@ help: ## List the targets
 run: ## Build, and start on http://127.0.0.1:3000 with SQLite and the queues in memory
 	$(CARGO) run --release
 
-test: setup ## Install what the tests need, and run them all
+test: setup shipped ## Install what the tests need, and run them all
 	$(CARGO) test --workspace -- --test-threads=6
+
+shipped: ## The program as it is shipped, for the tests: theirs has more linked in
+	$(CARGO) build --bin andante
+	mkdir -p target/shipped && cp target/debug/andante target/shipped/
 
 check: deny ## Formatting, clippy and the documentation, with warnings as errors; and `deny`
 	$(CARGO) fmt --all -- --check

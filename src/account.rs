@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use entity::account::ActiveModel;
 use entity::ids::AccountId;
 use sea_orm::ActiveValue::Set;
@@ -108,6 +109,20 @@ impl Accounts {
             self.tell_lost(account, code, reason);
             self.changed(account);
         }
+    }
+
+    /// The messenger does not let the account in before `until`: until then it is not tried.
+    pub async fn ban(&self, account: &Account, connection: u64, until: DateTime<Utc>, reason: String) -> bool {
+        const CODE: &str = "temporarily_banned";
+        let reason = clean(reason, WORDS);
+        let wait = |row: &mut ActiveModel| row.restricted_until_ms = Set(Some(until.timestamp_millis()));
+        if !self.sessions.is_current(account.id, connection) || !self.stop(account, CODE, &reason, wait).await {
+            return false;
+        }
+        self.sessions.close_if_current(account.id, connection, Status::Connecting);
+        self.tell_lost(account, CODE, reason);
+        self.changed(account);
+        true
     }
 
     /// Tells that the account is not connected any more, and what is wrong.

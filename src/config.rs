@@ -162,8 +162,8 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "default_provider",
         "ANDANTE_DEFAULT_PROVIDER",
-        "simulator",
-        "What an account is when the request does not say: `simulator` or `telegram`.",
+        "whatsapp",
+        "What an account is when the request does not say: `whatsapp`, `telegram` or `simulator`.",
     ),
     setting(
         "phone_region",
@@ -176,6 +176,13 @@ pub const SETTINGS: &[Setting] = &[
         "ANDANTE_TELEGRAM_API_URL",
         "https://api.telegram.org",
         "Where the Telegram Bot API is.",
+    ),
+    setting("whatsapp_url", "ANDANTE_WHATSAPP_URL", "https://web.whatsapp.com/ws/chat", "Where WhatsApp Web is."),
+    setting(
+        "whatsapp_version",
+        "ANDANTE_WHATSAPP_VERSION",
+        "",
+        "The version of WhatsApp Web that accounts say they are, such as `2.3000.1035194821`. Empty: the one of the day, which WhatsApp is asked for.",
     ),
     setting(
         "private_proxies",
@@ -241,6 +248,12 @@ pub const SETTINGS: &[Setting] = &[
         "With limits: nothing is sent between these times (`22:00-08:00`). Empty: none.",
     ),
     setting(
+        "limits_typing",
+        "ANDANTE_LIMITS_TYPING",
+        "true",
+        "With limits: whether the recipient sees the account typing before a message, where the messenger shows that.",
+    ),
+    setting(
         "unlimited_delay_ms",
         "ANDANTE_UNLIMITED_DELAY_MS",
         "100-100",
@@ -287,6 +300,8 @@ struct Raw {
     default_provider: String,
     phone_region: String,
     telegram_api_url: String,
+    whatsapp_url: String,
+    whatsapp_version: String,
     private_proxies: bool,
     send_deadline_seconds: u64,
     connect_deadline_seconds: u64,
@@ -300,6 +315,7 @@ struct Raw {
     limits_rest_ms: String,
     limits_timezone: String,
     limits_quiet_hours: String,
+    limits_typing: bool,
     unlimited_delay_ms: String,
     log: String,
 }
@@ -357,6 +373,10 @@ pub struct Config {
     pub phone_region: Option<Region>,
     /// Where the Telegram Bot API is, without a slash at the end.
     pub telegram_api_url: String,
+    /// Where WhatsApp Web is.
+    pub whatsapp_url: String,
+    /// The version of it that accounts say they are; none: the one of the day.
+    pub whatsapp_version: Option<(u32, u32, u32)>,
     /// Whether an account's proxy may be at a private address.
     pub private_proxies: bool,
     /// How long a gateway may take for one message.
@@ -496,6 +516,7 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
         rest_ms: Some(span("limits_rest_ms", &raw.limits_rest_ms)?),
         timezone: Some(raw.limits_timezone),
         quiet_hours,
+        typing: Some(raw.limits_typing),
     };
     limited.check().context("the limits in the settings can't be")?;
     let unlimited =
@@ -534,12 +555,13 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
         socket_connections: raw.socket_connections,
         socket_handshakes: (raw.socket_handshakes > 0).then_some(raw.socket_handshakes),
         stall: Duration::from_secs(raw.stall_seconds),
-        default_provider: raw
-            .default_provider
-            .parse()
-            .map_err(|_| anyhow!("default_provider must be simulator or telegram, not {:?}", raw.default_provider))?,
+        default_provider: raw.default_provider.parse().map_err(|_| {
+            anyhow!("default_provider must be whatsapp, telegram or simulator, not {:?}", raw.default_provider)
+        })?,
         phone_region: region(&raw.phone_region)?,
         telegram_api_url: web_url("telegram_api_url", &raw.telegram_api_url)?.unwrap_or_default(),
+        whatsapp_url: web_url("whatsapp_url", &raw.whatsapp_url)?.unwrap_or_default(),
+        whatsapp_version: version(&raw.whatsapp_version)?,
         private_proxies: raw.private_proxies,
         send_deadline: Duration::from_secs(raw.send_deadline_seconds),
         connect_deadline: Duration::from_secs(raw.connect_deadline_seconds),
@@ -580,6 +602,18 @@ fn web_url(name: &str, text: &str) -> anyhow::Result<Option<String>> {
         "{name} must start with http:// or https://, not {text:?}"
     );
     Ok((!text.is_empty()).then(|| text.trim_end_matches('/').to_owned()))
+}
+
+/// Three numbers with dots between them; none if there is nothing.
+fn version(text: &str) -> anyhow::Result<Option<(u32, u32, u32)>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let numbers: Vec<u32> = text.split('.').map_while(|number| number.parse().ok()).collect();
+    match numbers[..] {
+        [first, second, third] if text.split('.').count() == 3 => Ok(Some((first, second, third))),
+        _ => bail!("whatsapp_version must be three numbers, such as 2.3000.1035194821, not {text:?}"),
+    }
 }
 
 #[cfg(test)]
@@ -646,7 +680,7 @@ mod tests {
             ("ANDANTE_LIMITS_DELAY_MS", "9-1", "shortest is longer"),
             ("ANDANTE_LIMITS_DELAY_MS", "fast", "two numbers"),
             ("ANDANTE_LIMITS_TIMEZONE", "Mars/Olympus", "IANA"),
-            ("ANDANTE_DEFAULT_PROVIDER", "icq", "simulator or telegram"),
+            ("ANDANTE_DEFAULT_PROVIDER", "icq", "whatsapp, telegram or simulator"),
             ("ANDANTE_PUBLIC_URL", "example.org", "http://"),
             ("ANDANTE_HTTP_RATE", "many", "whole number"),
             ("ANDANTE_ADDRESS_CONNECTIONS", "many", "whole number"),

@@ -22,9 +22,20 @@ use utoipa::OpenApi;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The version, and what holds for the binary.
+const VERSION: &str = if cfg!(feature = "whatsapp") {
+    concat!(
+        env!("CARGO_PKG_VERSION"),
+        "\nAndante's own code is under MIT or Apache-2.0. This binary has the gateway `whatsapp`, which carries code \
+         under AGPL-3.0-only: its terms hold for the binary. Without: cargo build --release --no-default-features"
+    )
+} else {
+    concat!(env!("CARGO_PKG_VERSION"), "\nUnder MIT or Apache-2.0. Without the gateway `whatsapp`.")
+};
+
 /// Sends messages at a humane pace. Settings: see `andante settings`.
 #[derive(Parser)]
-#[command(version)]
+#[command(version = VERSION)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,

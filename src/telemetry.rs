@@ -4,6 +4,8 @@
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use tracing::level_filters::LevelFilter;
+use tracing_log::{AsLog, LogTracer};
 use tracing_subscriber::EnvFilter;
 
 /// Bounds of the lateness buckets in seconds: fine around the 50 ms that a late send may be late.
@@ -99,14 +101,36 @@ pub fn start_log(filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(format!(
         "actix_server=warn,actix_http::h1=off,sea_orm_migration=warn,sqlx_core::pool=off,{filter}"
     ))?;
-    // What it says at length has phone numbers in it.
-    let filter = filter.add_directive("rlibphonenumber=off".parse()?);
-    tracing_subscriber::fmt()
+    let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         // A line that can't be written is lost, and nothing else: to complain of it would break whoever logs.
         .log_internal_errors(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .try_init()
-        .map_err(|error| anyhow::anyhow!(error))
+        .finish();
+    tracing::subscriber::set_global_default(subscriber)?;
+    log::set_max_level(LevelFilter::current().as_log());
+    Ok(log::set_boxed_logger(Box::new(Libraries(LogTracer::new())))?)
+}
+
+/// Libraries whose lines have phone numbers, codes and texts in them, by the beginnings of their
+/// modules' names. What matters of it this server says in its own words.
+const SILENT: &[&str] = &["rlibphonenumber", "wacore", "waproto", "whatsapp_rust"];
+
+/// The lines of libraries that write them by the crate `log`.
+struct Libraries(LogTracer);
+
+impl log::Log for Libraries {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let module = record.module_path().unwrap_or_default();
+        if !SILENT.iter().any(|silent| module.starts_with(silent)) {
+            self.0.log(record);
+        }
+    }
+
+    fn flush(&self) {}
 }

@@ -15,6 +15,8 @@ mod harness;
 mod company;
 mod load;
 mod peer;
+#[cfg(feature = "whatsapp")]
+mod whatsapp;
 
 use std::fs;
 use std::time::Duration;
@@ -86,6 +88,10 @@ fn main() {
         }
         if is_wanted("login") {
             company::login().await.iter().for_each(show);
+        }
+        #[cfg(feature = "whatsapp")]
+        if is_wanted("whatsapp") {
+            whatsapp::accounts().await.iter().for_each(show);
         }
         peer::lines(is_wanted).await;
     });

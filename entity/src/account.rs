@@ -21,18 +21,29 @@ pub enum Provider {
     Simulator,
     /// A Telegram bot, through the Bot API.
     Telegram,
+    /// A WhatsApp number, as one of its linked devices.
+    WhatsApp,
 }
 
 impl Provider {
     /// Every provider this server offers.
-    pub const ALL: [Self; 2] = [Self::Simulator, Self::Telegram];
+    pub const ALL: [Self; 3] = [Self::Simulator, Self::Telegram, Self::WhatsApp];
 
     /// Whether its chats are found by phone numbers.
     #[must_use]
     pub fn takes_phone_numbers(self) -> bool {
         match self {
-            Self::Simulator => true,
+            Self::Simulator | Self::WhatsApp => true,
             Self::Telegram => false,
+        }
+    }
+
+    /// Whether people see that its accounts are typing.
+    #[must_use]
+    pub fn shows_typing(self) -> bool {
+        match self {
+            Self::WhatsApp => true,
+            Self::Simulator | Self::Telegram => false,
         }
     }
 }
@@ -42,6 +53,7 @@ impl fmt::Display for Provider {
         f.write_str(match self {
             Self::Simulator => "simulator",
             Self::Telegram => "telegram",
+            Self::WhatsApp => "whatsapp",
         })
     }
 }

@@ -188,6 +188,12 @@ impl MessageId {
         self.0
     }
 
+    /// The id of that number in the table.
+    #[must_use]
+    pub fn of_number(number: i64) -> Option<Self> {
+        (number >= 0).then_some(Self(number))
+    }
+
     /// Its sequence number.
     #[must_use]
     pub fn seq(self) -> i64 {

@@ -4,6 +4,7 @@ pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 
 mod m20261127_000001_schema;
+mod m20261127_000002_gateway_state;
 
 /// Runs the steps in order.
 #[derive(Debug)]
@@ -12,6 +13,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261127_000001_schema::Migration)]
+        vec![Box::new(m20261127_000001_schema::Migration), Box::new(m20261127_000002_gateway_state::Migration)]
     }
 }

@@ -85,7 +85,9 @@ pub(super) async fn open(app: &App, caller: &Caller, asked: NewAccount) -> Resul
     check(&asked)?;
     let provider = match &asked.provider {
         None => app.config.default_provider,
-        Some(name) => name.parse().map_err(|_| ApiError::field("provider", "must be simulator or telegram"))?,
+        Some(name) => {
+            name.parse().map_err(|_| ApiError::field("provider", "must be whatsapp, telegram or simulator"))?
+        }
     };
     check_settings(app, provider, asked.config.as_ref(), asked.proxy.as_deref())?;
     let limits = asked.limits.unwrap_or_default();

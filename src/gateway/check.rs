@@ -4,7 +4,7 @@
 use entity::account::Provider;
 use serde_json::Value;
 
-use super::{simulator, telegram};
+use super::{proxy as proxies, simulator, telegram};
 use crate::egress::Egress;
 
 /// What of an account's config can't work.
@@ -35,6 +35,7 @@ pub fn check_config(provider: Provider, config: Option<&Value>, is_open: bool) -
     match provider {
         Provider::Simulator => simulator::config::check(config, is_open),
         Provider::Telegram => telegram::check_config(config),
+        Provider::WhatsApp => check_whatsapp(config),
     }
 }
 
@@ -43,6 +44,19 @@ pub fn check_config(provider: Provider, config: Option<&Value>, is_open: bool) -
 pub fn check_proxy(provider: Provider, proxy: &str, egress: Egress) -> Result<(), &'static str> {
     match provider {
         Provider::Simulator => Err("must not be there: a simulated account connects to nothing"),
-        Provider::Telegram => telegram::proxy::check(proxy, egress),
+        Provider::Telegram | Provider::WhatsApp => proxies::check(proxy, egress),
+    }
+}
+
+/// An account that this build has no gateway for would never connect.
+fn check_whatsapp(config: Option<&Value>) -> Result<(), BadConfig> {
+    if !cfg!(feature = "whatsapp") {
+        let message = "can't be whatsapp: this server was built without the feature `whatsapp`";
+        return Err(BadConfig { field: "provider".to_owned(), message: message.to_owned() });
+    }
+    let keys = config.map(|config| config.as_object().map(serde_json::Map::is_empty));
+    match keys {
+        None | Some(Some(true)) => Ok(()),
+        _ => Err(BadConfig::whole("must be left out or empty: a WhatsApp account needs none")),
     }
 }

@@ -21,6 +21,12 @@ pub struct Messengers {
     pub simulator: Arc<Simulator>,
     /// Where the Telegram Bot API is.
     pub(super) telegram_api_url: String,
+    /// Where WhatsApp Web is …
+    #[cfg(feature = "whatsapp")]
+    pub(super) whatsapp_url: String,
+    /// … and the version of it that accounts say they are; it is asked for if none is set.
+    #[cfg(feature = "whatsapp")]
+    pub(super) whatsapp_version: Option<(u32, u32, u32)>,
     /// Where accounts' proxies may be.
     pub(super) egress: Egress,
     /// How long a gateway may take for one message.
@@ -36,6 +42,10 @@ impl Messengers {
             store,
             simulator: Arc::default(),
             telegram_api_url: config.telegram_api_url.clone(),
+            #[cfg(feature = "whatsapp")]
+            whatsapp_url: config.whatsapp_url.clone(),
+            #[cfg(feature = "whatsapp")]
+            whatsapp_version: config.whatsapp_version,
             egress: Egress::new(config.private_proxies),
             send_deadline: config.send_deadline,
         }
@@ -55,6 +65,13 @@ impl Messengers {
         match account.provider {
             Provider::Simulator => simulator::connect(self, account, pairing, reports).await,
             Provider::Telegram => telegram::connect(self, account, reports).await,
+            #[cfg(feature = "whatsapp")]
+            Provider::WhatsApp => super::whatsapp::connect(self, account, pairing, reports).await,
+            #[cfg(not(feature = "whatsapp"))]
+            Provider::WhatsApp => {
+                let reason = "this server was built without the feature `whatsapp`".to_owned();
+                Err(ConnectError::Failed { code: "not_built", reason })
+            }
         }
     }
 }

@@ -7,10 +7,13 @@
 mod check;
 mod count;
 mod messengers;
+mod proxy;
 pub mod reports;
 pub mod sessions;
 pub mod simulator;
 pub mod telegram;
+#[cfg(feature = "whatsapp")]
+mod whatsapp;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,9 +75,19 @@ pub enum SendError {
         /// What happened.
         cause: anyhow::Error,
     },
+    /// Nothing left, and this message alone has to wait so long: others may go. That is no attempt.
+    #[error("held: {reason}")]
+    Held {
+        /// How long.
+        after: Duration,
+        /// A sentence.
+        reason: String,
+    },
     /// This message can never arrive.
     #[error("refused: {reason}")]
     Refused {
+        /// A stable word: `refused`, `not_on_whatsapp`.
+        code: &'static str,
         /// A sentence.
         reason: String,
     },
@@ -90,6 +103,13 @@ pub enum SendError {
         /// What happened.
         cause: anyhow::Error,
     },
+}
+
+impl SendError {
+    /// This message can never arrive, and nothing more is to be said of it by a word.
+    fn refused(reason: impl Into<String>) -> Self {
+        Self::Refused { code: "refused", reason: reason.into() }
+    }
 }
 
 /// Why a connection could not be opened.
@@ -163,6 +183,13 @@ pub enum GatewayEvent {
     Failed {
         /// A stable word.
         code: &'static str,
+        /// A sentence.
+        reason: String,
+    },
+    /// The messenger does not let the account in before that instant. It is tried again then.
+    Banned {
+        /// The instant.
+        until: DateTime<Utc>,
         /// A sentence.
         reason: String,
     },
@@ -240,6 +267,10 @@ pub enum Pairing {
 pub trait Gateway: Send + Sync {
     /// Hands one message to the messenger. May be dropped at its deadline.
     async fn send(&self, message: &Outgoing) -> Result<Taken, SendError>;
+
+    /// Shows a person that somebody writes to them, or no longer. Answers whether they can see that; a
+    /// messenger that has no such thing does nothing.
+    async fn show_typing(&self, to: &Recipient, is_typing: bool) -> bool;
 
     /// Tells the messenger that somebody here has read these messages of a chat, by its own ids.
     /// One that has no such thing does nothing.

@@ -100,6 +100,7 @@ impl Inbox {
             GatewayEvent::Authenticating => self.accounts.show(&account, connection, Status::Authenticating, None),
             GatewayEvent::Dropped { reason } => self.accounts.lose(&account, connection, reason),
             GatewayEvent::LoggedOut { code, reason } => self.accounts.log_out(&account, connection, code, reason).await,
+            GatewayEvent::Banned { until, reason } => self.accounts.ban(&account, connection, until, reason).await,
             GatewayEvent::Failed { code, reason } => {
                 if self.sessions.is_current(id, connection) {
                     self.accounts.fail(&account, code, reason).await;

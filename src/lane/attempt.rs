@@ -15,7 +15,7 @@ use entity::message::Status;
 
 use super::judge::judge;
 use super::run::{Lane, Step};
-use super::tell;
+use super::{tell, typing};
 use crate::gateway::{Gateway, Outgoing, SendError, Text};
 use crate::pacing::Policy;
 use crate::phone::Recipient;
@@ -32,18 +32,16 @@ struct Sending {
     attempt: Attempt,
     gateway: Arc<dyn Gateway>,
     policy: Policy,
+    /// When work on it began, which may be typing.
+    since: DateTime<Utc>,
 }
 
 impl Sending {
     fn new(lane: &Lane, claim: Claim, gateway: Arc<dyn Gateway>, policy: Policy) -> Self {
-        let attempt = Attempt {
-            account: lane.id,
-            message: claim.message,
-            epoch: lane.epoch,
-            token: rand::random(),
-            at: lane.kit().clock.now(),
-        };
-        Self { claim, attempt, gateway, policy }
+        let since = lane.kit().clock.now();
+        let (message, token) = (claim.message, rand::random());
+        let attempt = Attempt { account: lane.id, message, epoch: lane.epoch, token, at: since };
+        Self { claim, attempt, gateway, policy, since }
     }
 }
 
@@ -64,6 +62,16 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: Policy, mut plann
         return put_back(lane, claim).await;
     };
     let mut now = Sending::new(lane, claim, gateway, policy);
+    if now.policy.typing {
+        if let Some(late) = planned.take().and_then(|planned| (now.since - planned).to_std().ok()) {
+            lane.kit().telemetry.lateness.observe(late.as_secs_f64());
+        }
+        // Nothing has left yet: a message that is cut off here waits as before.
+        if !typing::show(lane, now.gateway.as_ref(), now.claim.message).await {
+            return put_back(lane, now.claim).await;
+        }
+        now.attempt.at = lane.kit().clock.now();
+    }
     let mut beginning = lane.kit().store.begin(now.attempt).await;
     loop {
         let begun = match beginning {
@@ -156,8 +164,8 @@ async fn send(lane: &Lane, sending: &Sending, begun: &Begun, planned: Option<Dat
         () = lane.lanes.stop.cancelled() => Err(SendError::Uncertain { cause: anyhow!("stopped while sending") }),
     };
     let now = lane.kit().clock.now();
-    let took = (now - began).to_std().unwrap_or_default();
-    lane.kit().telemetry.send.observe(took.as_secs_f64());
+    lane.kit().telemetry.send.observe((now - began).to_std().unwrap_or_default().as_secs_f64());
+    let took = (now - sending.since).to_std().unwrap_or_default();
     let chat = result.as_ref().ok().and_then(|taken| taken.chat.clone());
     let (mut outcome, settlement) = judge(lane, &sending.claim.pace, &sending.policy, begun, result, now, took);
     if matches!(outcome.status, Some(Status::Sent | Status::Uncertain)) {
@@ -200,7 +208,7 @@ async fn goes_on(lane: &Lane, now: DateTime<Utc>) -> Option<(Arc<dyn Gateway>, P
     let is_open = account.epoch == lane.epoch && account.should_connect && !account.is_paused;
     let policy = account.policy(&lane.kit().presets);
     let gateway = lane.kit().sessions.gateway(lane.id)?;
-    (is_open && policy.after_quiet(now) <= now).then_some((gateway, policy))
+    (is_open && !policy.typing && policy.after_quiet(now) <= now).then_some((gateway, policy))
 }
 
 /// What became of telling the row.

@@ -38,13 +38,19 @@ pub(super) fn judge(
             let provider_message_id = Some(taken.provider_message_id);
             done(Outcome { status: Some(Status::Sent), sent_at: Some(now), provider_message_id, ..Outcome::default() })
         }
-        Err(SendError::Refused { reason }) => {
-            let error = Some(("refused", short(&reason)));
+        Err(SendError::Refused { code, reason }) => {
+            let error = Some((code, short(&reason)));
             done(Outcome { status: Some(Status::Failed), error, ..Outcome::default() })
         }
         Err(SendError::Uncertain { cause }) => {
             let error = Some(("uncertain", short(&format!("{cause:#}"))));
             done(Outcome { status: Some(Status::Uncertain), error, ..Outcome::default() })
+        }
+        Err(SendError::Held { after, reason }) => {
+            let at = now + after;
+            let error = Some(("held", short(&reason)));
+            let outcome = Outcome { status: Some(Status::Queued), error, due_at: Some(at), ..Outcome::default() };
+            (outcome, Settlement::Later { at, pace: uncounted(now) })
         }
         Err(SendError::Later { after: Some(after), cause }) => {
             let at = now + after;

@@ -8,6 +8,7 @@
 
 pub mod attempt;
 pub mod change;
+mod connecting;
 pub mod filer;
 mod judge;
 mod one_by_one;
@@ -18,6 +19,7 @@ pub mod run;
 mod signals;
 pub mod strangers;
 mod tell;
+mod typing;
 pub mod watchdog;
 
 use std::collections::HashMap;

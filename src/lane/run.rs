@@ -10,9 +10,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use entity::ids::AccountId;
 
+use super::connecting::Connecting;
 use super::signals::Signals;
 use super::{Kit, Lanes, attempt, restore, watchdog};
-use crate::gateway::ConnectError;
 use crate::gateway::sessions::Status;
 use crate::pacing::policy::Span;
 use crate::queue::Turn;
@@ -22,9 +22,7 @@ use crate::store::account::Account;
 const PROBE: Duration = Duration::from_secs(60);
 /// The pause before a queue that does not agree with its rows is looked at again.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
-/// The longest pause before a messenger is tried again, which is far away and not ours …
-const MESSENGER: Duration = Duration::from_secs(60);
-/// … and before our own database or queue is: messages wait for it.
+/// The longest pause before our own database or queue is tried again: messages wait for it.
 const SERVICE: Duration = Duration::from_secs(2);
 
 /// One lane, while it runs.
@@ -38,8 +36,9 @@ pub(super) struct Lane {
     /// Failures in a row, of whatever the lane needs.
     failures: u32,
     /// The instant the last wait was for, if it came: what the next send is measured against.
-    planned: Option<DateTime<Utc>>,
+    pub(super) planned: Option<DateTime<Utc>>,
     probed_at: DateTime<Utc>,
+    pub(super) connecting: Connecting,
     /// Whether the queue did not agree with the rows when it was last looked at. Once is no sign: a
     /// message may have been on its way from the one to the other.
     is_in_doubt: bool,
@@ -64,8 +63,8 @@ impl Drop for Broken {
 pub(super) enum Step {
     /// Go on at once.
     Next,
-    /// Something the lane needs does not answer: back off, for so long at most.
-    Failed(Duration),
+    /// Our own database or queue does not answer: back off.
+    Failed,
     /// Nothing to do until woken, or until this instant.
     Wait(Option<DateTime<Utc>>),
     /// The lane has no more to do.
@@ -78,8 +77,18 @@ pub(super) async fn run(lanes: Arc<Lanes>, account: Arc<Account>, signals: Arc<S
     let _done = signals.done.clone().drop_guard();
     let _broken = Broken { lanes: lanes.clone(), signals: signals.clone() };
     let (id, epoch) = (account.id, account.epoch);
-    let (failures, planned, is_in_doubt) = (0, None, false);
-    let mut lane = Lane { lanes, id, account, epoch, signals, failures, planned, probed_at, is_in_doubt };
+    let mut lane = Lane {
+        lanes,
+        id,
+        account,
+        epoch,
+        signals,
+        failures: 0,
+        planned: None,
+        probed_at,
+        connecting: Connecting::default(),
+        is_in_doubt: false,
+    };
     while !lane.is_told_to_end() {
         // Subscribed before looking, so that what comes in between wakes the wait.
         let signals = lane.signals.clone();
@@ -88,7 +97,7 @@ pub(super) async fn run(lanes: Arc<Lanes>, account: Arc<Account>, signals: Arc<S
         let until = match lane.step().await {
             Step::Next => continue,
             Step::End => break,
-            Step::Failed(longest) => Some(lane.kit().clock.now() + lane.back_off(longest)),
+            Step::Failed => Some(lane.kit().clock.now() + lane.back_off()),
             Step::Wait(until) => until,
         };
         lane.planned = None;
@@ -104,6 +113,12 @@ pub(super) async fn run(lanes: Arc<Lanes>, account: Arc<Account>, signals: Arc<S
     }
     lane.signals.promise_nothing();
     lane.lanes.ended(id, epoch);
+}
+
+/// The pause after so many failures in a row: exponential from a quarter of a second, with jitter.
+pub(super) fn pause(failures: u32, longest: Duration) -> Duration {
+    let longest = Duration::from_millis(250).saturating_mul(1 << failures.saturating_sub(1).min(12)).min(longest);
+    Span { min: longest / 2, max: longest }.draw(&mut rand::rng())
 }
 
 impl Lane {
@@ -129,11 +144,9 @@ impl Lane {
         self.signals.wait_until(until);
     }
 
-    /// Exponential from a quarter of a second, with jitter.
-    fn back_off(&mut self, longest: Duration) -> Duration {
-        let longest = Duration::from_millis(250).saturating_mul(1 << self.failures.min(12)).min(longest);
+    fn back_off(&mut self) -> Duration {
         self.failures += 1;
-        Span { min: longest / 2, max: longest }.draw(&mut rand::rng())
+        pause(self.failures, SERVICE)
     }
 
     async fn step(&mut self) -> Step {
@@ -141,7 +154,7 @@ impl Lane {
         let account = match self.kit().store.account(self.id).await {
             Ok(Some(account)) => account,
             Ok(None) => return Step::End,
-            Err(error) => return self.failed("the database", &error, SERVICE),
+            Err(error) => return self.failed("the database", &error),
         };
         if account.epoch != self.epoch {
             return self.lost();
@@ -150,7 +163,7 @@ impl Lane {
             && let Err(error) = self.restore(&account).await
         {
             self.signals.is_stale.store(true, Ordering::Release);
-            return self.failed("restoring", &error, SERVICE);
+            return self.failed("restoring", &error);
         }
         if !account.should_connect {
             if !self.kit().sessions.is_closed(self.id) {
@@ -159,7 +172,10 @@ impl Lane {
             return Step::End;
         }
         match self.kit().sessions.status(self.id) {
-            Status::Connected => self.turn(&account).await,
+            Status::Connected => {
+                self.connecting.is_connected(self.kit().clock.now());
+                self.turn(&account).await
+            }
             Status::Connecting | Status::Disconnected => self.connect(&account).await,
             // Its person has the next move …
             Status::QrReady => Step::Wait(None),
@@ -169,11 +185,11 @@ impl Lane {
         }
     }
 
-    fn failed(&self, what: &str, error: &dyn Display, longest: Duration) -> Step {
+    fn failed(&self, what: &str, error: &dyn Display) -> Step {
         if self.failures == 0 {
             tracing::warn!(account.id = %self.id, %error, what, "the lane backs off");
         }
-        Step::Failed(longest)
+        Step::Failed
     }
 
     /// Another lane has the account, here or elsewhere.
@@ -190,44 +206,6 @@ impl Lane {
         let heard_of = || self.promise(Duration::ZERO);
         heard_of();
         restore::by_lane(self.kit(), account, self.epoch, &heard_of).await
-    }
-
-    async fn connect(&mut self, account: &Account) -> Step {
-        if self.kit().sessions.is_open(self.id) {
-            return self.await_report();
-        }
-        let deadline = self.kit().connect_deadline;
-        let opened = {
-            self.signals.promise_nothing();
-            let _place = self.lanes.places.connect(account.provider, self.failures > 0).await;
-            self.promise(deadline);
-            self.kit().clock.timeout(deadline, self.kit().sessions.open(account)).await
-        };
-        match opened {
-            Ok(Ok(())) => {
-                // What it has reported already is shown only now.
-                self.kit().accounts.changed(&self.account);
-                Step::Next
-            }
-            Ok(Err(ConnectError::Failed { code, reason })) => {
-                self.kit().accounts.fail(account, code, reason).await;
-                Step::End
-            }
-            Ok(Err(ConnectError::Later(error))) => self.failed("connecting", &error, MESSENGER),
-            Err(_) => self.failed("connecting", &"no answer in time", MESSENGER),
-        }
-    }
-
-    /// Waits for a gateway that is there to report how it gets on; one that never does is closed.
-    fn await_report(&self) -> Step {
-        let due = self.kit().sessions.since(self.id).map(|since| since + self.kit().connect_deadline);
-        match due.filter(|due| *due > self.kit().clock.now()) {
-            Some(due) => Step::Wait(Some(due)),
-            None => {
-                self.kit().accounts.close(&self.account, Status::Connecting);
-                self.failed("connecting", &"the gateway does not say how it gets on", MESSENGER)
-            }
-        }
     }
 
     /// Takes what is next, if it may go now.
@@ -257,7 +235,7 @@ impl Lane {
             Err(error) => {
                 // What was to be written meanwhile may not have been.
                 self.signals.is_stale.store(true, Ordering::Release);
-                self.failed("the queue", &error, SERVICE)
+                self.failed("the queue", &error)
             }
         }
     }
@@ -286,7 +264,7 @@ impl Lane {
                     self.is_in_doubt = !agrees && !is_sign;
                     self.signals.is_stale.fetch_or(is_sign, Ordering::AcqRel);
                 }
-                Err(error) => return self.failed("comparing", &error, SERVICE),
+                Err(error) => return self.failed("comparing", &error),
             }
             return Step::Next;
         }

@@ -84,6 +84,7 @@ mod tests {
             daily: Some(Daily { from: 500, to: 1000, warmup_days: 7 }),
             timezone: Tz::UTC,
             quiet: None,
+            typing: false,
             warm_since: Some(start()),
         }
     }

@@ -41,6 +41,9 @@ pub struct Limits {
     /// Nothing is sent from the first to the second, in that time zone (`["22:00", "08:00"]`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet_hours: Option<[String; 2]>,
+    /// Whether the recipient sees the account typing before a message, where the messenger shows that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub typing: Option<bool>,
 }
 
 /// The two presets, from the settings.
@@ -106,6 +109,8 @@ pub struct Policy {
     pub timezone: Tz,
     /// Nothing is sent from the first to the second.
     pub quiet: Option<(NaiveTime, NaiveTime)>,
+    /// Whether it types before it sends.
+    pub typing: bool,
     /// The first connection, where the warm-up starts.
     pub warm_since: Option<DateTime<Utc>>,
 }
@@ -213,6 +218,7 @@ impl Policy {
             }),
             timezone: with_day.zone()?,
             quiet: with_day.quiet()?,
+            typing: own.typing.or(preset.typing).unwrap_or(false),
             warm_since,
         })
     }

@@ -58,9 +58,10 @@ impl Account {
     #[must_use]
     pub fn policy(&self, presets: &Presets) -> Policy {
         let warm_since = self.first_connected_at_ms.map(instant);
-        Policy::new(presets, self.use_limits, &self.own_limits, warm_since)
+        let policy = Policy::new(presets, self.use_limits, &self.own_limits, warm_since)
             .or_else(|_| Policy::new(presets, self.use_limits, &Limits::default(), warm_since))
-            .unwrap_or_else(|_| unreachable!("the presets were checked at the start"))
+            .unwrap_or_else(|_| unreachable!("the presets were checked at the start"));
+        Policy { typing: policy.typing && self.provider.shows_typing(), ..policy }
     }
 }
 

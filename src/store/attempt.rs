@@ -1,6 +1,6 @@
 //! The statements of attempts, many at once: begin, finish, receipts. Run by the group commit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use entity::ids::{AccountId, ChatId, CompanyId, MessageId, UserId};
 use entity::message::Status;
@@ -27,6 +27,11 @@ pub(super) async fn hold_epochs(tx: &Tx) -> Result<(), DbErr> {
     lock_epochs(tx, "SELECT pg_advisory_xact_lock($1)").await
 }
 
+/// Keeps everybody from raising epochs until the transaction ends.
+pub(super) async fn share_epochs(tx: &Tx) -> Result<(), DbErr> {
+    lock_epochs(tx, "SELECT pg_advisory_xact_lock_shared($1)").await
+}
+
 async fn lock_epochs(tx: &Tx, sql: &str) -> Result<(), DbErr> {
     match tx.get_database_backend() {
         backend @ DbBackend::Postgres => {
@@ -41,7 +46,7 @@ pub(super) async fn begin(tx: &Tx, asked: &[Attempt]) -> Result<HashMap<MessageI
     if asked.is_empty() {
         return Ok(HashMap::new());
     }
-    lock_epochs(tx, "SELECT pg_advisory_xact_lock_shared($1)").await?;
+    share_epochs(tx).await?;
     let sql = "WITH o (id, epoch, token, now_ms) AS ({rows})
          UPDATE message SET
              status = CASE WHEN message.expires_at_ms <= o.now_ms THEN 'expired' ELSE 'sending' END,
@@ -90,10 +95,13 @@ pub(super) async fn unbegin(tx: &Tx, asked: &[Attempt]) -> Result<(), DbErr> {
     rows::execute(tx, sql, keys(asked)).await
 }
 
-/// Writes how attempts ended, and counts those that pacing counts: answers the messages for which
-/// that was news. A receipt that overtook the outcome keeps what it said. What left is put in its
+/// Writes how attempts ended, and counts those that pacing counts: answers the messages for which that was
+/// news, each with its place in its chat. A receipt that overtook the outcome keeps what it said. What left is put in its
 /// chat later, see `filing`.
-pub(super) async fn finish(tx: &Tx, outcomes: &[(Attempt, &Outcome)]) -> Result<HashSet<MessageId>, DbErr> {
+pub(super) async fn finish(
+    tx: &Tx,
+    outcomes: &[(Attempt, &Outcome)],
+) -> Result<HashMap<MessageId, Option<i64>>, DbErr> {
     let values = outcomes.iter().map(|(attempt, o)| {
         let error = o.error.as_ref();
         let filing = o.filing.as_ref();
@@ -125,10 +133,10 @@ pub(super) async fn finish(tx: &Tx, outcomes: &[(Attempt, &Outcome)]) -> Result<
          FROM o WHERE message.id = o.id AND message.attempt = o.token AND (message.status = 'sending'
              OR (message.status IN ('delivered', 'read') AND message.sent_at_ms IS NULL))
            AND NOT EXISTS (SELECT 1 FROM account WHERE account.id = message.account_id AND account.epoch <> o.epoch)
-         RETURNING message.id";
+         RETURNING message.id, message.filed_seq";
     let finished = rows::query(tx, sql, values.collect()).await?;
-    let news: HashSet<MessageId> = finished.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
-    let written: Vec<_> = outcomes.iter().filter(|(attempt, _)| news.contains(&attempt.message)).collect();
+    let news: HashMap<_, _> = finished.iter().map(|row| row.try_get_many_by_index()).collect::<Result<_, _>>()?;
+    let written: Vec<_> = outcomes.iter().filter(|(attempt, _)| news.contains_key(&attempt.message)).collect();
     count(tx, &written).await?;
     Ok(news)
 }

@@ -167,6 +167,16 @@ impl Store {
         self.change(move |tx| Box::pin(read(tx, id, now.timestamp_millis()))).await
     }
 
+    /// Whether the person of a chat has written to the account, among the last messages of it.
+    pub async fn has_answered(&self, account: AccountId, address: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM (SELECT origin FROM message WHERE chat_id =
+                       (SELECT id FROM chat WHERE account_id = $1 AND address = $2)
+                       ORDER BY filed_seq DESC LIMIT 1000) AS latest
+                   WHERE origin = 'received' LIMIT 1";
+        let found = self.reader.query_one_raw(self.sql(sql, [account.into(), address.into()])).await?;
+        Ok(found.is_some())
+    }
+
     /// Renames a chat, or puts it away and back. `None` if it is gone.
     pub async fn change_chat(
         &self,

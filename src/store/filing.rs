@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryR
 
 use super::file::{Count, Entry, NewChat, count, enter, open};
 use super::tally::Tally;
-use super::{count_rows, instant, rows};
+use super::{instant, rows};
 use crate::phone::kind_of_chat;
 
 /// Messages that are filed together at most. What is paced never comes to so many: they leave in a burst
@@ -28,23 +28,24 @@ pub struct Posted {
     pub chat: Option<chat::Model>,
 }
 
-/// Files the oldest that are not filed, so many at most; answers them, and how many are left.
-/// `day_of` tells the day that an instant counts for.
+/// Files the oldest that are not filed, from `from` in the order of filing on and so many at most; answers
+/// them. `day_of` tells the day that an instant counts for.
 pub(super) async fn file(
     tx: &DatabaseTransaction,
     day_of: &(dyn Fn(DateTime<Utc>) -> i32 + Send + Sync),
+    from: i64,
     most: u64,
-) -> Result<(Vec<Posted>, u64), DbErr> {
+) -> Result<Vec<Posted>, DbErr> {
     let backend = tx.get_database_backend();
     // Another node may be at it.
     let skip = if backend == DbBackend::Postgres { "FOR UPDATE OF message SKIP LOCKED" } else { "" };
     let sql = format!(
         "SELECT message.*, account.provider AS provider
          FROM message LEFT JOIN account ON account.id = message.account_id
-         WHERE message.is_filed = FALSE ORDER BY message.filed_seq LIMIT {most} {skip}"
+         WHERE message.is_filed = FALSE AND message.filed_seq >= $1 ORDER BY message.filed_seq LIMIT {most} {skip}"
     );
     let (mut found, mut tally) = (Vec::new(), Tally::default());
-    for row in tx.query_all_raw(Statement::from_string(backend, sql)).await? {
+    for row in tx.query_all_raw(Statement::from_sql_and_values(backend, sql, [from.into()])).await? {
         let message = Model::from_query_result(&row, "")?;
         if !row.try_get::<bool>("", "is_listed")? {
             tally.listed(message.company_id, message.account_id);
@@ -97,23 +98,18 @@ pub(super) async fn file(
         let chat = entered.and_then(|(chat, _)| now.get(&chat).cloned());
         Posted { message, chat }
     });
-    Ok((posted.collect(), left(tx).await?))
+    Ok(posted.collect())
 }
 
-/// Leaves the oldest that is not filed out of every chat.
-pub(super) async fn leave_out(tx: &DatabaseTransaction) -> Result<(Vec<Posted>, u64), DbErr> {
+/// Leaves the oldest that is not filed, from `from` on, out of every chat.
+pub(super) async fn leave_out(tx: &DatabaseTransaction, from: i64) -> Result<(), DbErr> {
     let sql = "UPDATE message SET is_filed = TRUE WHERE id =
-                   (SELECT id FROM message WHERE is_filed = FALSE ORDER BY filed_seq LIMIT 1)
+                   (SELECT id FROM message WHERE is_filed = FALSE AND filed_seq >= $1 ORDER BY filed_seq LIMIT 1)
                RETURNING company_id, account_id, status";
     let mut tally = Tally::default();
-    for row in tx.query_all_raw(Statement::from_string(tx.get_database_backend(), sql)).await? {
+    for row in tx.query_all_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, [from.into()])).await? {
         let (company, account, status) = row.try_get_many_by_index()?;
         tally.moved(company, account, None, status);
     }
-    tally.add(tx).await?;
-    Ok((Vec::new(), left(tx).await?))
-}
-
-async fn left(tx: &DatabaseTransaction) -> Result<u64, DbErr> {
-    count_rows(tx, "SELECT COUNT(*) FROM message WHERE is_filed = FALSE").await
+    tally.add(tx).await
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, CompanyId, MessageId};
 use entity::message::{Column, Entity, Model, Status};
-use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement, SimpleExpr, UnionType};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Order, Query, SelectStatement, SimpleExpr, UnionType};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryTrait};
 
 use super::accept::find_keys;
@@ -64,6 +64,16 @@ fn part(wanted: &Condition, which: &'static str) -> SelectStatement {
 /// Those in the lists, and those that are in none yet.
 fn both(wanted: &Condition) -> SelectStatement {
     part(wanted, LISTED).union(UnionType::All, part(wanted, UNLISTED)).to_owned()
+}
+
+/// The latest of the wanted messages, so many of each part: a database that was to put the whole parts
+/// together first would read them all.
+fn latest(wanted: &Condition, most: u64) -> SelectStatement {
+    let of = |which| {
+        let latest = part(wanted, which).order_by("id", Order::Desc).limit(most).to_owned();
+        Query::select().column(Asterisk).from_subquery(latest, "latest").to_owned()
+    };
+    of(LISTED).union(UnionType::All, of(UNLISTED)).to_owned()
 }
 
 /// A message's status as people see it: time tells two more apart than the row does.
@@ -184,11 +194,13 @@ impl Store {
         }
         let counted = self.reader.query_one(&filter.count(company, &wanted)).await?;
         let total: i64 = counted.map_or(Ok(0), |row| row.try_get_by_index(0))?;
-        let mut rows = match page {
-            Page::Offset(offset) => both(&wanted).offset(offset).to_owned(),
-            Page::After(id) => both(&wanted.clone().add(Column::Id.lt(id))),
+        let (wanted, skipped) = match page {
+            Page::Offset(offset) => (wanted, offset),
+            Page::After(id) => (wanted.add(Column::Id.lt(id)), 0),
         };
-        let rows = self.reader.query_all(rows.order_by("id", Order::Desc).limit(limit)).await?;
+        let mut rows = latest(&wanted, skipped + limit);
+        let rows = rows.order_by("id", Order::Desc).offset(skipped).limit(limit);
+        let rows = self.reader.query_all(rows).await?;
         let rows: Result<_, DbErr> = rows.iter().map(|row| Model::from_query_result(row, "")).collect();
         Ok((rows?, total.unsigned_abs()))
     }

@@ -3,6 +3,19 @@
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, ChatId, CompanyId, MessageId, UserId};
 use entity::message::Status;
+use sea_orm::ConnectionTrait;
+
+use super::{Store, StoreError};
+
+impl Store {
+    /// To whom a message that waits is addressed, and of how many characters it is.
+    pub async fn outgoing(&self, message: MessageId) -> Result<Option<(String, usize)>, StoreError> {
+        let sql = "SELECT recipient, CAST(LENGTH(text) AS BIGINT) FROM message WHERE id = $1 AND status = 'queued'";
+        let Some(row) = self.reader.query_one_raw(self.sql(sql, [message.into()])).await? else { return Ok(None) };
+        let (recipient, length): (String, i64) = row.try_get_many_by_index()?;
+        Ok(Some((recipient, usize::try_from(length).unwrap_or_default())))
+    }
+}
 
 /// A message to be accepted.
 #[derive(Debug, Clone)]

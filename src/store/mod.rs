@@ -8,6 +8,7 @@
 mod accept;
 pub mod account;
 mod attempt;
+mod backlog;
 mod cache;
 mod change;
 pub mod chat;
@@ -30,6 +31,7 @@ pub mod report;
 mod rows;
 pub mod seal;
 mod secrets;
+pub mod state;
 pub mod stats;
 mod tally;
 mod task;
@@ -190,13 +192,6 @@ where
         Err(DbErr::RecordNotUpdated) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// What a `SELECT COUNT(*)` answers.
-async fn count_rows(db: &impl ConnectionTrait, sql: &str) -> Result<u64, DbErr> {
-    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
-    let count: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
-    Ok(count.unsigned_abs())
 }
 
 fn ms(at: DateTime<Utc>) -> i64 {

@@ -17,6 +17,7 @@ const LEFT: &[(&str, &str)] = &[
     ("paced", "true"),
     ("account_grant", "true"),
     ("inbox_position", "true"),
+    ("gateway_state", "true"),
 ];
 
 impl Store {

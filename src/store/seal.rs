@@ -16,6 +16,9 @@ use rand::RngExt;
 const SEALED: &str = "sealed:";
 /// … and those of today.
 const TODAY: &str = "sealed:1:";
+/// What stands before bytes that are sealed by that, and before those that are not.
+const BYTES_SEALED: u8 = 1;
+const BYTES_CLEAR: u8 = 0;
 /// Bytes of a nonce: enough for random ones never to meet.
 const NONCE: usize = 24;
 
@@ -54,14 +57,27 @@ impl Seal {
 
     /// What is to stand at the place for `text`.
     pub(super) fn seal(&self, place: Place<'_>, text: &str) -> String {
-        let Some(cipher) = &self.0 else { return text.to_owned() };
-        let nonce: [u8; NONCE] = rand::rng().random();
-        let place = place.join("/");
-        let payload = Payload { msg: text.as_bytes(), aad: place.as_bytes() };
-        let sealed = cipher
-            .encrypt(&XNonce::from(nonce), payload)
-            .unwrap_or_else(|_| unreachable!("no text in memory is as long as the cipher can't take"));
-        format!("{TODAY}{}", STANDARD.encode([nonce.as_slice(), &sealed].concat()))
+        match &self.0 {
+            Some(cipher) => format!("{TODAY}{}", STANDARD.encode(encrypt(cipher, place, text.as_bytes()))),
+            None => text.to_owned(),
+        }
+    }
+
+    /// The same for bytes: what they are sealed by stands before them.
+    pub(super) fn seal_bytes(&self, place: Place<'_>, bytes: &[u8]) -> Vec<u8> {
+        match &self.0 {
+            Some(cipher) => [&[BYTES_SEALED], encrypt(cipher, place, bytes).as_slice()].concat(),
+            None => [&[BYTES_CLEAR], bytes].concat(),
+        }
+    }
+
+    /// The bytes for what stands at the place.
+    pub(super) fn open_bytes(&self, place: Place<'_>, bytes: &[u8]) -> Result<Vec<u8>, Unreadable> {
+        match (bytes.split_first(), &self.0) {
+            (Some((&BYTES_CLEAR, clear)), None) => Ok(clear.to_vec()),
+            (Some((&BYTES_SEALED, sealed)), Some(cipher)) => decrypt(cipher, place, sealed),
+            _ => Err(Unreadable),
+        }
     }
 
     /// The text for what stands at the place.
@@ -70,12 +86,24 @@ impl Seal {
             return if text.starts_with(SEALED) { Err(Unreadable) } else { Ok(text.to_owned()) };
         };
         let sealed = text.strip_prefix(TODAY).and_then(|sealed| STANDARD.decode(sealed).ok()).ok_or(Unreadable)?;
-        let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or(Unreadable)?;
-        let place = place.join("/");
-        let payload = Payload { msg: sealed, aad: place.as_bytes() };
-        let opened = cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| Unreadable)?;
-        String::from_utf8(opened).map_err(|_| Unreadable)
+        String::from_utf8(decrypt(cipher, place, &sealed)?).map_err(|_| Unreadable)
     }
+}
+
+/// A nonce, and the bytes as the cipher makes them with it.
+fn encrypt(cipher: &XChaCha20Poly1305, place: Place<'_>, bytes: &[u8]) -> Vec<u8> {
+    let nonce: [u8; NONCE] = rand::rng().random();
+    let place = place.join("/");
+    let sealed = cipher
+        .encrypt(&XNonce::from(nonce), Payload { msg: bytes, aad: place.as_bytes() })
+        .unwrap_or_else(|_| unreachable!("nothing in memory is as long as the cipher can't take"));
+    [nonce.as_slice(), &sealed].concat()
+}
+
+fn decrypt(cipher: &XChaCha20Poly1305, place: Place<'_>, sealed: &[u8]) -> Result<Vec<u8>, Unreadable> {
+    let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or(Unreadable)?;
+    let place = place.join("/");
+    cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: place.as_bytes() }).map_err(|_| Unreadable)
 }
 
 impl fmt::Debug for Seal {
@@ -133,6 +161,25 @@ mod tests {
         assert_eq!(none.seal(PLACE, "{}"), "{}");
         assert_eq!(none.open(PLACE, "{}").as_deref(), Ok("{}"));
         assert_eq!(none.open(PLACE, &key(7).seal(PLACE, "{}")), Err(Unreadable));
+    }
+
+    #[test]
+    fn bytes_are_sealed_as_texts_are() {
+        let (seal, none) = (key(7), Seal::default());
+        for bytes in [&b""[..], &[0, 1, 255], &[7; 1_000]] {
+            let sealed = seal.seal_bytes(PLACE, bytes);
+            assert_eq!(seal.open_bytes(PLACE, &sealed).as_deref(), Ok(bytes));
+            assert_eq!(seal.open_bytes(["account", "config", "acc_2"], &sealed), Err(Unreadable));
+            assert_eq!(
+                (key(8).open_bytes(PLACE, &sealed), none.open_bytes(PLACE, &sealed)),
+                (Err(Unreadable), Err(Unreadable))
+            );
+            let clear = none.seal_bytes(PLACE, bytes);
+            assert_eq!(none.open_bytes(PLACE, &clear).as_deref(), Ok(bytes));
+            // With a key, what stands in the clear does not pass for sealed.
+            assert_eq!(seal.open_bytes(PLACE, &clear), Err(Unreadable));
+        }
+        assert_eq!((seal.open_bytes(PLACE, &[]), none.open_bytes(PLACE, &[])), (Err(Unreadable), Err(Unreadable)));
     }
 
     #[test]

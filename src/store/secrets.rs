@@ -11,6 +11,7 @@ use sea_orm::{
 
 use super::connect::SERVERS;
 use super::seal::{Place, Seal, Unreadable};
+use super::state;
 
 /// What is secret: tables, the types of their ids, columns.
 const SECRETS: &[(&str, &str, &[&str])] =
@@ -118,7 +119,7 @@ async fn clear(db: &DatabaseConnection) -> anyhow::Result<()> {
         return Ok(());
     }
     let clear: &[&str] = match backend {
-        DbBackend::Postgres => &["VACUUM (FULL) account", "VACUUM (FULL) signing_key"],
+        DbBackend::Postgres => &["VACUUM (FULL) account", "VACUUM (FULL) signing_key", "VACUUM (FULL) gateway_state"],
         _ => &["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"],
     };
     for sql in clear.iter().chain(&["UPDATE seal SET is_clear = TRUE"]) {
@@ -193,6 +194,7 @@ async fn seal_rows(tx: &DatabaseTransaction, from: &Seal, to: &Seal) -> Result<u
             tx.execute_raw(run(&write, rows.into())).await?;
         }
     }
+    left += seal_states(tx, from, to).await?;
     tx.execute_unprepared("DELETE FROM seal").await?;
     if to.has_key() {
         let (place, text) = PROOF;
@@ -200,4 +202,38 @@ async fn seal_rows(tx: &DatabaseTransaction, from: &Seal, to: &Seal) -> Result<u
         tx.execute_raw(Statement::from_sql_and_values(backend, sql, [to.seal(place, text).into()])).await?;
     }
     Ok(left)
+}
+
+/// The same for what gateways keep.
+async fn seal_states(tx: &DatabaseTransaction, from: &Seal, to: &Seal) -> Result<u64, DbErr> {
+    let backend = tx.get_database_backend();
+    let read = format!(
+        "SELECT account_id, kind, key, value FROM gateway_state WHERE (account_id, kind, key) > ($1, $2, $3)
+         ORDER BY account_id, kind, key LIMIT {SLICE}"
+    );
+    let write = "UPDATE gateway_state SET value = $4 WHERE account_id = $1 AND kind = $2 AND key = $3";
+    let mut left = 0;
+    let mut last = <[String; 3]>::default();
+    loop {
+        let after = last.clone().map(Value::from);
+        let rows = tx.query_all_raw(Statement::from_sql_and_values(backend, &read, after)).await?;
+        if rows.is_empty() {
+            return Ok(left);
+        }
+        for row in rows {
+            let (account, kind, key, value): (String, String, String, Vec<u8>) = row.try_get_many_by_index()?;
+            let id = format!("{account}/{key}");
+            let place = state::place(&kind, &id);
+            match from.open_bytes(place, &value) {
+                Ok(opened) => {
+                    let sealed = to.seal_bytes(place, &opened);
+                    let values: [Value; 4] =
+                        [account.as_str().into(), kind.as_str().into(), key.as_str().into(), sealed.into()];
+                    tx.execute_raw(Statement::from_sql_and_values(backend, write, values)).await?;
+                }
+                Err(Unreadable) => left += 1,
+            }
+            last = [account, kind, key];
+        }
+    }
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use sea_orm::{DatabaseTransaction, DbErr};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
+use super::backlog::Backlog;
 use super::checkpoint::Checkpoints;
 use super::commit::FileRequest;
 use super::filing;
@@ -23,6 +25,9 @@ const LULL: Duration = Duration::from_millis(20);
 /// … and how many commits what left waits for such a lull.
 const PATIENCE: u32 = 8;
 
+/// How long before all that waits is looked through again, in a lull.
+const AGAIN: Duration = Duration::from_secs(600);
+
 /// The task.
 pub(super) struct Task {
     writer: Writer,
@@ -33,11 +38,18 @@ pub(super) struct Task {
     /// Who waits for something to be filed.
     filer: Option<FileRequest>,
     is_failing: Arc<AtomicBool>,
-    /// About how many messages are in no list …
-    unlisted: u64,
-    /// … and how many are not filed, for how many commits.
-    unfiled: u64,
+    /// The messages that are in no list …
+    unlisted: Backlog,
+    /// … and those that are not filed, for how many commits.
+    unfiled: Backlog,
     waited: u32,
+    /// When all of both is looked through again.
+    again: BoxFuture<'static, ()>,
+}
+
+/// Returns after that time.
+fn after(span: Duration) -> BoxFuture<'static, ()> {
+    Box::pin(async move { drop(tokio::time::timeout(span, std::future::pending::<()>()).await) })
 }
 
 impl Task {
@@ -50,8 +62,19 @@ impl Task {
         is_failing: Arc<AtomicBool>,
     ) -> Self {
         // What an earlier server left is looked for at the first opportunity.
-        let (unlisted, unfiled) = (listing::SLICE, 1);
-        Self { writer, checkpoints, waiting, filing, filer: None, is_failing, unlisted, unfiled, waited: 0 }
+        let (unlisted, unfiled) = (Backlog::new(listing::SLICE), Backlog::new(1));
+        Self {
+            writer,
+            checkpoints,
+            waiting,
+            filing,
+            filer: None,
+            is_failing,
+            unlisted,
+            unfiled,
+            waited: 0,
+            again: after(AGAIN),
+        }
     }
 
     pub(super) async fn run(mut self, closing: CancellationToken) {
@@ -74,15 +97,15 @@ impl Task {
             }
             self.commit(batch).await;
             self.wrote(rows).await;
-            self.waited += u32::from(self.unfiled > 0);
-            if self.unfiled >= filing::SLICE || self.waited >= PATIENCE {
+            self.waited += u32::from(self.unfiled.count() > 0);
+            if self.unfiled.count() >= filing::SLICE || self.waited >= PATIENCE {
                 self.file().await;
             }
-            if self.unlisted >= listing::MOST {
+            if self.unlisted.count() >= listing::MOST {
                 self.list().await;
             }
         }
-        while self.unlisted > 0 && !self.is_failing() {
+        while self.unlisted.count() > 0 && !self.is_failing() {
             self.list().await;
         }
         if let Some(checkpoints) = self.checkpoints {
@@ -103,12 +126,17 @@ impl Task {
     /// The next write. In a lull before it, what can wait is done.
     async fn next(&mut self, closing: &CancellationToken) -> Option<Write> {
         loop {
-            let can_list = self.unlisted >= listing::SLICE && !self.is_failing();
-            let can_work = can_list || self.unfiled > 0 && self.filer.is_some();
+            let can_list = self.unlisted.count() >= listing::SLICE && !self.is_failing();
+            let can_work = can_list || self.unfiled.count() > 0 && self.filer.is_some();
             tokio::select! {
                 biased;
                 write = self.waiting.recv() => return write,
                 () = closing.cancelled() => return None,
+                () = &mut self.again => {
+                    self.again = after(AGAIN);
+                    self.unlisted.look_again();
+                    self.unfiled.look_again();
+                }
                 request = self.filing.recv(), if self.filer.is_none() => self.filer = request,
                 _ = tokio::time::timeout(LULL, std::future::pending::<()>()), if can_work => {
                     self.file().await;
@@ -124,13 +152,13 @@ impl Task {
     /// so that one that can't be filed never keeps its neighbours out; alone, it is left out.
     async fn file(&mut self) {
         self.waited = 0;
-        if self.unfiled == 0 {
+        if self.unfiled.count() == 0 {
             return;
         }
         let Some(request) = self.filer.take().or_else(|| self.filing.try_recv().ok()) else { return };
-        let mut most = filing::SLICE;
+        let (from, mut most) = (self.unfiled.from(), filing::SLICE);
         let filed = loop {
-            let filed = self.transact(async |tx| filing::file(tx, &*request.day_of, most).await).await;
+            let filed = self.transact(async |tx| filing::file(tx, &*request.day_of, from, most).await).await;
             match filed {
                 Err(StoreError::Broken(error)) if most > 1 => {
                     tracing::error!(%error, most, "messages are refused by their chats; fewer are tried");
@@ -138,18 +166,20 @@ impl Task {
                 }
                 Err(StoreError::Broken(error)) => {
                     tracing::error!(%error, "a message is refused by its chat, and is in none");
-                    break self.transact(async |tx| filing::leave_out(tx).await).await;
+                    break self.transact(async |tx| filing::leave_out(tx, from).await).await.map(|()| Vec::new());
                 }
                 filed => break filed,
             }
         };
-        let posted = filed.map(|(posted, left)| {
-            self.unfiled = left;
-            posted
-        });
-        self.wrote(posted.as_ref().map_or(0, Vec::len)).await;
+        if let Ok(posted) = &filed {
+            let last = posted.iter().filter_map(|posted| posted.message.filed_seq).max();
+            // After a slice that was made smaller, the rest still waits.
+            let is_rest = most < filing::SLICE;
+            self.unfiled.done(posted.len() as u64, if is_rest { posted.len() as u64 } else { most }, last);
+            self.wrote(posted.len()).await;
+        }
         // Who no longer waits finds them in the rows.
-        let _ = request.reply.send(posted);
+        let _ = request.reply.send(filed);
     }
 
     fn is_failing(&self) -> bool {
@@ -159,9 +189,10 @@ impl Task {
     /// Lists some of the messages that are in no list. If that fails, it is tried again after
     /// something else could be written.
     async fn list(&mut self) {
-        match self.transact(async |tx| listing::list(tx).await).await {
-            Ok(left) => {
-                self.unlisted = left;
+        let from = self.unlisted.from();
+        match self.transact(async |tx| listing::list(tx, from).await).await {
+            Ok((count, last)) => {
+                self.unlisted.done(count, listing::SLICE, last);
                 self.wrote(listing::SLICE as usize).await;
             }
             Err(error) => {
@@ -176,8 +207,9 @@ impl Task {
         while let Some(mut batch) = parts.pop() {
             match self.transact(async |tx| write_all(tx, &mut batch).await).await {
                 Ok(written) => {
-                    self.unlisted += written.unlisted() as u64;
-                    self.unfiled += written.unfiled() as u64;
+                    let ((unlisted, id), (unfiled, place)) = (written.unlisted(), written.unfiled());
+                    self.unlisted.add(unlisted, id);
+                    self.unfiled.add(unfiled, place);
                     written.tell(batch);
                 }
                 Err(StoreError::Broken(error)) if batch.len() > 1 => {

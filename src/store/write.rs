@@ -1,7 +1,7 @@
 //! What the group commit writes in one transaction: many writes of each kind by few statements, and
 //! afterwards to each the answer to its own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use entity::ids::{AccountId, MessageId};
 use sea_orm::{DatabaseTransaction, DbErr};
@@ -60,9 +60,12 @@ pub(super) struct Written {
     kept: Vec<Kept>,
     beginnings: HashMap<MessageId, Beginning>,
     moved: Vec<Receipt>,
-    finished: HashSet<MessageId>,
-    /// How many of them are still to be filed.
+    /// The lowest id of those that were accepted.
+    unlisted_from: Option<i64>,
+    finished: HashMap<MessageId, Option<i64>>,
+    /// How many of them are still to be filed, and the first of their places.
     unfiled: usize,
+    unfiled_from: Option<i64>,
     filed: HashMap<MessageId, Filed>,
 }
 
@@ -95,7 +98,12 @@ pub(super) async fn write_all(tx: &DatabaseTransaction, batch: &mut [Write]) -> 
     let beginnings = attempt::begin(tx, &asked).await?;
     attempt::unbegin(tx, &undone).await?;
     let finished = attempt::finish(tx, &outcomes).await?;
-    let unfiled = outcomes.iter().filter(|(_, outcome)| outcome.filing.is_some()).count();
+    let filed_later =
+        |(attempt, outcome): &&(Attempt, &Outcome)| outcome.filing.is_some() && finished.contains_key(&attempt.message);
+    let unfiled = outcomes.iter().filter(filed_later).count();
+    let place = |(attempt, _): &(Attempt, &Outcome)| finished.get(&attempt.message).copied().flatten();
+    let unfiled_from = outcomes.iter().filter(filed_later).filter_map(place).min();
+    let unlisted_from = rows.iter().map(|row| row.id.number()).min();
     let moved = attempt::receive(tx, &receipts, &mut tally).await?;
     let filed = report::report(tx, &reports, &mut tally).await?;
     tally.add(tx).await?;
@@ -103,18 +111,18 @@ pub(super) async fn write_all(tx: &DatabaseTransaction, batch: &mut [Write]) -> 
         report::note_position(tx, account, position).await?;
     }
     let filed = filed.into_iter().map(|filed| (filed.report.id, filed)).collect();
-    Ok(Written { kept, beginnings, moved, finished, unfiled, filed })
+    Ok(Written { kept, beginnings, moved, unlisted_from, finished, unfiled, unfiled_from, filed })
 }
 
 impl Written {
-    /// How many messages are in no list yet for it …
-    pub(super) fn unlisted(&self) -> usize {
-        self.kept.len()
+    /// How many messages are in no list yet for it, and the lowest of their ids …
+    pub(super) fn unlisted(&self) -> (usize, Option<i64>) {
+        (self.kept.len(), self.unlisted_from)
     }
 
-    /// … and how many are not filed yet.
-    pub(super) fn unfiled(&self) -> usize {
-        self.unfiled
+    /// … and how many are not filed yet, and the first of their places.
+    pub(super) fn unfiled(&self) -> (usize, Option<i64>) {
+        (self.unfiled, self.unfiled_from)
     }
 
     /// Tells everybody who waits what became of theirs.
@@ -129,7 +137,7 @@ impl Written {
                 }
                 Write::Unbegin(_, reply) => drop(reply.send(Ok(()))),
                 Write::Finish(attempt, _, reply) => {
-                    let is_news = self.finished.remove(&attempt.message);
+                    let is_news = self.finished.remove(&attempt.message).is_some();
                     drop(reply.send(Ok(if is_news { Finished::Written } else { Finished::Settled })));
                 }
                 Write::Report(reports, _, reply) => {

@@ -55,4 +55,5 @@ mod telegram;
 mod tokens;
 mod transport;
 mod unsettled;
+mod whatsapp;
 mod wordings;

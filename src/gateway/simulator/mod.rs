@@ -28,6 +28,7 @@ use self::person::Person;
 pub use self::stage::Stage;
 use super::{ConnectError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken};
 use crate::clock::Clock;
+use crate::phone::Recipient;
 use crate::store::account::Account;
 
 /// A message that arrived at the simulated messenger.
@@ -156,7 +157,7 @@ impl Gateway for Simulated {
             Fault::Before => return Err(later(None, anyhow!("the simulated messenger was not reached"))),
             Fault::Wait => return Err(later(Some(Duration::from_secs(1)), anyhow!("the messenger asked to wait"))),
             Fault::Refuse => {
-                return Err(SendError::Refused { reason: "the recipient is not at this messenger".to_owned() });
+                return Err(SendError::refused("the recipient is not at this messenger"));
             }
             Fault::Drop => {
                 self.stage.cut();
@@ -184,6 +185,11 @@ impl Gateway for Simulated {
             return Err(SendError::Uncertain { cause: anyhow!("the connection broke before the answer") });
         }
         Ok(taken)
+    }
+
+    /// Nobody would see it.
+    async fn show_typing(&self, _to: &Recipient, _is_typing: bool) -> bool {
+        false
     }
 
     async fn mark_read(&self, _chat: &str, messages: &[String]) {

@@ -5,7 +5,6 @@
 //! are kept here; they are a messenger's quota, not the account's pace. What people write to the
 //! bot is asked for by `updates`.
 
-pub(super) mod proxy;
 mod updates;
 
 use std::sync::Arc;
@@ -21,8 +20,9 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 use serde::Deserialize;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{BadConfig, ConnectError, Gateway, GatewayEvent, Messengers, Outgoing, Reports, SendError, Taken};
+use super::{BadConfig, ConnectError, Gateway, GatewayEvent, Messengers, Outgoing, Reports, SendError, Taken, proxy};
 use crate::clock::Clock;
+use crate::phone::Recipient;
 use crate::store::account::{Account, Connected};
 
 const A_BOT: u32 = 30;
@@ -164,6 +164,11 @@ impl Gateway for Telegram {
         }
     }
 
+    /// Bots are no people.
+    async fn show_typing(&self, _to: &Recipient, _is_typing: bool) -> bool {
+        false
+    }
+
     /// Bots have no read receipts.
     async fn mark_read(&self, _chat: &str, _messages: &[String]) {}
 
@@ -187,7 +192,7 @@ fn read_error(error: frankenstein::Error) -> SendError {
             401 | 404 => SendError::AccountDown {
                 reason: format!("Telegram does not accept the bot token ({})", said.description),
             },
-            400..=499 => SendError::Refused { reason: said.description.clone() },
+            400..=499 => SendError::refused(said.description.clone()),
             _ => SendError::Uncertain { cause: describe(error) },
         },
         frankenstein::Error::HttpReqwest(cause) if cause.is_connect() || cause.is_builder() => {

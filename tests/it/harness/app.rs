@@ -40,6 +40,7 @@ impl TestApp {
         let folder = Arc::new(TempDir::new().unwrap());
         let mut all = HashMap::from([
             ("ANDANTE_BIND".to_owned(), "127.0.0.1:0".to_owned()),
+            ("ANDANTE_DEFAULT_PROVIDER".to_owned(), "simulator".to_owned()),
             ("ANDANTE_DATA_DIR".to_owned(), folder.path().display().to_string()),
         ]);
         all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -81,6 +82,7 @@ impl TestApp {
 pub struct Binary {
     /// Calls it.
     pub client: Client,
+    program: &'static str,
     settings: Vec<(String, String)>,
     child: Option<Child>,
     _folder: TempDir,
@@ -89,13 +91,25 @@ pub struct Binary {
 impl Binary {
     /// Starts it with settings, by their names in the environment.
     pub fn start(settings: &[(&str, &str)]) -> Self {
+        Self::of(env!("CARGO_BIN_EXE_andante"), settings)
+    }
+
+    /// The same program as it is shipped: without what is linked in for tests alone.
+    pub fn shipped(settings: &[(&str, &str)]) -> Self {
+        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/target/shipped/andante");
+        assert!(std::path::Path::new(program).exists(), "`make shipped` builds {program}");
+        Self::of(program, settings)
+    }
+
+    fn of(program: &'static str, settings: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
         let mut all = vec![
             ("ANDANTE_BIND".to_owned(), "127.0.0.1:0".to_owned()),
+            ("ANDANTE_DEFAULT_PROVIDER".to_owned(), "simulator".to_owned()),
             ("ANDANTE_DATA_DIR".to_owned(), folder.path().display().to_string()),
         ];
         all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let mut binary = Self { client: Client::new(""), settings: all, child: None, _folder: folder };
+        let mut binary = Self { client: Client::new(""), program, settings: all, child: None, _folder: folder };
         binary.resume();
         binary
     }
@@ -127,8 +141,9 @@ impl Binary {
 
     /// Starts it (again), and reads from what it prints where it listens.
     pub fn resume(&mut self) {
-        let mut command = Self::command();
+        let mut command = Command::new(self.program);
         command
+            .env_remove("ANDANTE_TEST_SEED")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
             .stderr(Stdio::null());

@@ -9,6 +9,7 @@ mod process;
 mod proxy;
 mod services;
 mod socket;
+mod tunnel;
 
 pub use app::{Binary, TestApp, ready_account};
 pub use client::{Answer, Client};
@@ -19,6 +20,7 @@ pub use process::{Unheard, refusal};
 pub use proxy::Proxy;
 pub use services::{Postgres, Redis, free_port};
 pub use socket::{Entrance, Socket, mark};
+pub use tunnel::Tunnel;
 
 use std::time::Duration;
 

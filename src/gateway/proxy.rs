@@ -16,7 +16,7 @@ fn read(proxy: &str) -> Option<(Url, String)> {
 }
 
 /// Checks what the URL itself says; a sentence if it can't work.
-pub(in crate::gateway) fn check(proxy: &str, egress: Egress) -> Result<(), &'static str> {
+pub(super) fn check(proxy: &str, egress: Egress) -> Result<(), &'static str> {
     let (_, host) = read(proxy).ok_or("must be the URL of an http, https, socks5 or socks5h proxy")?;
     egress.check(&host).map_err(|_| "must not be at an address of this machine or of a private network")
 }

@@ -1,0 +1,171 @@
+//! What people write, as letters for the inbox. WhatsApp is told that a message arrived once it is a
+//! row, and not before.
+
+use std::sync::Arc;
+
+use anyhow::ensure;
+use chrono::{DateTime, Utc};
+use entity::message::Kind;
+use tokio::sync::mpsc::Receiver;
+use whatsapp_rust::async_trait;
+use whatsapp_rust::types::message::MessageInfo;
+use whatsapp_rust::wacore::proto_helpers::MessageExt;
+use whatsapp_rust::wacore::types::events::{Event, InboundMessage, LazyHistorySync};
+use whatsapp_rust::wacore_binary::Jid;
+use whatsapp_rust::waproto::whatsapp::{Conversation, Message, WebMessageInfo};
+use whatsapp_rust::{Client, InboundDurabilityHook};
+
+use super::id;
+use super::people::{People, kind_of};
+use crate::clock::Clock;
+use crate::gateway::{GatewayEvent, Letter, Mail, Reports};
+
+/// Letters that are handed over together.
+const BATCH: usize = 500;
+
+/// Hands over what comes in, before WhatsApp hears that it arrived.
+pub(super) struct Mailbox {
+    pub(super) reports: Reports,
+}
+
+#[async_trait]
+impl InboundDurabilityHook for Mailbox {
+    async fn on_messages(&self, client: Arc<Client>, batch: &[InboundMessage]) -> anyhow::Result<()> {
+        let mut letters = Vec::with_capacity(batch.len());
+        for InboundMessage { message, info, .. } in batch {
+            letters.extend(letter(&client, message, info).await);
+        }
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let mail = Mail { messages: letters, position: None };
+        ensure!(self.reports.deliver(GatewayEvent::Messages(mail)).await, "what came in is not written");
+        Ok(())
+    }
+}
+
+/// A message as a letter; none for what nobody wrote, such as a reaction or a key.
+async fn letter(client: &Client, message: &Message, info: &MessageInfo) -> Option<Letter> {
+    let source = &info.source;
+    let chat_kind = kind_of(&source.chat)?;
+    let (kind, text) = content(message)?;
+    let is_own = source.is_from_me;
+    let alternate = if is_own { &source.recipient_alt } else { &source.sender_alt };
+    let alternate = alternate.as_ref().filter(|_| chat_kind == entity::chat::Kind::Individual);
+    let chat = People::name(client, &source.chat, alternate).await;
+    let sender = People::name(client, &source.sender, source.sender_alt.as_ref()).await;
+    let name = (!info.push_name.is_empty() && !is_own).then(|| info.push_name.clone());
+    Some(Letter {
+        chat,
+        chat_kind,
+        chat_name: name.clone().filter(|_| chat_kind == entity::chat::Kind::Individual),
+        provider_message_id: info.id.clone(),
+        is_own,
+        sender: Some(bare(&sender)),
+        sender_name: name,
+        text,
+        kind,
+        at: info.timestamp,
+        is_history: false,
+    })
+}
+
+/// A person's number, where it is known.
+fn bare(chat: &str) -> String {
+    chat.strip_suffix("@c.us").unwrap_or(chat).to_owned()
+}
+
+/// What a message is, and what is written in it or under it.
+fn content(message: &Message) -> Option<(Kind, String)> {
+    let message = message.get_base_message();
+    let is_there = [
+        (message.conversation.is_some() || message.extended_text_message.is_set(), Kind::Text),
+        (message.image_message.is_set(), Kind::Image),
+        (message.video_message.is_set() || message.ptv_message.is_set(), Kind::Video),
+        (message.audio_message.is_set(), Kind::Audio),
+        (message.document_message.is_set(), Kind::Document),
+        (message.sticker_message.is_set(), Kind::Sticker),
+        (message.location_message.is_set() || message.live_location_message.is_set(), Kind::Location),
+        (message.contact_message.is_set() || message.contacts_array_message.is_set(), Kind::Contact),
+    ];
+    let text = message.text_content().or_else(|| message.get_caption()).unwrap_or_default().to_owned();
+    let kind = is_there.into_iter().find(|(is_there, _)| *is_there).map(|(_, kind)| kind);
+    match kind {
+        Some(kind) => Some((kind, text)),
+        None => (!text.is_empty()).then_some((Kind::Other, text)),
+    }
+}
+
+/// Hands over what was said before the account was paired, as it comes.
+pub(super) async fn histories(mut come: Receiver<Arc<Event>>, client: Arc<Client>, reports: Reports, clock: Clock) {
+    while let Some(event) = come.recv().await {
+        if let Event::HistorySync(past) = &*event {
+            history(&client, &reports, past, clock.now()).await;
+        }
+    }
+}
+
+async fn history(client: &Client, reports: &Reports, history: &LazyHistorySync, now: DateTime<Utc>) {
+    let mut stream = history.stream();
+    loop {
+        let conversation = match stream.next_conversation() {
+            Ok(Some(conversation)) => conversation,
+            Ok(None) => return,
+            Err(_) => return tracing::warn!(account.id = %reports.account, "a part of the history can't be read"),
+        };
+        let letters = letters(client, reports, &conversation, now).await;
+        for some in letters.chunks(BATCH) {
+            let mail = Mail { messages: some.to_vec(), position: None };
+            if !reports.deliver(GatewayEvent::Messages(mail)).await {
+                return tracing::warn!(account.id = %reports.account, "a part of the history is not written");
+            }
+        }
+    }
+}
+
+async fn letters(client: &Client, reports: &Reports, conversation: &Conversation, now: DateTime<Utc>) -> Vec<Letter> {
+    let Ok(jid) = conversation.id.parse::<Jid>() else { return Vec::new() };
+    let Some(chat_kind) = kind_of(&jid) else { return Vec::new() };
+    let number: Option<Jid> = conversation.pn_jid.as_deref().and_then(|number| number.parse().ok());
+    let chat = People::name(client, &jid, number.as_ref()).await;
+    let name = conversation.display_name.clone().or_else(|| conversation.name.clone());
+    let mut letters = Vec::new();
+    for message in conversation.messages.iter().filter_map(|message| message.message.as_option()) {
+        let Some((kind, text)) = message.message.as_option().and_then(content) else { continue };
+        let Some((is_own, provider_message_id)) = key_of(message) else { continue };
+        // What was sent from here has its row.
+        let is_ours = is_own && id::message(reports.account, &provider_message_id, now).is_some();
+        let at = i64::try_from(message.message_timestamp.unwrap_or_default()).ok();
+        let Some(at) = at.and_then(|at| DateTime::from_timestamp(at, 0)).filter(|_| !is_ours) else { continue };
+        let sender = sender_of(message).or_else(|| (!is_own).then(|| jid.clone()));
+        let sender = match sender {
+            Some(sender) => Some(bare(&People::name(client, &sender, None).await)),
+            None => None,
+        };
+        letters.push(Letter {
+            chat: chat.clone(),
+            chat_kind,
+            chat_name: name.clone(),
+            provider_message_id,
+            is_own,
+            sender,
+            sender_name: message.push_name.clone(),
+            text,
+            kind,
+            at,
+            is_history: true,
+        });
+    }
+    letters
+}
+
+fn key_of(message: &WebMessageInfo) -> Option<(bool, String)> {
+    let key = message.key.as_option()?;
+    Some((key.from_me.unwrap_or_default(), key.id.clone()?))
+}
+
+fn sender_of(message: &WebMessageInfo) -> Option<Jid> {
+    let key = message.key.as_option()?;
+    let sender = message.participant.as_deref().or(key.participant.as_deref())?;
+    sender.parse().ok()
+}

@@ -1,0 +1,257 @@
+//! WhatsApp, spoken natively: the account is a linked device of a phone, as WhatsApp Web is, and no
+//! browser runs. The crate `whatsapp-rust` has the protocol; its keys are in our database (`keys`), its
+//! connections go our way (`wire`), and what it hears is reported by `session`.
+//!
+//! A message counts as sent once the server has taken it, and what comes in is acknowledged once it is a
+//! row. The crate connects anew by itself only while it pairs; otherwise the lane does.
+
+mod acks;
+mod id;
+mod keys;
+mod mail;
+mod people;
+mod reach;
+mod receipts;
+mod session;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anyhow::anyhow;
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use whatsapp_rust::bot::Bot;
+use whatsapp_rust::pair_code::PairCodeOptions;
+use whatsapp_rust::wacore::msg_secret::MsgSecretPolicy;
+use whatsapp_rust::wacore::proto_helpers::MessageBuilderExt;
+use whatsapp_rust::wacore::store::DevicePropsOverride;
+use whatsapp_rust::waproto::whatsapp::Message;
+use whatsapp_rust::waproto::whatsapp::device_props::PlatformType;
+use whatsapp_rust::{CacheConfig, Client, ClientError, SendOptions, TokioRuntime};
+
+use self::acks::Acks;
+use self::keys::Keys;
+use self::mail::Mailbox;
+use self::people::People;
+use self::reach::Reach;
+use self::receipts::Receipts;
+use self::session::{EVENTS, Ear, Session};
+use self::wire::Wire;
+use super::{ConnectError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken};
+use crate::phone::Recipient;
+use crate::store::account::Account;
+
+/// Characters of a text at most, as WhatsApp's own clients have it.
+const TEXT: usize = 65_536;
+/// What the phone shows under its linked devices: a browser's name and system.
+const SYSTEM: &str = "Linux";
+/// Parts of histories that may wait to be read.
+const HISTORIES: usize = 64;
+
+struct WhatsApp {
+    people: People,
+    acks: Arc<Acks>,
+    reach: Reach,
+    /// Done when the connection has ended.
+    ended: CancellationToken,
+    /// Ends the connection if it is not closed.
+    _stop: DropGuard,
+}
+
+pub(super) async fn connect(
+    messengers: &Messengers,
+    account: &Account,
+    pairing: Pairing,
+    reports: Reports,
+) -> Result<Arc<dyn Gateway>, ConnectError> {
+    let later = |error: anyhow::Error| ConnectError::Later(error);
+    let wire = Wire::of(messengers, account).await?;
+    let keys = Arc::new(Keys {
+        store: messengers.store.clone(),
+        clock: messengers.clock.clone(),
+        account: account.id,
+        epoch: account.epoch,
+        tokens: Default::default(),
+    });
+    if account.pairing.is_none() {
+        // Whatever an earlier pairing left is worth nothing.
+        keys.clear().await.map_err(|error| later(error.into()))?;
+    }
+    let is_paired = keys.is_paired().await.map_err(|error| later(error.into()))?;
+    let (acks, receipts) = <(Arc<Acks>, Arc<Receipts>)>::default();
+    let (events, heard) = mpsc::channel(EVENTS);
+    let (histories, past) = mpsc::channel(HISTORIES);
+    let ear = Ear { acks: acks.clone(), receipts: receipts.clone(), keys: keys.clone(), events, histories };
+    let mut bot = Bot::builder()
+        .with_backend_arc(keys.clone())
+        .with_transport_factory(wire.clone())
+        .with_http_client(wire)
+        .with_runtime(TokioRuntime)
+        .with_device_props(DevicePropsOverride::new().with_os(SYSTEM).with_platform_type(PlatformType::CHROME))
+        .with_cache_config(CacheConfig {
+            // What votes and edits are read by, which are not.
+            msg_secret_policy: MsgSecretPolicy::Disabled,
+            seed_msg_secrets_from_history: false,
+            ..CacheConfig::default()
+        })
+        .with_inbound_durability_hook(Mailbox { reports: reports.clone() })
+        .with_event_handler(ear);
+    if let Some(version) = messengers.whatsapp_version {
+        bot = bot.with_version(version);
+    }
+    if let (Pairing::Code(number), false) = (&pairing, is_paired) {
+        bot = bot.with_pair_code(PairCodeOptions { phone_number: number.clone(), ..PairCodeOptions::default() });
+    }
+    let bot = bot.build().await.map_err(|error| later(error.into()))?;
+    let client = bot.client();
+    // The crate connects anew by itself where that belongs to pairing.
+    client.enable_auto_reconnect.store(!is_paired, Ordering::Relaxed);
+    let (opened, is_open) = oneshot::channel();
+    let session = Session {
+        client: client.clone(),
+        clock: messengers.clock.clone(),
+        keys: keys.clone(),
+        acks: acks.clone(),
+        receipts,
+        reports: reports.clone(),
+        pairing: if is_paired { Pairing::Qr } else { pairing },
+        opened: Some(opened),
+        code_ends_at: None,
+        is_in: false,
+        is_over: false,
+    };
+    let (stop, ended) = <(CancellationToken, CancellationToken)>::default();
+    let running = bot.spawn();
+    let past = mail::histories(past, client.clone(), reports, messengers.clock.clone());
+    let over = ended.clone().drop_guard();
+    tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            let _over = over;
+            // Dropping what runs aborts it.
+            tokio::select! {
+                () = session.run(heard, running) => {}
+                () = past => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    });
+    let stop = stop.drop_guard();
+    match is_open.await {
+        Ok(Ok(())) => {}
+        Ok(Err(reason)) => return Err(later(anyhow!(reason))),
+        Err(_) => return Err(later(anyhow!("the connection ended"))),
+    }
+    let people = People::new(client, keys);
+    let reach = Reach::of(&people).await;
+    Ok(Arc::new(WhatsApp { people, acks, reach, ended, _stop: stop }))
+}
+
+impl WhatsApp {
+    fn client(&self) -> &Client {
+        &self.people.client
+    }
+
+    /// What a refusal of the server means for the message.
+    async fn read_refusal(&self, code: &str) -> SendError {
+        match code {
+            reach::LOCKED => {
+                let after = self.reach.run_into(&self.people).await;
+                SendError::Held { after, reason: LOCKED.to_owned() }
+            }
+            "404" => SendError::refused("WhatsApp does not know the recipient"),
+            code => {
+                let code: String = code.chars().filter(char::is_ascii_digit).take(4).collect();
+                SendError::Later { after: None, cause: anyhow!("WhatsApp did not take the message ({code})") }
+            }
+        }
+    }
+}
+
+/// Why a message that would open a new chat waits.
+const LOCKED: &str = "WhatsApp lets the account open no new chats for now; answers go on";
+
+#[async_trait]
+impl Gateway for WhatsApp {
+    async fn send(&self, message: &Outgoing) -> Result<Taken, SendError> {
+        if !self.client().is_logged_in() {
+            return Err(SendError::Later { after: None, cause: anyhow!("not connected") });
+        }
+        if message.text.0.chars().count() > TEXT {
+            let reason = format!("the text is longer than the {TEXT} characters that WhatsApp takes");
+            return Err(SendError::Refused { code: "too_long", reason });
+        }
+        let to = self.people.find(&message.recipient).await?;
+        let chat = People::name(self.client(), &to, None).await;
+        if let Some(after) = self.reach.holds(&self.people, &to, &chat).await {
+            return Err(SendError::Held { after, reason: LOCKED.to_owned() });
+        }
+        let id = id::of(self.people.keys.account, message.message);
+        let answer = self.acks.expect(&id);
+        let options = SendOptions::default().with_message_id(&id);
+        let text = Message::text(message.text.0.as_str());
+        self.client().send_message_with_options(to.clone(), text, options).await.map_err(read_error)?;
+        match answer.answer().await {
+            Some(None) => {
+                self.reach.pass(&self.people, &to, &chat).await;
+                Ok(Taken { provider_message_id: id, chat: Some(chat) })
+            }
+            Some(Some(code)) => Err(self.read_refusal(&code).await),
+            None => Err(SendError::Uncertain { cause: anyhow!("the connection ended before WhatsApp answered") }),
+        }
+    }
+
+    async fn show_typing(&self, to: &Recipient, is_typing: bool) -> bool {
+        // Whom it can't be shown to, the send says.
+        let Ok(to) = self.people.find(to).await else { return false };
+        let state = self.people.client.chatstate();
+        let shown = if is_typing { state.send_composing(&to).await } else { state.send_paused(&to).await };
+        shown.is_ok()
+    }
+
+    async fn mark_read(&self, chat: &str, messages: &[String]) {
+        // In a group each message is its author's, whom nobody here names.
+        let Some(chat) = people::jid_of(chat).filter(|jid| jid.is_pn() || jid.is_lid()) else { return };
+        let messages: Vec<&str> = messages.iter().map(String::as_str).collect();
+        if self.client().mark_as_read(&chat, None, &messages).await.is_err() {
+            tracing::warn!(account.id = %self.people.keys.account, "WhatsApp was not told what was read");
+        }
+    }
+
+    async fn is_alive(&self) -> bool {
+        self.client().is_connected() && self.client().is_logged_in()
+    }
+
+    async fn close(&self, log_out: bool) {
+        if log_out {
+            self.people.client.logout().await;
+            if let Err(error) = self.people.keys.clear().await {
+                tracing::warn!(account.id = %self.people.keys.account, %error, "keys of a pairing that ended are left");
+            }
+        } else {
+            self.people.client.disconnect().await;
+        }
+        self.ended.cancelled().await;
+    }
+}
+
+/// What an error of the crate means: whether the message may have left.
+fn read_error(error: whatsapp_rust::SendError) -> SendError {
+    use whatsapp_rust::SendError as Error;
+    match error {
+        Error::Client(ClientError::Socket(_) | ClientError::EncryptSend(_)) => {
+            SendError::Uncertain { cause: anyhow!("the connection broke while the message was sent") }
+        }
+        Error::InvalidRequest(_) => SendError::refused("WhatsApp has no such chat"),
+        // It fails before anything is sent: a recipient's keys were not to be had, or not to be kept.
+        error => SendError::Later {
+            after: None,
+            cause: anyhow!(match error {
+                Error::Client(_) | Error::NotLoggedIn => "not connected",
+                _ => "the message could not be encrypted",
+            }),
+        },
+    }
+}

@@ -1,0 +1,108 @@
+//! How a lane gets its account connected. A messenger that is not reached, or that lets go again at
+//! once, is left in peace for a while: whoever wakes the lane meanwhile does not make it try sooner.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::run::{Lane, Step, pause};
+use crate::gateway::ConnectError;
+use crate::gateway::sessions::Status;
+use crate::store::account::Account;
+use crate::store::instant;
+
+/// The longest pause before a messenger is tried again.
+const LONGEST: Duration = Duration::from_secs(60);
+/// How long a connection lasts that counts as one.
+const LASTING: TimeDelta = TimeDelta::seconds(30);
+
+/// What a lane knows of its connections.
+#[derive(Default)]
+pub(super) struct Connecting {
+    /// Connections in a row that were none, or did not last.
+    failures: u32,
+    /// Since when there is one.
+    since: Option<DateTime<Utc>>,
+    /// Before when none is opened.
+    not_before: Option<DateTime<Utc>>,
+}
+
+impl Connecting {
+    /// There is a connection.
+    pub(super) fn is_connected(&mut self, now: DateTime<Utc>) {
+        let since = *self.since.get_or_insert(now);
+        if now - since >= LASTING {
+            self.failures = 0;
+        }
+    }
+
+    /// There is none; answers until when none is opened.
+    fn is_gone(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        if self.since.take().is_some_and(|since| now - since < LASTING) {
+            self.fail(now);
+        }
+        self.not_before.filter(|at| *at > now)
+    }
+
+    /// None could be opened; answers until when none is.
+    fn fail(&mut self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.failures += 1;
+        *self.not_before.insert(now + pause(self.failures, LONGEST))
+    }
+}
+
+impl Lane {
+    /// Connects, if it may and is not about to.
+    pub(super) async fn connect(&mut self, account: &Account) -> Step {
+        if self.kit().sessions.is_open(self.id) {
+            return self.await_report();
+        }
+        let now = self.kit().clock.now();
+        let banned = account.restricted_until_ms.map(instant).filter(|until| *until > now);
+        if let Some(at) = self.connecting.is_gone(now).max(banned) {
+            return Step::Wait(Some(at));
+        }
+        // What was waited for is no send.
+        self.planned = None;
+        let deadline = self.kit().connect_deadline;
+        let opened = {
+            self.signals.promise_nothing();
+            let _place = self.lanes.places.connect(account.provider, self.connecting.failures > 0).await;
+            self.promise(deadline);
+            self.kit().clock.timeout(deadline, self.kit().sessions.open(account)).await
+        };
+        match opened {
+            Ok(Ok(())) => {
+                // What it has reported already is shown only now.
+                self.kit().accounts.changed(&self.account);
+                Step::Next
+            }
+            Ok(Err(ConnectError::Failed { code, reason })) => {
+                self.kit().accounts.fail(account, code, reason).await;
+                Step::End
+            }
+            Ok(Err(ConnectError::Later(error))) => self.not_connected(&error),
+            Err(_) => self.not_connected(&"no answer in time"),
+        }
+    }
+
+    fn not_connected(&mut self, error: &dyn Display) -> Step {
+        if self.connecting.failures == 0 {
+            tracing::warn!(account.id = %self.id, %error, "the account is not connected; it is tried again");
+        }
+        Step::Wait(Some(self.connecting.fail(self.kit().clock.now())))
+    }
+
+    /// Waits for a gateway that is there to report how it gets on; one that never does is closed.
+    pub(super) fn await_report(&mut self) -> Step {
+        let due = self.kit().sessions.since(self.id).map(|since| since + self.kit().connect_deadline);
+        match due.filter(|due| *due > self.kit().clock.now()) {
+            Some(due) => Step::Wait(Some(due)),
+            None => {
+                self.kit().accounts.close(&self.account, Status::Connecting);
+                self.not_connected(&"the gateway does not say how it gets on")
+            }
+        }
+    }
+}

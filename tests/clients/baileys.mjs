@@ -1,0 +1,68 @@
+// The other side of a conversation, as an independent client: npm `baileys`, which has a handshake, a
+// codec and encryption of its own. It links as a device of its own phone, then does as it is told, line
+// by line, and says what it sees.
+//
+// node baileys.mjs PORT ROOT — commands on standard input: `send NUMBER TEXT`, `end`.
+
+import { createInterface } from "node:readline";
+import makeWASocket, { initAuthCreds, makeCacheableSignalKeyStore } from "baileys";
+import { WA_CERT_DETAILS } from "baileys/lib/Defaults/index.js";
+import pino from "pino";
+
+const [, , port, root] = process.argv;
+// It verifies the whole chain; only whom it trusts is another.
+WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(root, "hex");
+
+const say = (word, ...rest) => console.log([word, ...rest].join(" "));
+const data = new Map();
+const keys = {
+  get: async (type, ids) =>
+    Object.fromEntries(ids.filter((id) => data.has(type + id)).map((id) => [id, data.get(type + id)])),
+  set: async (all) => {
+    for (const [type, some] of Object.entries(all)) {
+      for (const [id, value] of Object.entries(some)) {
+        if (value === null) data.delete(type + id);
+        else data.set(type + id, value);
+      }
+    }
+  },
+};
+const creds = initAuthCreds();
+const logger = pino({ level: "silent" });
+let socket;
+
+function start() {
+  socket = makeWASocket({
+    auth: { creds, keys: makeCacheableSignalKeyStore(keys, logger) },
+    waWebSocketUrl: `ws://127.0.0.1:${port}/ws/chat`,
+    version: [2, 3000, 1035194821],
+    syncFullHistory: false,
+    logger,
+  });
+  socket.ev.on("creds.update", (update) => Object.assign(creds, update));
+  socket.ev.on("connection.update", ({ qr, connection, lastDisconnect }) => {
+    if (qr) say("qr", qr);
+    if (connection === "open") say("open");
+    if (connection === "close" && lastDisconnect?.error?.output?.statusCode === 515) start();
+  });
+  socket.ev.on("messages.upsert", ({ messages }) => {
+    for (const { key, message } of messages) {
+      const text = message?.conversation ?? message?.extendedTextMessage?.text;
+      if (text && !key.fromMe) say("message", key.remoteJid, text);
+    }
+  });
+  socket.ev.on("messages.update", (updates) => {
+    for (const { key, update } of updates) if (update.status) say("status", key.id, update.status);
+  });
+}
+
+start();
+for await (const line of createInterface({ input: process.stdin })) {
+  const [word, number, ...text] = line.split(" ");
+  if (word === "end") break;
+  if (word === "send") {
+    const sent = await socket.sendMessage(`${number}@s.whatsapp.net`, { text: text.join(" ") });
+    say("sent", sent.key.id);
+  }
+}
+process.exit(0);

@@ -1,0 +1,9 @@
+//! Real whatsapp-rust clients at the fake server. What they see is what the fake promises.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod faults;
+mod harness;
+mod linking;
+mod messages;
+mod nonsense;
