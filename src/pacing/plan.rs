@@ -211,6 +211,7 @@ mod tests {
                 timezone: zone.parse().unwrap(),
                 quiet: quiet.map(|(from, hours)| (hour(from), hour(from + hours))),
                 warm_since: Some(start()),
+                typing: false,
             };
             // The outcome may be known a moment after the planned instant, so quiet hours are asked of the plan alone.
             let sent = history(&policy, seed, 700, &outages);

@@ -95,7 +95,7 @@ async fn keys_are_sealed_with_the_servers_secret_key_and_moved_to_another() {
     let url = app.app().config.database_url.clone();
     app.stop().await;
     let values = sealed(&url).await;
-    assert!(values.len() > 100 && values.iter().all(|value| value[0] == 1), "every value is sealed");
+    assert!(!values.is_empty() && values.iter().all(|value| value[0] == 1), "every value is sealed");
     let (is_done, said) = crate::harness::Binary::run_with(
         &[("DATABASE_URL", &url), ("ANDANTE_SECRET_KEY", &one)],
         &["rekey"],

@@ -1,6 +1,6 @@
 //! Real whatsapp-rust clients at the fake server. What they see is what the fake promises.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod faults;
 mod harness;
