@@ -23,6 +23,7 @@ shipped: ## The program as it is shipped, for the tests: theirs has more linked 
 check: deny ## Formatting, clippy and the documentation, with warnings as errors; and `deny`
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --all-targets --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 
 deny: $(DENY) ## What is linked in: its licences, where it comes from, and what is known against it
@@ -58,7 +59,7 @@ services:
 
 # The Python clients in an environment of their own, the Node ones beside their scripts.
 clients: services
-	@[ -d tests/clients/node_modules/socket.io-client ] || (cd tests/clients && npm ci --silent)
+	@[ -d tests/clients/node_modules/socket.io-client -a -d tests/clients/node_modules/baileys ] || (cd tests/clients && npm ci --silent)
 	@[ -x $(CLIENTS)/bin/python ] || python3 -m venv $(CLIENTS)
 	@$(CLIENTS)/bin/python -c 'import requests, schemathesis' 2>/dev/null || $(CLIENTS)/bin/python -m pip install -q -r tests/clients/requirements.txt
 

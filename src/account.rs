@@ -19,6 +19,8 @@ use crate::store::{Store, StoreError};
 
 /// The pause before a database that is down is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// What is wrong with an account that its messenger does not let in for a time.
+pub const BANNED: &str = "temporarily_banned";
 /// Characters that are kept of what a messenger says where a sentence is expected, or a name …
 const WORDS: usize = 500;
 /// … and of a number.
@@ -113,14 +115,13 @@ impl Accounts {
 
     /// The messenger does not let the account in before `until`: until then it is not tried.
     pub async fn ban(&self, account: &Account, connection: u64, until: DateTime<Utc>, reason: String) -> bool {
-        const CODE: &str = "temporarily_banned";
         let reason = clean(reason, WORDS);
         let wait = |row: &mut ActiveModel| row.restricted_until_ms = Set(Some(until.timestamp_millis()));
-        if !self.sessions.is_current(account.id, connection) || !self.stop(account, CODE, &reason, wait).await {
+        if !self.sessions.is_current(account.id, connection) || !self.stop(account, BANNED, &reason, wait).await {
             return false;
         }
         self.sessions.close_if_current(account.id, connection, Status::Connecting);
-        self.tell_lost(account, CODE, reason);
+        self.tell_lost(account, BANNED, reason);
         self.changed(account);
         true
     }

@@ -21,6 +21,8 @@ pub struct Reports {
     pub account: AccountId,
     /// Which of its connections.
     pub connection: u64,
+    /// The epoch of the account's lane that opened it.
+    pub epoch: i64,
     pub(super) places: Arc<Semaphore>,
     pub(super) to: mpsc::Sender<Reported>,
 }
@@ -31,6 +33,8 @@ pub struct Reported {
     pub account: AccountId,
     /// By which of its connections.
     pub connection: u64,
+    /// The epoch of the lane that opened that.
+    pub epoch: i64,
     /// What.
     pub event: GatewayEvent,
     /// To be told when it is durable.
@@ -80,6 +84,6 @@ impl Reports {
     }
 
     fn reported(&self, event: GatewayEvent, slip: Slip) -> Reported {
-        Reported { account: self.account, connection: self.connection, event, slip }
+        Reported { account: self.account, connection: self.connection, epoch: self.epoch, event, slip }
     }
 }

@@ -177,7 +177,8 @@ impl Sessions {
         if let Some(closing) = closing {
             closing.cancelled().await;
         }
-        let reports = Reports { account: account.id, connection, places, to: self.reports.clone() };
+        let (epoch, to) = (account.epoch, self.reports.clone());
+        let reports = Reports { account: account.id, connection, epoch, places, to };
         let gateway = self.messengers.connect(account, pairing, reports).await?;
         match self.all().get_mut(&account.id).filter(|session| session.connection == connection) {
             Some(session) => session.gateway = Some(gateway),

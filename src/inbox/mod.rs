@@ -55,7 +55,7 @@ impl Inbox {
             let (mut connected, mut receipts, mut messages) = (Vec::new(), Vec::new(), Vec::new());
             // The accounts they are of.
             let mut waiting = HashSet::new();
-            for Reported { account, connection, event, slip } in batch.drain(..) {
+            for Reported { account, connection, epoch, event, slip } in batch.drain(..) {
                 match event {
                     GatewayEvent::Receipts(some) => receipts.push((account, some, slip)),
                     GatewayEvent::Messages(some) => messages.push((account, some, slip)),
@@ -69,7 +69,7 @@ impl Inbox {
                             self.receive(std::mem::take(&mut receipts)).await;
                             waiting.clear();
                         }
-                        self.handle(account, connection, other).await;
+                        self.handle(account, connection, epoch, other).await;
                         slip.done();
                         continue;
                     }
@@ -91,8 +91,12 @@ impl Inbox {
         slips.into_iter().for_each(Slip::done);
     }
 
-    async fn handle(&self, id: AccountId, connection: u64, event: GatewayEvent) {
+    async fn handle(&self, id: AccountId, connection: u64, epoch: i64, event: GatewayEvent) {
         let Some(account) = self.accounts.insist(|| self.store.account(id)).await else { return };
+        if account.epoch != epoch {
+            // Another lane has it, here or elsewhere: that this connection ends is what that meant.
+            return self.lanes.wake(id);
+        }
         // While the row was read or written, another connection may have taken this one's place: then
         // it is not this one's to say anything any more.
         let is_news = match event {

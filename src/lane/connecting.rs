@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::run::{Lane, Step, pause};
+use crate::account::BANNED;
 use crate::gateway::ConnectError;
 use crate::gateway::sessions::Status;
 use crate::store::account::Account;
@@ -59,7 +60,9 @@ impl Lane {
             return self.await_report();
         }
         let now = self.kit().clock.now();
-        let banned = account.restricted_until_ms.map(instant).filter(|until| *until > now);
+        // One that was asked to wait may be connected, and sends later.
+        let is_banned = account.error_code.as_deref() == Some(BANNED);
+        let banned = account.restricted_until_ms.map(instant).filter(|until| is_banned && *until > now);
         if let Some(at) = self.connecting.is_gone(now).max(banned) {
             return Step::Wait(Some(at));
         }

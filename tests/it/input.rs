@@ -104,6 +104,10 @@ async fn bad_accounts_get_a_sentence_that_names_the_field() {
         (json!({"name": "a\0"}), "name"),
         (json!({"name": "A", "provider": "icq"}), "provider"),
         (json!({"name": "A", "provider": "telegram"}), "config"),
+        (
+            json!({"name": "A", "provider": "whatsapp", "config": {"token": "x"}}),
+            if cfg!(feature = "whatsapp") { "config" } else { "provider" },
+        ),
         (json!({"name": "A", "provider": "telegram", "config": {"token": "nonsense"}}), "config.token"),
         (json!({"name": "A", "provider": "telegram", "config": {"token": 7}}), "config.token"),
         (json!({"name": "A", "provider": "telegram", "config": {"tokens": "x"}}), "config.tokens"),

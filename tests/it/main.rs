@@ -55,5 +55,6 @@ mod telegram;
 mod tokens;
 mod transport;
 mod unsettled;
+#[cfg(feature = "whatsapp")]
 mod whatsapp;
 mod wordings;

@@ -14,6 +14,7 @@ mod reach;
 mod receipts;
 mod session;
 mod wire;
+mod words;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -157,7 +158,7 @@ impl WhatsApp {
     /// What a refusal of the server means for the message.
     async fn read_refusal(&self, code: &str) -> SendError {
         match code {
-            reach::LOCKED => {
+            reach::LOCK => {
                 let after = self.reach.run_into(&self.people).await;
                 SendError::Held { after, reason: LOCKED.to_owned() }
             }

@@ -19,7 +19,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// The pause where it does not: at first, and at most.
 const PAUSES: [Duration; 2] = [Duration::from_secs(30 * 60), Duration::from_secs(24 * 3_600)];
 /// The error that tells of the lock.
-pub(super) const LOCKED: &str = "463";
+pub(super) const LOCK: &str = "463";
 
 /// What is known of the lock; kept over restarts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,13 +12,13 @@ use whatsapp_rust::types::presence::ChatPresence;
 use whatsapp_rust::wacore::net::DisconnectReason;
 use whatsapp_rust::wacore::types::events::{
     ChatPresenceUpdate, ConnectFailure, ConnectFailureReason, Event, EventHandler, EventInterest, EventKind, LoggedOut,
-    PairingCodeError, TempBanReason, TemporaryBan,
 };
 
 use super::acks::Acks;
 use super::keys::Keys;
 use super::people::People;
 use super::receipts::Receipts;
+use super::words::{banned, dashed, refused};
 use crate::clock::Clock;
 use crate::gateway::{Code, GatewayEvent, Pairing, Reports};
 use crate::store::account::Connected;
@@ -272,35 +272,4 @@ impl Session {
         // It is old news soon.
         self.reports.try_send(GatewayEvent::Typing { chat, is_typing, participant });
     }
-}
-
-/// As the phone shows it.
-fn dashed(code: &str) -> String {
-    match code.split_at_checked(4) {
-        Some((first, second)) if second.len() == 4 => format!("{first}-{second}"),
-        _ => code.to_owned(),
-    }
-}
-
-fn refused(error: &PairingCodeError) -> String {
-    match &error.rejection {
-        Some(rejection) if rejection.is_throttled() => {
-            "WhatsApp gives no more codes for this number now; wait an hour, or scan a QR code".to_owned()
-        }
-        Some(_) => "WhatsApp gives no code for this number; check it, or scan a QR code".to_owned(),
-        None => "no code could be asked for; try again, or scan a QR code".to_owned(),
-    }
-}
-
-fn banned(ban: &TemporaryBan, now: DateTime<Utc>) -> GatewayEvent {
-    let why = match ban.code {
-        TempBanReason::SentToTooManyPeople => "it wrote to too many people who don't know it",
-        TempBanReason::BlockedByUsers => "too many people blocked it",
-        TempBanReason::CreatedTooManyGroups => "it made too many groups",
-        TempBanReason::SentTooManySameMessage => "it sent the same message to too many people",
-        TempBanReason::BroadcastList => "it wrote to too many through a list",
-        _ => "it may have broken the terms of service",
-    };
-    let until = now.checked_add_signed(ban.expire).unwrap_or(now).max(now);
-    GatewayEvent::Banned { until, reason: format!("WhatsApp has banned the account for a time: {why}") }
 }

@@ -10,7 +10,10 @@ use super::Client;
 
 fn command(settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_andante"));
-    command.env("ANDANTE_BIND", "127.0.0.1:0").envs(settings.iter().copied());
+    command
+        .env("ANDANTE_BIND", "127.0.0.1:0")
+        .env("ANDANTE_DEFAULT_PROVIDER", "simulator")
+        .envs(settings.iter().copied());
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use fake_whatsapp::Cut;
 use serde_json::{Value, json};
 
-use super::{CLINIC, account, fake, pair, settings};
-use crate::harness::{Binary, eventually};
+use super::{ANNA, CLINIC, account, chat, fake, pair, received, send, settings};
+use crate::harness::{Binary, Postgres, Redis, eventually};
 
 const PEOPLE: usize = 10;
 const MESSAGES: usize = 60;
@@ -62,4 +62,53 @@ async fn nobody_receives_a_message_twice_however_often_the_process_is_killed() {
     assert!(times.len() + uncertain >= MESSAGES, "{ends:?}, {} arrived", times.len());
     assert_eq!(fake.undecryptable(), []);
     assert_eq!(fake.devices(CLINIC).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_server_takes_an_account_over_and_goes_on_decrypting() {
+    let fake = fake().await;
+    let (database, redis) = (Postgres::database().await, Redis::start().await);
+    let [url, version] = settings(&fake);
+    let redis_url = redis.url();
+    let settings = [
+        (url.0, url.1.as_str()),
+        (version.0, version.1.as_str()),
+        ("DATABASE_URL", &database),
+        ("REDIS_URL", &redis_url),
+    ];
+    let (mut first, second) = (Binary::start(&settings), Binary::start(&settings));
+    let id = account(&first.client, json!({})).await;
+    pair(&first.client, &fake, &id, CLINIC).await;
+    let sent = async |server: &Binary, text: &str| {
+        let message = send(&server.client, &id, ANNA, text).await;
+        server.client.reaches(&message, &["delivered"]).await;
+    };
+    sent(&first, "one").await;
+    fake.phone_send(ANNA, CLINIC, "to the first").unwrap();
+    // While the first is alive: WhatsApp lets it go, and it does not fight for the account.
+    second.client.connect(&id).await;
+    second.client.status(&id, "CONNECTED").await;
+    sent(&second, "two").await;
+    eventually("the first has let go", 20, async || {
+        (first.client.metric("andante_sessions{status=\"CONNECTED\"}").await == 0.0).then_some(())
+    })
+    .await;
+    let now = second.client.account(&id).await;
+    assert_eq!((now["status"].as_str(), now["lastError"].as_str()), (Some("CONNECTED"), None), "{now}");
+    // And after it has died in the middle of everything.
+    first.client.connect(&id).await;
+    first.client.status(&id, "CONNECTED").await;
+    sent(&first, "three").await;
+    first.kill();
+    fake.phone_send(ANNA, CLINIC, "to nobody yet").unwrap();
+    second.client.connect(&id).await;
+    second.client.status(&id, "CONNECTED").await;
+    sent(&second, "four").await;
+    eventually("what she wrote is there", 20, async || {
+        let texts = chat(&second.client, &id, ANNA).await;
+        ["to the first", "to nobody yet"].iter().all(|text| texts.contains(&((*text).to_owned(), false))).then_some(())
+    })
+    .await;
+    assert_eq!(received(&fake, ANNA), ["one", "two", "three", "four"]);
+    assert_eq!((fake.undecryptable(), fake.devices(CLINIC).len()), (vec![], 1));
 }

@@ -1,6 +1,7 @@
 //! WhatsApp accounts against a server and phones that check what is said to them, through the public
 //! API alone.
 
+mod baileys;
 mod coming;
 mod crash;
 mod going;
