@@ -152,7 +152,12 @@ impl Accounts {
                 row.error_at_ms = Set(Some(at));
             })
         });
-        stopped.await.is_some()
+        let is_stopped = stopped.await.is_some();
+        if !is_stopped {
+            // Its row is another lane's, or gone: the lane here sees so when it looks.
+            self.store.forget_account(account.id);
+        }
+        is_stopped
     }
 
     /// Accounts are connected, all written at once. Answers those of which this is the present

@@ -94,7 +94,7 @@ impl Inbox {
     async fn handle(&self, id: AccountId, connection: u64, epoch: i64, event: GatewayEvent) {
         let Some(account) = self.accounts.insist(|| self.store.account(id)).await else { return };
         if account.epoch != epoch {
-            // Another lane has it, here or elsewhere: that this connection ends is what that meant.
+            // Another lane has it, here or elsewhere, and the one here is to see so.
             return self.lanes.wake(id);
         }
         // While the row was read or written, another connection may have taken this one's place: then

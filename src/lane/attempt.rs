@@ -62,15 +62,9 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: Policy, mut plann
         return put_back(lane, claim).await;
     };
     let mut now = Sending::new(lane, claim, gateway, policy);
-    if now.policy.typing {
-        if let Some(late) = planned.take().and_then(|planned| (now.since - planned).to_std().ok()) {
-            lane.kit().telemetry.lateness.observe(late.as_secs_f64());
-        }
-        // Nothing has left yet: a message that is cut off here waits as before.
-        if !typing::show(lane, now.gateway.as_ref(), now.claim.message).await {
-            return put_back(lane, now.claim).await;
-        }
-        now.attempt.at = lane.kit().clock.now();
+    // Nothing has left yet: a message that is cut off while it is typed waits as before.
+    if now.policy.typing && !typing::show(lane, &*now.gateway, now.claim.message, planned.take()).await {
+        return put_back(lane, now.claim).await;
     }
     let mut beginning = lane.kit().store.begin(now.attempt).await;
     loop {
@@ -154,9 +148,7 @@ async fn send(lane: &Lane, sending: &Sending, begun: &Begun, planned: Option<Dat
     let began = lane.kit().clock.now();
     let deadline = lane.kit().send_deadline;
     lane.promise(deadline);
-    if let Some(late) = planned.and_then(|planned| (began - planned).to_std().ok()) {
-        lane.kit().telemetry.lateness.observe(late.as_secs_f64());
-    }
+    lane.note_late(planned, began);
     let result = tokio::select! {
         result = lane.kit().clock.timeout(deadline, sending.gateway.send(&outgoing)) => result.unwrap_or_else(|_| {
             Err(SendError::Uncertain { cause: anyhow!("no answer within {} s", deadline.as_secs()) })

@@ -136,6 +136,13 @@ impl Lane {
         self.signals.promise(self.kit().clock.now() + span + watchdog::PATIENCE);
     }
 
+    /// Counts how late a send is that was planned for an instant.
+    pub(super) fn note_late(&self, planned: Option<DateTime<Utc>>, at: DateTime<Utc>) {
+        if let Some(late) = planned.and_then(|planned| (at - planned).to_std().ok()) {
+            self.kit().telemetry.lateness.observe(late.as_secs_f64());
+        }
+    }
+
     fn note_wait(&self, until: Option<DateTime<Utc>>) {
         match until {
             Some(at) => self.signals.promise(at + watchdog::PATIENCE),

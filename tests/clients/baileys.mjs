@@ -28,7 +28,7 @@ const keys = {
   },
 };
 const creds = initAuthCreds();
-const logger = pino({ level: "silent" });
+const logger = pino({ level: process.env.LOG ?? "silent" }, pino.destination(2));
 let socket;
 
 function start() {
@@ -40,10 +40,11 @@ function start() {
     logger,
   });
   socket.ev.on("creds.update", (update) => Object.assign(creds, update));
-  socket.ev.on("connection.update", ({ qr, connection, lastDisconnect }) => {
+  socket.ev.on("connection.update", ({ qr, connection }) => {
     if (qr) say("qr", qr);
     if (connection === "open") say("open");
-    if (connection === "close" && lastDisconnect?.error?.output?.statusCode === 515) start();
+    // Once linked it is asked to come again; whether it reads that before the end is a matter of luck.
+    if (connection === "close" && creds.me) start();
   });
   socket.ev.on("messages.upsert", ({ messages }) => {
     for (const { key, message } of messages) {

@@ -135,8 +135,8 @@ impl Session {
         account.companions.insert(address.device, companion);
         state.announce(&address, DeviceChange::Added { key_index });
         tracing::debug!("{address} is linked");
+        // The client is asked to come again, and hangs up.
         pairing.outbox.send(element("stream:error").attr("code", "515").build());
-        pairing.outbox.close();
         Ok(())
     }
 }

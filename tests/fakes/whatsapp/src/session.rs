@@ -101,6 +101,8 @@ impl Session {
             "message" => self.message(stanza),
             "receipt" => self.receipt(stanza),
             "ack" => self.acknowledged(stanza),
+            // A client that is being linked may say already that it is there.
+            "presence" | "chatstate" if self.login.is_none() => Ok(()),
             "presence" | "chatstate" => self.signal(stanza),
             other => {
                 tracing::trace!("<{other}> needs no answer");
