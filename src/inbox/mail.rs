@@ -1,7 +1,6 @@
 //! Messages that were not sent through here, and how far those that were got: rows first, then
 //! events. What a messenger reports twice is one row and one event.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use entity::ids::{AccountId, ChatId, MessageId};
@@ -145,13 +144,8 @@ impl Inbox {
             return;
         }
         let all: Vec<Receipt> = receipts.iter().flat_map(|(_, receipts, _)| receipts.iter().copied()).collect();
-        let account_of: HashMap<MessageId, AccountId> = receipts
-            .iter()
-            .flat_map(|(id, receipts, _)| receipts.iter().map(|receipt| (receipt.message, *id)))
-            .collect();
         for moved in self.accounts.insist(|| self.store.receive(all.clone())).await {
-            let Some(account) = account_of.get(&moved.message) else { continue };
-            let Some(account) = self.accounts.insist(|| self.store.account(*account)).await else { continue };
+            let Some(account) = self.accounts.insist(|| self.store.account(moved.account)).await else { continue };
             let event = Event::MessageChanged {
                 message: moved.message,
                 status: moved.status,

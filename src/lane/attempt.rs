@@ -66,6 +66,7 @@ pub(super) async fn attempt(lane: &Lane, claim: Claim, policy: Policy, mut plann
     if now.policy.typing && !typing::show(lane, &*now.gateway, now.claim.message, planned.take()).await {
         return put_back(lane, now.claim).await;
     }
+    now.attempt.at = lane.kit().clock.now();
     let mut beginning = lane.kit().store.begin(now.attempt).await;
     loop {
         let begun = match beginning {

@@ -23,6 +23,8 @@ const LASTING: TimeDelta = TimeDelta::seconds(30);
 pub(super) struct Connecting {
     /// Connections in a row that were none, or did not last.
     failures: u32,
+    /// Whether one was opened and has not come about yet.
+    is_opened: bool,
     /// Since when there is one.
     since: Option<DateTime<Utc>>,
     /// Before when none is opened.
@@ -32,6 +34,7 @@ pub(super) struct Connecting {
 impl Connecting {
     /// There is a connection.
     pub(super) fn is_connected(&mut self, now: DateTime<Utc>) {
+        self.is_opened = false;
         let since = *self.since.get_or_insert(now);
         if now - since >= LASTING {
             self.failures = 0;
@@ -40,7 +43,8 @@ impl Connecting {
 
     /// There is none; answers until when none is opened.
     fn is_gone(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        if self.since.take().is_some_and(|since| now - since < LASTING) {
+        let was_short = self.since.take().is_some_and(|since| now - since < LASTING);
+        if std::mem::take(&mut self.is_opened) || was_short {
             self.fail(now);
         }
         self.not_before.filter(|at| *at > now)
@@ -57,7 +61,7 @@ impl Lane {
     /// Connects, if it may and is not about to.
     pub(super) async fn connect(&mut self, account: &Account) -> Step {
         if self.kit().sessions.is_open(self.id) {
-            return self.await_report();
+            return self.await_report(1);
         }
         let now = self.kit().clock.now();
         // One that was asked to wait may be connected, and sends later.
@@ -77,6 +81,7 @@ impl Lane {
         };
         match opened {
             Ok(Ok(())) => {
+                self.connecting.is_opened = true;
                 // What it has reported already is shown only now.
                 self.kit().accounts.changed(&self.account);
                 Step::Next
@@ -97,9 +102,11 @@ impl Lane {
         Step::Wait(Some(self.connecting.fail(self.kit().clock.now())))
     }
 
-    /// Waits for a gateway that is there to report how it gets on; one that never does is closed.
-    pub(super) fn await_report(&mut self) -> Step {
-        let due = self.kit().sessions.since(self.id).map(|since| since + self.kit().connect_deadline);
+    /// Waits for a gateway that is there to report how it gets on, so many times as long as a connection may
+    /// take; one that never does is closed.
+    pub(super) fn await_report(&mut self, times: u32) -> Step {
+        let patience = self.kit().connect_deadline * times;
+        let due = self.kit().sessions.since(self.id).map(|since| since + patience);
         match due.filter(|due| *due > self.kit().clock.now()) {
             Some(due) => Step::Wait(Some(due)),
             None => {

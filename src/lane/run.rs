@@ -22,6 +22,8 @@ use crate::store::account::Account;
 const PROBE: Duration = Duration::from_secs(60);
 /// The pause before a queue that does not agree with its rows is looked at again.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
+/// How many times as long as connecting a first one may take, in which a messenger may send what it has.
+const PAIRING: u32 = 8;
 /// The longest pause before our own database or queue is tried again: messages wait for it.
 const SERVICE: Duration = Duration::from_secs(2);
 
@@ -187,7 +189,7 @@ impl Lane {
             // Its person has the next move …
             Status::QrReady => Step::Wait(None),
             // … or its gateway.
-            Status::Authenticating => self.await_report(),
+            Status::Authenticating => self.await_report(PAIRING),
             Status::Failed => Step::End,
         }
     }

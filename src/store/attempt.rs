@@ -27,11 +27,6 @@ pub(super) async fn hold_epochs(tx: &Tx) -> Result<(), DbErr> {
     lock_epochs(tx, "SELECT pg_advisory_xact_lock($1)").await
 }
 
-/// Keeps everybody from raising epochs until the transaction ends.
-pub(super) async fn share_epochs(tx: &Tx) -> Result<(), DbErr> {
-    lock_epochs(tx, "SELECT pg_advisory_xact_lock_shared($1)").await
-}
-
 async fn lock_epochs(tx: &Tx, sql: &str) -> Result<(), DbErr> {
     match tx.get_database_backend() {
         backend @ DbBackend::Postgres => {
@@ -46,7 +41,7 @@ pub(super) async fn begin(tx: &Tx, asked: &[Attempt]) -> Result<HashMap<MessageI
     if asked.is_empty() {
         return Ok(HashMap::new());
     }
-    share_epochs(tx).await?;
+    lock_epochs(tx, "SELECT pg_advisory_xact_lock_shared($1)").await?;
     let sql = "WITH o (id, epoch, token, now_ms) AS ({rows})
          UPDATE message SET
              status = CASE WHEN message.expires_at_ms <= o.now_ms THEN 'expired' ELSE 'sending' END,
@@ -180,17 +175,19 @@ async fn count(tx: &Tx, outcomes: &[&(Attempt, &Outcome)]) -> Result<(), DbErr> 
 /// Moves messages forward as receipts say, never back; returns those that moved.
 pub(super) async fn receive(tx: &Tx, receipts: &[Receipt], tally: &mut Tally) -> Result<Vec<Receipt>, DbErr> {
     const DELIVERED: &str = "delivered_at_ms = COALESCE(message.delivered_at_ms, o.at_ms)";
+    let of = |r: &Receipt| [r.message.into(), r.account.into(), ms(r.at).into()];
     let mut filed = filed(tx, receipts).await?;
     let mut moved = Vec::new();
     for (status, set, before) in [
         (Status::Delivered, DELIVERED.to_owned(), "'sending', 'sent', 'uncertain'"),
         (Status::Read, format!("{DELIVERED}, read_at_ms = o.at_ms"), "'sending', 'sent', 'uncertain', 'delivered'"),
     ] {
-        let values = receipts.iter().filter(|r| r.status == status).map(|r| [r.message.into(), ms(r.at).into()]);
+        let values = receipts.iter().filter(|r| r.status == status).map(of);
         let sql = format!(
-            "WITH o (id, at_ms) AS ({{rows}})
+            "WITH o (id, account, at_ms) AS ({{rows}})
              UPDATE message SET status = '{status}', {set} FROM o
-             WHERE message.id = o.id AND message.status IN ({before}) RETURNING message.id"
+             WHERE message.id = o.id AND message.account_id = o.account AND message.status IN ({before})
+             RETURNING message.id"
         );
         for row in rows::query(tx, &sql, values.collect()).await? {
             let message: MessageId = row.try_get_by_index(0)?;

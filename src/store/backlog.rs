@@ -6,12 +6,14 @@
 pub(super) struct Backlog {
     count: u64,
     from: i64,
+    /// What a look through everything counts for: enough to be done at the first opportunity.
+    look: u64,
 }
 
 impl Backlog {
     /// One of which nothing is known: what an earlier server left is looked for at the first opportunity.
     pub(super) fn new(count: u64) -> Self {
-        Self { count, from: 0 }
+        Self { count, from: 0, look: count }
     }
 
     /// So many more wait, from this number on.
@@ -33,7 +35,7 @@ impl Backlog {
 
     /// Looks through everything the next time: another node may have left something behind.
     pub(super) fn look_again(&mut self) {
-        (self.count, self.from) = (self.count.max(1), 0);
+        (self.count, self.from) = (self.count.max(self.look), 0);
     }
 
     /// About how many wait.

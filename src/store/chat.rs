@@ -203,18 +203,25 @@ impl Store {
 
     /// Gives chats the names that their messenger reports: those for which that was news.
     pub async fn name_chats(&self, account: AccountId, names: &[(String, String)]) -> Result<Vec<Model>, StoreError> {
-        let mut renamed = Vec::new();
-        for (address, name) in names {
+        let rename = |(address, name): &(String, String)| {
             let sql = "UPDATE chat SET name = $3, search_text = $4
                        WHERE account_id = $1 AND address = $2 AND NOT is_renamed AND (name IS NULL OR name <> $3)
                        RETURNING *";
             let text = search_text(Some(name), address);
-            let values = [account.into(), address.as_str().into(), name.as_str().into(), text.into()];
-            for row in self.write(self.sql(sql, values)).await? {
-                renamed.push(Model::from_query_result(&row, "")?);
-            }
-        }
-        Ok(renamed)
+            self.sql(sql, [account.into(), address.as_str().into(), name.as_str().into(), text.into()])
+        };
+        let renames: Vec<_> = names.iter().map(rename).collect();
+        let renamed = self.change(move |tx| {
+            let renames = renames.clone();
+            Box::pin(async move {
+                let mut renamed = Vec::new();
+                for rename in renames {
+                    renamed.append(&mut tx.query_all_raw(rename).await?);
+                }
+                Ok(renamed)
+            })
+        });
+        renamed.await?.iter().map(|row| Ok(Model::from_query_result(row, "")?)).collect()
     }
 
     /// Up to where the account's messenger was read.

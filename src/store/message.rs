@@ -173,6 +173,8 @@ pub struct Paced {
 /// How far a message got, as the messenger reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
+    /// Whose. Of another account's message it moves nothing.
+    pub account: AccountId,
     /// Which.
     pub message: MessageId,
     /// `Delivered` or `Read`.

@@ -3,10 +3,10 @@
 //! `synchronous=FULL`, and only for the lane that has the account: one that lost it changes nothing.
 
 use entity::ids::AccountId;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, Value};
 
 use super::seal::{Place, Seal};
-use super::{Store, StoreError, attempt, rows};
+use super::{Store, StoreError, rows};
 
 /// Keys that are asked for at a time.
 const KEYS: usize = 500;
@@ -33,14 +33,6 @@ pub enum Which {
     Below(i64),
     /// All.
     All,
-}
-
-impl Which {
-    /// The one with this key.
-    #[must_use]
-    pub fn key(key: &str) -> Self {
-        Self::Keys(vec![key.to_owned()])
-    }
 }
 
 /// One thing to be written.
@@ -199,8 +191,10 @@ fn conditions(first: &[Value], which: Which) -> Vec<(String, Vec<Value>)> {
 
 /// Whether the account still has that epoch, and will until the transaction ends.
 async fn is_owner(tx: &DatabaseTransaction, account: AccountId, epoch: i64) -> Result<bool, DbErr> {
-    attempt::share_epochs(tx).await?;
-    let sql = "SELECT 1 FROM account WHERE id = $1 AND epoch = $2";
-    let sql = Statement::from_sql_and_values(tx.get_database_backend(), sql, [account.into(), epoch.into()]);
+    let backend = tx.get_database_backend();
+    // Where others write, too, whoever would raise it waits.
+    let hold = if backend == DbBackend::Postgres { " FOR SHARE" } else { "" };
+    let sql = format!("SELECT 1 FROM account WHERE id = $1 AND epoch = $2{hold}");
+    let sql = Statement::from_sql_and_values(backend, sql, [account.into(), epoch.into()]);
     Ok(tx.query_one_raw(sql).await?.is_some())
 }

@@ -230,6 +230,7 @@ async fn receipts_only_move_a_message_forward() {
         };
         let stage = case.app.app().simulator.stage(TestApp::id(&case.account)).unwrap();
         let receipt = |id: &str, status| andante::store::message::Receipt {
+            account: TestApp::id(&case.account),
             message: TestApp::id(id),
             status,
             at: case.app.app().clock.now(),

@@ -235,7 +235,7 @@ async fn a_message_begins_once(case: Case) {
 
 async fn receipts_only_move_forward(case: Case) {
     let (a, b) = (case.sent(1).await, case.sent(2).await);
-    let receipt = |message, status| Receipt { message, status, at: case.now };
+    let receipt = |message, status| Receipt { account: case.account, message, status, at: case.now };
     let (read, delivered) = (receipt(a, Status::Read), receipt(a, Status::Delivered));
     assert_eq!(case.store.receive(vec![read]).await.unwrap(), [read]);
     assert_eq!(case.store.receive(vec![delivered]).await.unwrap(), []);
@@ -246,12 +246,20 @@ async fn receipts_only_move_forward(case: Case) {
     assert!(row.status == Status::Read && row.delivered_at_ms.is_some() && row.read_at_ms.is_some());
     let queued = case.accepted(3).await;
     assert_eq!(case.store.receive(vec![receipt(queued, Status::Read)]).await.unwrap(), []);
+    // Nor does one account say what became of another's.
+    let c = case.sent(4).await;
+    let foreign = Receipt { account: AccountId::new(case.now, &mut rand::rng()), ..receipt(c, Status::Read) };
+    assert_eq!(case.store.receive(vec![foreign]).await.unwrap(), []);
+    assert_eq!(case.status(c).await, Status::Sent);
 }
 
 async fn an_outcome_may_be_written_twice_and_a_receipt_may_overtake_it(case: Case) {
     let id = case.accepted(1).await;
     case.begin(id).await;
-    case.store.receive(vec![Receipt { message: id, status: Status::Delivered, at: case.now }]).await.unwrap();
+    case.store
+        .receive(vec![Receipt { account: case.account, message: id, status: Status::Delivered, at: case.now }])
+        .await
+        .unwrap();
     let outcome =
         Outcome { status: Some(Status::Sent), sent_at: Some(case.now), is_attempt: true, ..Outcome::default() };
     for _ in 0..2 {

@@ -40,7 +40,7 @@ impl Person {
             for (status, after) in [(Status::Delivered, delivered), (Status::Read, read)] {
                 let due = at + Duration::from_millis(after);
                 clock.sleep_until(due).await;
-                let receipt = Receipt { message: message.message, status, at: due };
+                let receipt = Receipt { account: reports.account, message: message.message, status, at: due };
                 reports.send(GatewayEvent::Receipts(vec![receipt])).await;
             }
         }

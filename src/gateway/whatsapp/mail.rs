@@ -7,11 +7,12 @@ use anyhow::ensure;
 use chrono::{DateTime, Utc};
 use entity::message::Kind;
 use tokio::sync::mpsc::Receiver;
+use tokio_util::sync::CancellationToken;
 use whatsapp_rust::async_trait;
 use whatsapp_rust::types::message::MessageInfo;
 use whatsapp_rust::wacore::proto_helpers::MessageExt;
 use whatsapp_rust::wacore::types::events::{Event, InboundMessage, LazyHistorySync};
-use whatsapp_rust::wacore_binary::Jid;
+use whatsapp_rust::wacore_binary::{Jid, JidExt};
 use whatsapp_rust::waproto::whatsapp::{Conversation, Message, WebMessageInfo};
 use whatsapp_rust::{Client, InboundDurabilityHook};
 
@@ -47,12 +48,15 @@ impl InboundDurabilityHook for Mailbox {
 /// A message as a letter; none for what nobody wrote, such as a reaction or a key.
 async fn letter(client: &Client, message: &Message, info: &MessageInfo) -> Option<Letter> {
     let source = &info.source;
-    let chat_kind = kind_of(&source.chat)?;
+    // Whoever writes to many by a list writes to each.
+    let is_list = source.chat.is_broadcast_list() && !source.is_from_me;
+    let from = if is_list { &source.sender } else { &source.chat };
+    let chat_kind = kind_of(from)?;
     let (kind, text) = content(message)?;
     let is_own = source.is_from_me;
     let alternate = if is_own { &source.recipient_alt } else { &source.sender_alt };
     let alternate = alternate.as_ref().filter(|_| chat_kind == entity::chat::Kind::Individual);
-    let chat = People::name(client, &source.chat, alternate).await;
+    let chat = People::name(client, from, alternate).await;
     let sender = People::name(client, &source.sender, source.sender_alt.as_ref()).await;
     let name = (!info.push_name.is_empty() && !is_own).then(|| info.push_name.clone());
     Some(Letter {
@@ -87,8 +91,10 @@ fn content(message: &Message) -> Option<(Kind, String)> {
         (message.sticker_message.is_set(), Kind::Sticker),
         (message.location_message.is_set() || message.live_location_message.is_set(), Kind::Location),
         (message.contact_message.is_set() || message.contacts_array_message.is_set(), Kind::Contact),
+        (is_other(message), Kind::Other),
     ];
-    let text = message.text_content().or_else(|| message.get_caption()).unwrap_or_default().to_owned();
+    let text = message.text_content().or_else(|| message.get_caption()).or_else(|| choice(message));
+    let text = text.unwrap_or_default().to_owned();
     let kind = is_there.into_iter().find(|(is_there, _)| *is_there).map(|(_, kind)| kind);
     match kind {
         Some(kind) => Some((kind, text)),
@@ -96,10 +102,48 @@ fn content(message: &Message) -> Option<(Kind, String)> {
     }
 }
 
-/// Hands over what was said before the account was paired, as it comes.
-pub(super) async fn histories(mut come: Receiver<Arc<Event>>, client: Arc<Client>, reports: Reports, clock: Clock) {
-    while let Some(event) = come.recv().await {
-        if let Event::HistorySync(past) = &*event {
+/// What a person chose among the answers that they were offered.
+fn choice(message: &Message) -> Option<&str> {
+    let button = message.template_button_reply_message.as_option();
+    let list = message.list_response_message.as_option();
+    let button = button.and_then(|reply| reply.selected_display_text.as_deref());
+    button.or_else(|| list.and_then(|reply| reply.title.as_deref()))
+}
+
+/// What a person wrote and has no word here: a poll, an order, an answer by a button.
+fn is_other(message: &Message) -> bool {
+    message.buttons_response_message.is_set()
+        || message.template_button_reply_message.is_set()
+        || message.list_response_message.is_set()
+        || message.interactive_message.is_set()
+        || message.interactive_response_message.is_set()
+        || message.template_message.is_set()
+        || message.buttons_message.is_set()
+        || message.list_message.is_set()
+        || message.poll_creation_message.is_set()
+        || message.poll_creation_message_v3.is_set()
+        || message.event_message.is_set()
+        || message.order_message.is_set()
+        || message.product_message.is_set()
+        || message.group_invite_message.is_set()
+}
+
+/// Hands over what was said before the account was paired, as it comes; after the connection has ended,
+/// what is left of it.
+pub(super) async fn histories(
+    mut come: Receiver<Arc<Event>>,
+    client: Arc<Client>,
+    reports: Reports,
+    clock: Clock,
+    ended: CancellationToken,
+) {
+    loop {
+        let event = tokio::select! {
+            biased;
+            event = come.recv() => event,
+            () = ended.cancelled() => return,
+        };
+        if let Some(Event::HistorySync(past)) = event.as_deref() {
             history(&client, &reports, past, clock.now()).await;
         }
     }

@@ -6,6 +6,7 @@
 //! row. The crate connects anew by itself only while it pairs; otherwise the lane does.
 
 mod acks;
+mod ear;
 mod id;
 mod keys;
 mod mail;
@@ -18,27 +19,30 @@ mod words;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use whatsapp_rust::bot::Bot;
+use whatsapp_rust::bot::{Bot, BotBuilderError};
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::wacore::msg_secret::MsgSecretPolicy;
 use whatsapp_rust::wacore::proto_helpers::MessageBuilderExt;
 use whatsapp_rust::wacore::store::DevicePropsOverride;
+use whatsapp_rust::wacore_binary::Jid;
 use whatsapp_rust::waproto::whatsapp::Message;
 use whatsapp_rust::waproto::whatsapp::device_props::PlatformType;
 use whatsapp_rust::{CacheConfig, Client, ClientError, SendOptions, TokioRuntime};
 
 use self::acks::Acks;
+use self::ear::Ear;
 use self::keys::Keys;
 use self::mail::Mailbox;
 use self::people::People;
 use self::reach::Reach;
 use self::receipts::Receipts;
-use self::session::{EVENTS, Ear, Session};
+use self::session::{ASIDES, EVENTS, Session};
 use self::wire::Wire;
 use super::{ConnectError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken};
 use crate::phone::Recipient;
@@ -49,12 +53,16 @@ const TEXT: usize = 65_536;
 /// What the phone shows under its linked devices: a browser's name and system.
 const SYSTEM: &str = "Linux";
 /// Parts of histories that may wait to be read.
-const HISTORIES: usize = 64;
+const HISTORIES: usize = 16;
+/// How long WhatsApp may take to be told that the account is logged out: less than a close may.
+const LEAVING: Duration = Duration::from_secs(3);
+/// How long a client may take to end that was cut off.
+const ENDING: Duration = Duration::from_secs(15);
 
 struct WhatsApp {
-    people: People,
+    people: Arc<People>,
     acks: Arc<Acks>,
-    reach: Reach,
+    reach: Arc<Reach>,
     /// Done when the connection has ended.
     ended: CancellationToken,
     /// Ends the connection if it is not closed.
@@ -75,37 +83,28 @@ pub(super) async fn connect(
         account: account.id,
         epoch: account.epoch,
         tokens: Default::default(),
+        ended: CancellationToken::new(),
     });
     if account.pairing.is_none() {
         // Whatever an earlier pairing left is worth nothing.
         keys.clear().await.map_err(|error| later(error.into()))?;
+    } else {
+        // Who has lost the account does not connect with its keys.
+        let now = messengers.clock.now().timestamp();
+        keys.put("opened", "", [], now).await.map_err(|error| later(error.into()))?;
     }
     let is_paired = keys.is_paired().await.map_err(|error| later(error.into()))?;
     let (acks, receipts) = <(Arc<Acks>, Arc<Receipts>)>::default();
     let (events, heard) = mpsc::channel(EVENTS);
+    let (asides, heard_of) = mpsc::channel(ASIDES);
     let (histories, past) = mpsc::channel(HISTORIES);
-    let ear = Ear { acks: acks.clone(), receipts: receipts.clone(), keys: keys.clone(), events, histories };
-    let mut bot = Bot::builder()
-        .with_backend_arc(keys.clone())
-        .with_transport_factory(wire.clone())
-        .with_http_client(wire)
-        .with_runtime(TokioRuntime)
-        .with_device_props(DevicePropsOverride::new().with_os(SYSTEM).with_platform_type(PlatformType::CHROME))
-        .with_cache_config(CacheConfig {
-            // What votes and edits are read by, which are not.
-            msg_secret_policy: MsgSecretPolicy::Disabled,
-            seed_msg_secrets_from_history: false,
-            ..CacheConfig::default()
-        })
-        .with_inbound_durability_hook(Mailbox { reports: reports.clone() })
-        .with_event_handler(ear);
-    if let Some(version) = messengers.whatsapp_version {
-        bot = bot.with_version(version);
-    }
-    if let (Pairing::Code(number), false) = (&pairing, is_paired) {
-        bot = bot.with_pair_code(PairCodeOptions { phone_number: number.clone(), ..PairCodeOptions::default() });
-    }
-    let bot = bot.build().await.map_err(|error| later(error.into()))?;
+    let ear = Ear { acks: acks.clone(), receipts: receipts.clone(), keys: keys.clone(), events, asides, histories };
+    let code = match &pairing {
+        Pairing::Code(number) if !is_paired => Some(number.clone()),
+        _ => None,
+    };
+    let bot = bot(keys.clone(), wire, Mailbox { reports: reports.clone() }, ear, messengers.whatsapp_version, code);
+    let bot = bot.await.map_err(|error| later(error.into()))?;
     let client = bot.client();
     // The crate connects anew by itself where that belongs to pairing.
     client.enable_auto_reconnect.store(!is_paired, Ordering::Relaxed);
@@ -125,17 +124,20 @@ pub(super) async fn connect(
     };
     let (stop, ended) = <(CancellationToken, CancellationToken)>::default();
     let running = bot.spawn();
-    let past = mail::histories(past, client.clone(), reports, messengers.clock.clone());
+    let past = mail::histories(past, client.clone(), reports, messengers.clock.clone(), keys.ended.clone());
+    tokio::spawn(past);
     let over = ended.clone().drop_guard();
     tokio::spawn({
-        let stop = stop.clone();
+        let (stop, client, clock, keys) = (stop.clone(), client.clone(), messengers.clock.clone(), keys.clone());
         async move {
             let _over = over;
-            // Dropping what runs aborts it.
-            tokio::select! {
-                () = session.run(heard, running) => {}
-                () = past => {}
-                () = stop.cancelled() => {}
+            let is_cut = stop.run_until_cancelled(session.run(heard, heard_of, running)).await.is_none();
+            keys.ended.cancel();
+            if is_cut {
+                // What runs is aborted by that, and the rest of the client has to be told. Another connection
+                // may be there already: what this one would still write is refused.
+                client.signal_shutdown_sync();
+                let _ = clock.timeout(ENDING, client.disconnect()).await;
             }
         }
     });
@@ -145,9 +147,41 @@ pub(super) async fn connect(
         Ok(Err(reason)) => return Err(later(anyhow!(reason))),
         Err(_) => return Err(later(anyhow!("the connection ended"))),
     }
-    let people = People::new(client, keys);
-    let reach = Reach::of(&people).await;
+    let people = Arc::new(People::new(client, keys));
+    let reach = Arc::new(Reach::of(&people).await);
     Ok(Arc::new(WhatsApp { people, acks, reach, ended, _stop: stop }))
+}
+
+/// The crate's client, ready to run; paired by a code for the phone of that number, if there is one.
+async fn bot(
+    keys: Arc<Keys>,
+    wire: Wire,
+    mailbox: Mailbox,
+    ear: Ear,
+    version: Option<(u32, u32, u32)>,
+    code: Option<String>,
+) -> Result<Bot, BotBuilderError> {
+    let mut bot = Bot::builder()
+        .with_backend_arc(keys)
+        .with_transport_factory(wire.clone())
+        .with_http_client(wire)
+        .with_runtime(TokioRuntime)
+        .with_device_props(DevicePropsOverride::new().with_os(SYSTEM).with_platform_type(PlatformType::CHROME))
+        .with_cache_config(CacheConfig {
+            // What votes and edits are read by, which are not.
+            msg_secret_policy: MsgSecretPolicy::Disabled,
+            seed_msg_secrets_from_history: false,
+            ..CacheConfig::default()
+        })
+        .with_inbound_durability_hook(mailbox)
+        .with_event_handler(ear);
+    if let Some(version) = version {
+        bot = bot.with_version(version);
+    }
+    if let Some(phone_number) = code {
+        bot = bot.with_pair_code(PairCodeOptions { phone_number, ..PairCodeOptions::default() });
+    }
+    bot.build().await
 }
 
 impl WhatsApp {
@@ -156,10 +190,10 @@ impl WhatsApp {
     }
 
     /// What a refusal of the server means for the message.
-    async fn read_refusal(&self, code: &str) -> SendError {
+    fn read_refusal(&self, code: &str, to: Jid, chat: String) -> SendError {
         match code {
             reach::LOCK => {
-                let after = self.reach.run_into(&self.people).await;
+                let after = self.reach.run_into(&self.people, to, chat);
                 SendError::Held { after, reason: LOCKED.to_owned() }
             }
             "404" => SendError::refused("WhatsApp does not know the recipient"),
@@ -196,10 +230,10 @@ impl Gateway for WhatsApp {
         self.client().send_message_with_options(to.clone(), text, options).await.map_err(read_error)?;
         match answer.answer().await {
             Some(None) => {
-                self.reach.pass(&self.people, &to, &chat).await;
+                self.reach.pass(&self.people, to, chat.clone());
                 Ok(Taken { provider_message_id: id, chat: Some(chat) })
             }
-            Some(Some(code)) => Err(self.read_refusal(&code).await),
+            Some(Some(code)) => Err(self.read_refusal(&code, to, chat)),
             None => Err(SendError::Uncertain { cause: anyhow!("the connection ended before WhatsApp answered") }),
         }
     }
@@ -227,7 +261,8 @@ impl Gateway for WhatsApp {
 
     async fn close(&self, log_out: bool) {
         if log_out {
-            self.people.client.logout().await;
+            // WhatsApp is told if it listens; the keys go in any case.
+            let _ = self.people.keys.clock.timeout(LEAVING, self.people.client.logout()).await;
             if let Err(error) = self.people.keys.clear().await {
                 tracing::warn!(account.id = %self.people.keys.account, %error, "keys of a pairing that ended are left");
             }

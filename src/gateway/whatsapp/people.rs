@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::anyhow;
 use entity::chat::Kind;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use whatsapp_rust::Client;
@@ -41,12 +41,12 @@ impl People {
     pub(super) async fn find(&self, to: &Recipient) -> Result<Jid, SendError> {
         let text = to.as_str();
         if text.contains('@') {
-            return text.parse().map_err(|_| SendError::refused("WhatsApp has no such chat"));
+            return jid_of(text).ok_or_else(|| SendError::refused("WhatsApp has no such chat"));
         }
         let now = self.keys.clock.now().timestamp();
-        let later = |cause: anyhow::Error| SendError::Later { after: None, cause };
-        let known = self.keys.find("number", text).await;
-        let known = known.map_err(|error| later(anyhow::Error::new(error).context("a number can't be looked up")))?;
+        // What the crate or the database says has its words in it, and maybe the number.
+        let later = |what: &'static str| SendError::Later { after: None, cause: anyhow!(what) };
+        let known = self.keys.find("number", text).await.map_err(|_| later("the database did not answer"))?;
         let known = known.and_then(|entry| String::from_utf8(entry.value).ok().map(|jid| (jid, entry.number)));
         let jid = match known {
             Some((jid, at)) if now - at < if jid.is_empty() { NOT_THERE } else { THERE } => jid,
@@ -60,14 +60,15 @@ impl People {
     }
 
     /// Asks WhatsApp for a number: its chat, or nothing.
-    async fn ask(&self, number: &str, now: i64) -> anyhow::Result<String> {
+    async fn ask(&self, number: &str, now: i64) -> Result<String, &'static str> {
         self.asking.until_ready().await;
         let asked = [Jid::pn(number)];
-        let found = self.client.contacts().is_on_whatsapp(&asked).await.context("WhatsApp was not reached")?;
-        let found = found.into_iter().next().context("WhatsApp does not say whether it has the number")?;
+        let found = self.client.contacts().is_on_whatsapp(&asked).await;
+        let found = found.map_err(|_| "WhatsApp was not reached")?.into_iter().next();
+        let found = found.ok_or("WhatsApp does not say whether it has the number")?;
         // It may know the number by another spelling.
         let jid = if found.is_registered { found.jid.to_non_ad_string() } else { String::new() };
-        self.keys.put("number", number, jid.as_bytes(), now).await?;
+        self.keys.put("number", number, jid.as_bytes(), now).await.map_err(|_| "the database did not answer")?;
         Ok(jid)
     }
 

@@ -2,7 +2,7 @@
 //! answers go on. Held here is what would open a new chat, until the lock ends; and where WhatsApp does
 //! not say when, for a pause that grows.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -59,23 +59,41 @@ impl Reach {
         (!is_known(people, to, chat).await).then_some(left)
     }
 
-    /// A message ran into the lock: how long it has to wait.
-    pub(super) async fn run_into(&self, people: &People) -> Duration {
-        let (times, now) = (self.get().times, people.keys.clock.now());
-        let asked = async { people.client.mex().fetch_reachout_timelock().await };
-        let told = people.keys.clock.timeout(ANSWER, asked).await.ok().and_then(Result::ok);
-        let until = told.and_then(|lock| lock.time_enforcement_ends).and_then(|ends| read_end(&ends));
-        let until = until.filter(|until| *until > now).unwrap_or_else(|| now + pause(times, &mut rand::rng()));
-        tracing::warn!(account.id = %people.keys.account, %until, "WhatsApp lets the account open no new chats");
-        self.set(people, Lock { until_ms: until.timestamp_millis(), times: times.saturating_add(1) }).await;
-        (until - now).to_std().unwrap_or_default()
+    /// A message ran into the lock: how long it has to wait. When the lock ends is asked for
+    /// beside that: what became of the message is known.
+    pub(super) fn run_into(self: &Arc<Self>, people: &Arc<People>, to: Jid, chat: String) -> Duration {
+        let (before, now) = (self.get(), people.keys.clock.now());
+        let times = before.times;
+        let wait = pause(times, &mut rand::rng());
+        let lock = Lock { until_ms: (now + wait).timestamp_millis(), times: times.saturating_add(1) };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = lock;
+        let (reach, people) = (self.clone(), people.clone());
+        tokio::spawn(async move {
+            if is_known(&people, &to, &chat).await {
+                // It is this one conversation that has to wait, and no lock.
+                return reach.set(&people, before).await;
+            }
+            let asked = async { people.client.mex().fetch_reachout_timelock().await };
+            let told = people.keys.clock.timeout(ANSWER, asked).await.ok().and_then(Result::ok);
+            let ends = told.and_then(|lock| lock.time_enforcement_ends).and_then(|ends| read_end(&ends));
+            let until = ends.filter(|until| *until > now).unwrap_or_else(|| instant(lock.until_ms));
+            tracing::warn!(account.id = %people.keys.account, %until, "WhatsApp lets the account open no new chats");
+            reach.set(&people, Lock { until_ms: until.timestamp_millis(), ..lock }).await;
+        });
+        wait
     }
 
-    /// A message was taken.
-    pub(super) async fn pass(&self, people: &People, to: &Jid, chat: &str) {
-        if self.get() != Lock::default() && !is_known(people, to, chat).await {
-            self.set(people, Lock::default()).await;
+    /// A message was taken, whoever it was to.
+    pub(super) fn pass(self: &Arc<Self>, people: &Arc<People>, to: Jid, chat: String) {
+        if self.get() == Lock::default() {
+            return;
         }
+        let (reach, people) = (self.clone(), people.clone());
+        tokio::spawn(async move {
+            if !is_known(&people, &to, &chat).await {
+                reach.set(&people, Lock::default()).await;
+            }
+        });
     }
 }
 

@@ -40,7 +40,7 @@ impl Receipts {
                 tracing::warn!(account.id = %account, "receipts come faster than they are written; some are lost");
                 break;
             }
-            let receipt = Receipt { message, status, at: receipt.timestamp };
+            let receipt = Receipt { account, message, status, at: receipt.timestamp };
             let known = kept.entry(message).or_insert(receipt);
             if known.status == Status::Delivered {
                 *known = receipt;

@@ -11,74 +11,24 @@ use whatsapp_rust::bot::BotHandle;
 use whatsapp_rust::types::presence::ChatPresence;
 use whatsapp_rust::wacore::net::DisconnectReason;
 use whatsapp_rust::wacore::types::events::{
-    ChatPresenceUpdate, ConnectFailure, ConnectFailureReason, Event, EventHandler, EventInterest, EventKind, LoggedOut,
+    ChatPresenceUpdate, ConnectFailure, ConnectFailureReason, Event, LoggedOut,
 };
 
 use super::acks::Acks;
 use super::keys::Keys;
 use super::people::People;
 use super::receipts::Receipts;
-use super::words::{banned, dashed, refused};
+use super::words::{banned, banned_somehow, dashed, refused};
 use crate::clock::Clock;
 use crate::gateway::{Code, GatewayEvent, Pairing, Reports};
 use crate::store::account::Connected;
 
-/// Events that may wait to be reported.
-pub(super) const EVENTS: usize = 256;
-
-/// What hears the client. It never waits.
-pub(super) struct Ear {
-    pub(super) acks: Arc<Acks>,
-    pub(super) receipts: Arc<Receipts>,
-    pub(super) keys: Arc<Keys>,
-    pub(super) events: mpsc::Sender<Arc<Event>>,
-    /// Histories, which take their time.
-    pub(super) histories: mpsc::Sender<Arc<Event>>,
-}
-
-impl EventHandler for Ear {
-    fn handle_event(&self, event: Arc<Event>) {
-        match &*event {
-            Event::ServerAck(ack) => self.acks.answer(&ack.id, ack.error.clone()),
-            Event::Receipt(receipt) => self.receipts.note(self.keys.account, receipt, self.keys.clock.now()),
-            _ => {
-                let kind = event.kind();
-                let to = if kind == EventKind::HistorySync { &self.histories } else { &self.events };
-                if to.try_send(event).is_err() {
-                    tracing::warn!(account.id = %self.keys.account, ?kind, "WhatsApp says more than is heard");
-                }
-            }
-        }
-    }
-
-    fn interest(&self) -> EventInterest {
-        use EventKind as Kind;
-        EventInterest::of(&[
-            Kind::ServerAck,
-            Kind::Receipt,
-            Kind::PairingQrCode,
-            Kind::PairingQrCodesExhausted,
-            Kind::PairingCode,
-            Kind::PairingCodeRefresh,
-            Kind::PairingCodeError,
-            Kind::QrScannedWithoutMultidevice,
-            Kind::PairPasskeyRequest,
-            Kind::PairPasskeyError,
-            Kind::PairSuccess,
-            Kind::PairError,
-            Kind::Connected,
-            Kind::Disconnected,
-            Kind::LoggedOut,
-            Kind::StreamReplaced,
-            Kind::TemporaryBan,
-            Kind::ClientOutdated,
-            Kind::ConnectFailure,
-            Kind::ChatPresence,
-            Kind::ContactUpdate,
-            Kind::HistorySync,
-        ])
-    }
-}
+/// What a connection says of itself that may wait to be reported …
+pub(super) const EVENTS: usize = 64;
+/// … and what of people: a phone tells all its contacts at once.
+pub(super) const ASIDES: usize = 20_000;
+/// Names that are reported together.
+const NAMES: usize = 500;
 
 /// One connection, from its first word to its last.
 pub(super) struct Session {
@@ -99,13 +49,19 @@ pub(super) struct Session {
 
 impl Session {
     /// Reports what is heard, until the client has ended.
-    pub(super) async fn run(mut self, mut events: mpsc::Receiver<Arc<Event>>, mut client: BotHandle) {
-        let receipts = self.receipts.clone();
+    pub(super) async fn run(
+        mut self,
+        mut events: mpsc::Receiver<Arc<Event>>,
+        mut asides: mpsc::Receiver<Arc<Event>>,
+        mut client: BotHandle,
+    ) {
+        let (receipts, mut some) = (self.receipts.clone(), Vec::new());
         loop {
             tokio::select! {
                 biased;
                 Some(event) = events.recv() => self.hear(&event).await,
                 some = receipts.some() => self.reports.send(GatewayEvent::Receipts(some)).await,
+                _ = asides.recv_many(&mut some, NAMES) => self.hear_of(some.drain(..)).await,
                 () = self.clock.sleep_until_maybe(self.code_ends_at) => self.expire().await,
                 () = &mut client => break,
             }
@@ -206,14 +162,6 @@ impl Session {
                 self.fail("client_outdated", reason).await;
             }
             Event::ConnectFailure(failure) => self.refuse(failure).await,
-            Event::ChatPresence(presence) => self.type_in(presence).await,
-            Event::ContactUpdate(contact) => {
-                let name = contact.action.full_name.clone().or_else(|| contact.action.first_name.clone());
-                let chat = People::name(&self.client, &contact.jid, None).await;
-                if let Some(name) = name.filter(|name| !name.is_empty()) {
-                    self.reports.send(GatewayEvent::Names(vec![(chat, name)])).await;
-                }
-            }
             _ => {}
         }
     }
@@ -252,7 +200,30 @@ impl Session {
         self.end(GatewayEvent::LoggedOut { code, reason: reason.to_owned() }).await;
     }
 
+    /// What people do, in the order in which they do.
+    async fn hear_of(&self, asides: impl Iterator<Item = Arc<Event>>) {
+        let mut names = Vec::new();
+        for event in asides {
+            match &*event {
+                Event::ChatPresence(presence) => self.type_in(presence).await,
+                Event::ContactUpdate(contact) => {
+                    let name = contact.action.full_name.clone().or_else(|| contact.action.first_name.clone());
+                    if let Some(name) = name.filter(|name| !name.is_empty()) {
+                        names.push((People::name(&self.client, &contact.jid, None).await, name));
+                    }
+                }
+                _ => {}
+            }
+        }
+        if !names.is_empty() {
+            self.reports.send(GatewayEvent::Names(names)).await;
+        }
+    }
+
     async fn refuse(&mut self, failure: &ConnectFailure) {
+        if failure.reason == ConnectFailureReason::TempBanned {
+            return self.end(banned_somehow(self.clock.now())).await;
+        }
         let number = failure.reason.code();
         if failure.reason.should_reconnect() {
             return self.end(GatewayEvent::Dropped { reason: format!("WhatsApp is not available ({number})") }).await;

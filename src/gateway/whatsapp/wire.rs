@@ -22,8 +22,10 @@ use whatsapp_rust::wacore::net::{
 use crate::gateway::{ConnectError, Messengers, proxy};
 use crate::store::account::Account;
 
-/// How long a connection or a plain request may take.
+/// How long a connection may take to come about …
 const ANSWER: Duration = Duration::from_secs(20);
+/// … and a part of a history.
+const DOWNLOAD: Duration = Duration::from_secs(180);
 /// Bytes of a frame at most: a length of one has 24 bits.
 const FRAME: usize = 1 << 24;
 /// Bytes of an answer at most: more than WhatsApp's histories have, which come in parts.
@@ -77,7 +79,7 @@ impl TransportFactory for Wire {
 impl HttpClient for Wire {
     async fn execute(&self, request: HttpRequest) -> Result<HttpResponse> {
         let method = Method::from_bytes(request.method.as_bytes())?;
-        let mut asked = self.client.request(method, &request.url).timeout(ANSWER);
+        let mut asked = self.client.request(method, &request.url).timeout(DOWNLOAD);
         for (name, value) in &request.headers {
             asked = asked.header(name, value);
         }

@@ -1,9 +1,18 @@
 //! What WhatsApp says by numbers, in words that people understand.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use whatsapp_rust::wacore::types::events::{PairingCodeError, TempBanReason, TemporaryBan};
 
 use crate::gateway::GatewayEvent;
+
+/// How long a ban counts for of which no end is told.
+const UNTOLD: TimeDelta = TimeDelta::hours(1);
+
+/// A ban of which nothing is told.
+pub(super) fn banned_somehow(now: DateTime<Utc>) -> GatewayEvent {
+    let reason = "WhatsApp has banned the account for a time: open WhatsApp on the phone to see why".to_owned();
+    GatewayEvent::Banned { until: now + UNTOLD, reason }
+}
 
 /// As the phone shows it.
 pub(super) fn dashed(code: &str) -> String {
@@ -34,6 +43,7 @@ pub(super) fn banned(ban: &TemporaryBan, now: DateTime<Utc>) -> GatewayEvent {
         TempBanReason::BroadcastList => "it wrote to too many through a list",
         _ => "it may have broken the terms of service",
     };
-    let until = now.checked_add_signed(ban.expire).unwrap_or(now).max(now);
+    let lasts = if ban.expire > TimeDelta::zero() { ban.expire } else { UNTOLD };
+    let until = now.checked_add_signed(lasts).unwrap_or(now + UNTOLD);
     GatewayEvent::Banned { until, reason: format!("WhatsApp has banned the account for a time: {why}") }
 }

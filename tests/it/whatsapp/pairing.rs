@@ -170,3 +170,9 @@ async fn a_version_that_whatsapp_refuses_is_told_as_such() {
     app.client.connect(&id).await;
     app.client.status(&id, "CONNECTED").await;
 }
+
+#[test]
+fn the_program_says_under_which_terms_it_is() {
+    let (is_fine, said) = Binary::run(&[], &["--version"]);
+    assert!(is_fine && said.contains("AGPL-3.0-only") && said.contains("--no-default-features"), "{said}");
+}

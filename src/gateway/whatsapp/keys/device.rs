@@ -9,7 +9,7 @@ use whatsapp_rust::wacore::store::traits::{
     AppStateSyncKey, AppSyncStore, DeviceStore, MsgSecretEntry, MsgSecretStore,
 };
 
-use super::{Keys, entry, hex, key, read, unhex, write};
+use super::{Keys, entry, hex, key, read, some, unhex, write};
 use crate::store::state::Which;
 
 #[async_trait]
@@ -62,8 +62,8 @@ impl AppSyncStore for Keys {
     }
 
     async fn delete_mutation_macs(&self, name: &str, indexes: &[Vec<u8>]) -> Result<()> {
-        let gone = indexes.iter().map(|index| key(&[name, &hex(index)])).collect();
-        self.remove("sync_mac", Which::Keys(gone)).await.map(drop)
+        let gone = indexes.iter().map(|index| key(&[name, &hex(index)]));
+        self.remove("sync_mac", some(gone)).await.map(drop)
     }
 
     async fn clear_mutation_macs(&self, name: &str) -> Result<()> {

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use entity::ids::AccountId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 use whatsapp_rust::async_trait;
 use whatsapp_rust::bytes::Bytes;
 use whatsapp_rust::wacore::store::error::{Result, StoreError};
@@ -19,6 +21,8 @@ use crate::clock::Clock;
 use crate::store::Store;
 use crate::store::state::{Entry, Keep, Which};
 
+/// Bytes of a key at most.
+const LONGEST: usize = 500;
 /// Between the parts of a key: in no address and in no id.
 const AND: char = ' ';
 
@@ -30,10 +34,27 @@ pub(super) struct Keys {
     pub(super) epoch: i64,
     /// A token is changed by one at a time.
     pub(super) tokens: Mutex<()>,
+    /// Cancelled once the connection has ended: what is left of it writes nothing any more.
+    pub(super) ended: CancellationToken,
 }
 
 fn entry(key: impl Into<String>, value: impl Into<Vec<u8>>, number: i64) -> Entry {
-    Entry { key: key.into(), value: value.into(), number }
+    Entry { key: safe(key.into()), value: value.into(), number }
+}
+
+/// A key as every database keeps one. Others choose the ids of their messages: what is longer than any
+/// honest one, or has a NUL in it, is known by its hash.
+fn safe(key: String) -> String {
+    let is_safe = key.len() <= LONGEST && !key.contains('\0');
+    if is_safe { key } else { format!("#{}", hex(&Sha256::digest(&key))) }
+}
+
+fn one(key: &str) -> Which {
+    Which::Keys(vec![safe(key.to_owned())])
+}
+
+fn some(keys: impl IntoIterator<Item = String>) -> Which {
+    Which::Keys(keys.into_iter().map(safe).collect())
 }
 
 fn key(parts: &[&str]) -> String {
@@ -77,7 +98,7 @@ impl Keys {
     }
 
     pub(super) async fn find(&self, kind: &'static str, key: &str) -> Result<Option<Entry>> {
-        Ok(self.all(kind, Which::key(key)).await?.pop())
+        Ok(self.all(kind, one(key)).await?.pop())
     }
 
     async fn all(&self, kind: &'static str, which: Which) -> Result<Vec<Entry>> {
@@ -86,6 +107,9 @@ impl Keys {
     }
 
     async fn keep(&self, kind: &'static str, keep: Keep) -> Result<u32> {
+        if self.ended.is_cancelled() {
+            return Err(lost());
+        }
         match self.store.keep(self.account, self.epoch, kind, keep).await {
             Ok(Some(count)) => Ok(u32::try_from(count).unwrap_or(u32::MAX)),
             Ok(None) => Err(lost()),
@@ -115,7 +139,7 @@ impl Keys {
     }
 
     async fn remove_key(&self, kind: &'static str, key: &str) -> Result<()> {
-        self.remove(kind, Which::key(key)).await.map(drop)
+        self.remove(kind, one(key)).await.map(drop)
     }
 
     fn now(&self) -> i64 {
@@ -124,7 +148,7 @@ impl Keys {
 }
 
 fn lost() -> StoreError {
-    StoreError::Validation("another lane has the account".to_owned())
+    StoreError::Validation("the connection is not the account's any more".to_owned())
 }
 
 #[async_trait]

@@ -7,7 +7,7 @@ use whatsapp_rust::wacore::store::traits::{
     DeviceListRecord, LidPnMappingEntry, PendingInboundKey, PendingInboundRow, ProtocolStore, TcTokenEntry,
 };
 
-use super::{AND, Keys, entry, key, read, write};
+use super::{AND, Keys, entry, key, one, read, some, write};
 use crate::store::state::Which;
 
 impl Keys {
@@ -45,8 +45,8 @@ impl ProtocolStore for Keys {
     async fn delete_sender_key_device_rows(&self, devices: &[&str]) -> Result<()> {
         let is_one = |key: &str| key.split_once(AND).is_some_and(|(_, device)| devices.contains(&device));
         let all = self.all("group_device", Which::All).await?;
-        let gone = all.into_iter().map(|entry| entry.key).filter(|key| is_one(key)).collect();
-        self.remove("group_device", Which::Keys(gone)).await.map(drop)
+        let gone: Vec<_> = all.into_iter().map(|entry| entry.key).filter(|key| is_one(key)).collect();
+        self.remove("group_device", some(gone)).await.map(drop)
     }
 
     async fn clear_all_sender_key_devices(&self) -> Result<()> {
@@ -135,7 +135,7 @@ impl ProtocolStore for Keys {
                 gone.push(entry.key);
             }
         }
-        self.remove("token", Which::Keys(gone)).await
+        self.remove("token", some(gone)).await
     }
 
     async fn touch_tc_token_sender_timestamp(&self, jid: &str, at: i64) -> Result<()> {
@@ -164,7 +164,7 @@ impl ProtocolStore for Keys {
         let key = key(&[chat, message_id]);
         let Some(sent) = self.find("sent", &key).await? else { return Ok(None) };
         // Whoever removes it has it.
-        let is_ours = self.remove("sent", Which::key(&key)).await? > 0;
+        let is_ours = self.remove("sent", one(&key)).await? > 0;
         Ok(is_ours.then_some(sent.value))
     }
 
@@ -195,7 +195,7 @@ impl ProtocolStore for Keys {
     }
 
     async fn delete_pending_inbound_batch(&self, keys: &[PendingInboundKey<'_>]) -> Result<()> {
-        let gone = keys.iter().map(|one| key(&[one.chat, one.sender, one.id])).collect();
-        self.remove("inbound", Which::Keys(gone)).await.map(drop)
+        let gone = keys.iter().map(|of| key(&[of.chat, of.sender, of.id]));
+        self.remove("inbound", some(gone)).await.map(drop)
     }
 }
