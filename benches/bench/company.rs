@@ -91,12 +91,13 @@ const SEED: &[&str] = &[
             'See you tomorrow', n % 3, CASE WHEN n = 1 THEN 100000 ELSE 45 END, false, false, 1750000000000
      FROM numbers CROSS JOIN account a WHERE n <= 20000",
     "INSERT INTO message (id, company_id, account_id, recipient, text, status, priority, seq, provider_message_id,
-                          created_at_ms, sent_at_ms, delivered_at_ms, origin, kind, chat_id, filed_seq, is_listed)
+                          created_at_ms, sent_at_ms, delivered_at_ms, origin, kind, chat_id, filed_seq, is_listed, is_filed)
      SELECT 1024 * n, a.company_id, a.id, 'x',
             'Your appointment number ' || n || ' is tomorrow at 9:30', 'delivered', 5, n, 'p' || n, 1750000000000 + n,
             CASE WHEN n % 2 = 0 THEN 1750000000000 + n END, 1750000000000 + n,
             CASE WHEN n % 2 = 0 THEN 'accepted' ELSE 'received' END, 'text',
-            'cht_' || substr('00000000000000000000000000' || (CASE WHEN n % 10 = 0 THEN 1 ELSE n % 20000 + 1 END), -26, 26), n, TRUE
+            'cht_' || substr('00000000000000000000000000' || (CASE WHEN n % 10 = 0 THEN 1 ELSE n % 20000 + 1 END), -26, 26), n, TRUE,
+            CASE WHEN n % 2 = 0 THEN TRUE END
      FROM numbers CROSS JOIN account a",
     "INSERT INTO tally (account_id, company_id, listed_messages, filed_messages, sent_messages, delivered_messages,
                         read_messages, individual_chats, group_chats, status_chats)
