@@ -95,6 +95,7 @@ impl Binary {
     }
 
     /// The same program as it is shipped: without what is linked in for tests alone.
+    #[cfg(feature = "whatsapp")]
     pub fn shipped(settings: &[(&str, &str)]) -> Self {
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/target/shipped/andante");
         assert!(std::path::Path::new(program).exists(), "`make shipped` builds {program}");

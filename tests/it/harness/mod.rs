@@ -9,6 +9,7 @@ mod process;
 mod proxy;
 mod services;
 mod socket;
+#[cfg(feature = "whatsapp")]
 mod tunnel;
 
 pub use app::{Binary, TestApp, ready_account};
@@ -20,6 +21,7 @@ pub use process::{Unheard, refusal};
 pub use proxy::Proxy;
 pub use services::{Postgres, Redis, free_port};
 pub use socket::{Entrance, Socket, mark};
+#[cfg(feature = "whatsapp")]
 pub use tunnel::Tunnel;
 
 use std::time::Duration;
