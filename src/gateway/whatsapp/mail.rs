@@ -18,6 +18,7 @@ use whatsapp_rust::{Client, InboundDurabilityHook};
 
 use super::id;
 use super::people::{People, kind_of};
+use super::receipts::precise;
 use crate::clock::Clock;
 use crate::gateway::{GatewayEvent, Letter, Mail, Reports};
 
@@ -27,6 +28,7 @@ const BATCH: usize = 500;
 /// Hands over what comes in, before WhatsApp hears that it arrived.
 pub(super) struct Mailbox {
     pub(super) reports: Reports,
+    pub(super) clock: Clock,
 }
 
 #[async_trait]
@@ -34,7 +36,7 @@ impl InboundDurabilityHook for Mailbox {
     async fn on_messages(&self, client: Arc<Client>, batch: &[InboundMessage]) -> anyhow::Result<()> {
         let mut letters = Vec::with_capacity(batch.len());
         for InboundMessage { message, info, .. } in batch {
-            letters.extend(letter(&client, message, info).await);
+            letters.extend(letter(&client, message, info, self.clock.now()).await);
         }
         if letters.is_empty() {
             return Ok(());
@@ -46,7 +48,7 @@ impl InboundDurabilityHook for Mailbox {
 }
 
 /// A message as a letter; none for what nobody wrote, such as a reaction or a key.
-async fn letter(client: &Client, message: &Message, info: &MessageInfo) -> Option<Letter> {
+async fn letter(client: &Client, message: &Message, info: &MessageInfo, now: DateTime<Utc>) -> Option<Letter> {
     let source = &info.source;
     // Whoever writes to many by a list writes to each.
     let is_list = source.chat.is_broadcast_list() && !source.is_from_me;
@@ -69,7 +71,7 @@ async fn letter(client: &Client, message: &Message, info: &MessageInfo) -> Optio
         sender_name: name,
         text,
         kind,
-        at: info.timestamp,
+        at: precise(info.timestamp, now),
         is_history: false,
     })
 }

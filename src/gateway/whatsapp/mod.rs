@@ -6,6 +6,7 @@
 //! row. The crate connects anew by itself only while it pairs; otherwise the lane does.
 
 mod acks;
+mod bot;
 mod ear;
 mod id;
 mod keys;
@@ -25,15 +26,10 @@ use anyhow::anyhow;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use whatsapp_rust::bot::{Bot, BotBuilderError};
-use whatsapp_rust::pair_code::PairCodeOptions;
-use whatsapp_rust::wacore::msg_secret::MsgSecretPolicy;
 use whatsapp_rust::wacore::proto_helpers::MessageBuilderExt;
-use whatsapp_rust::wacore::store::DevicePropsOverride;
 use whatsapp_rust::wacore_binary::Jid;
 use whatsapp_rust::waproto::whatsapp::Message;
-use whatsapp_rust::waproto::whatsapp::device_props::PlatformType;
-use whatsapp_rust::{CacheConfig, Client, ClientError, SendOptions, TokioRuntime};
+use whatsapp_rust::{Client, ClientError, SendOptions};
 
 use self::acks::Acks;
 use self::ear::Ear;
@@ -50,8 +46,6 @@ use crate::store::account::Account;
 
 /// Characters of a text at most, as WhatsApp's own clients have it.
 const TEXT: usize = 65_536;
-/// What the phone shows under its linked devices: a browser's name and system.
-const SYSTEM: &str = "Linux";
 /// Parts of histories that may wait to be read.
 const HISTORIES: usize = 16;
 /// How long WhatsApp may take to be told that the account is logged out: less than a close may.
@@ -75,7 +69,7 @@ pub(super) async fn connect(
     pairing: Pairing,
     reports: Reports,
 ) -> Result<Arc<dyn Gateway>, ConnectError> {
-    let later = |error: anyhow::Error| ConnectError::Later(error);
+    let later = ConnectError::Later;
     let wire = Wire::of(messengers, account).await?;
     let keys = Arc::new(Keys {
         store: messengers.store.clone(),
@@ -99,11 +93,21 @@ pub(super) async fn connect(
     let (asides, heard_of) = mpsc::channel(ASIDES);
     let (histories, past) = mpsc::channel(HISTORIES);
     let ear = Ear { acks: acks.clone(), receipts: receipts.clone(), keys: keys.clone(), events, asides, histories };
-    let code = match &pairing {
-        Pairing::Code(number) if !is_paired => Some(number.clone()),
-        _ => None,
+    let code = if let Pairing::Code(number) = &pairing
+        && !is_paired
+    {
+        Some(number.clone())
+    } else {
+        None
     };
-    let bot = bot(keys.clone(), wire, Mailbox { reports: reports.clone() }, ear, messengers.whatsapp_version, code);
+    let bot = bot::build(
+        keys.clone(),
+        wire,
+        Mailbox { reports: reports.clone(), clock: messengers.clock.clone() },
+        ear,
+        messengers.whatsapp_version,
+        code,
+    );
     let bot = bot.await.map_err(|error| later(error.into()))?;
     let client = bot.client();
     // The crate connects anew by itself where that belongs to pairing.
@@ -150,38 +154,6 @@ pub(super) async fn connect(
     let people = Arc::new(People::new(client, keys));
     let reach = Arc::new(Reach::of(&people).await);
     Ok(Arc::new(WhatsApp { people, acks, reach, ended, _stop: stop }))
-}
-
-/// The crate's client, ready to run; paired by a code for the phone of that number, if there is one.
-async fn bot(
-    keys: Arc<Keys>,
-    wire: Wire,
-    mailbox: Mailbox,
-    ear: Ear,
-    version: Option<(u32, u32, u32)>,
-    code: Option<String>,
-) -> Result<Bot, BotBuilderError> {
-    let mut bot = Bot::builder()
-        .with_backend_arc(keys)
-        .with_transport_factory(wire.clone())
-        .with_http_client(wire)
-        .with_runtime(TokioRuntime)
-        .with_device_props(DevicePropsOverride::new().with_os(SYSTEM).with_platform_type(PlatformType::CHROME))
-        .with_cache_config(CacheConfig {
-            // What votes and edits are read by, which are not.
-            msg_secret_policy: MsgSecretPolicy::Disabled,
-            seed_msg_secrets_from_history: false,
-            ..CacheConfig::default()
-        })
-        .with_inbound_durability_hook(mailbox)
-        .with_event_handler(ear);
-    if let Some(version) = version {
-        bot = bot.with_version(version);
-    }
-    if let Some(phone_number) = code {
-        bot = bot.with_pair_code(PairCodeOptions { phone_number, ..PairCodeOptions::default() });
-    }
-    bot.build().await
 }
 
 impl WhatsApp {

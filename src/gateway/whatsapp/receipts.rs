@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::ids::{AccountId, MessageId};
 use entity::message::Status;
 use tokio::sync::Notify;
@@ -23,6 +23,12 @@ pub(super) struct Receipts {
     come: Notify,
 }
 
+/// An instant that WhatsApp tells in whole seconds: what has just been was now, and so comes after what was
+/// before it.
+pub(super) fn precise(at: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+    if (now - at).abs() < TimeDelta::seconds(2) { now } else { at }
+}
+
 impl Receipts {
     /// A receipt came, for messages of which some may be ours.
     pub(super) fn note(&self, account: AccountId, receipt: &events::Receipt, now: DateTime<Utc>) {
@@ -40,7 +46,7 @@ impl Receipts {
                 tracing::warn!(account.id = %account, "receipts come faster than they are written; some are lost");
                 break;
             }
-            let receipt = Receipt { account, message, status, at: receipt.timestamp };
+            let receipt = Receipt { account, message, status, at: precise(receipt.timestamp, now) };
             let known = kept.entry(message).or_insert(receipt);
             if known.status == Status::Delivered {
                 *known = receipt;

@@ -26,6 +26,7 @@ async fn what_people_write_and_what_the_owner_writes_on_the_phone_is_in_the_chat
     let chats = chats["data"].as_array().unwrap();
     assert_eq!(chats.len(), 1, "one person is one chat: {chats:?}");
     assert_eq!((chats[0]["chatName"].as_str(), chats[0]["unreadCount"].as_u64()), (Some("Anna"), Some(1)));
+    assert_eq!(chats[0]["lastMessageText"], "third, from the phone", "what came last is the last");
     // The phone hears that it was delivered, and read once somebody here has.
     fake.wait_for_receipt("a receipt of her message", |receipt| receipt.ids.contains(&question)).await;
     app.client.post(&format!("/api/whatsapp/sessions/{id}/chats/{ANNA}@c.us/read"), json!({})).await.expect(200);
