@@ -203,7 +203,7 @@ fn greet(url: &str, address: std::net::SocketAddr, is_open: bool) {
   The API, browsable:  {url}/docs/
   Try it:
     curl -s {url}/api/accounts{key} \\
-      -H 'Content-Type: application/json' -d '{{\"name\": \"My first account\"}}'
+      -H 'Content-Type: application/json' -d '{{\"name\": \"My first account\", \"provider\": \"simulator\"}}'
   then open the qrUrl of the answer in a browser."
     ));
 }

@@ -77,7 +77,12 @@ impl Lane {
             self.signals.promise_nothing();
             let _place = self.lanes.places.connect(account.provider, self.connecting.failures > 0).await;
             self.promise(deadline);
-            self.kit().clock.timeout(deadline, self.kit().sessions.open(account)).await
+            tokio::select! {
+                opened = self.kit().clock.timeout(deadline, self.kit().sessions.open(account)) => opened,
+                // A messenger that is not reached keeps nobody from stopping.
+                () = self.lanes.quiet.cancelled() => return Step::Next,
+                () = self.signals.end.cancelled() => return Step::Next,
+            }
         };
         match opened {
             Ok(Ok(())) => {
