@@ -2,6 +2,7 @@
 //! can't be until a person changes something. First the row, if it is to outlive the process; then
 //! what is shown; then the news, so that whoever hears of it sees it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,10 @@ use crate::store::{Store, StoreError};
 const RETRY: Duration = Duration::from_secs(1);
 /// What is wrong with an account that its messenger does not let in for a time.
 pub const BANNED: &str = "temporarily_banned";
+/// What is wrong with one whose messenger is not reached.
+const UNREACHED: &str = "unreached";
+/// What is said of an account that goes on trying to connect.
+pub const WAITS: [&str; 2] = [BANNED, UNREACHED];
 /// Characters that are kept of what a messenger says where a sentence is expected, or a name …
 const WORDS: usize = 500;
 /// … and of a number.
@@ -44,6 +49,8 @@ pub struct Arrival {
     pub account: AccountId,
     /// Which of its connections.
     pub connection: u64,
+    /// The epoch of the lane that opened that.
+    pub epoch: i64,
     /// What it taught.
     pub news: Connected,
 }
@@ -126,6 +133,23 @@ impl Accounts {
         true
     }
 
+    /// The messenger is not reached: says so until it is. Whoever looks at the account sees why it waits.
+    pub async fn miss(&self, account: &Account) {
+        if account.error_code.as_deref() == Some(UNREACHED) {
+            return;
+        }
+        let at = self.clock.now().timestamp_millis();
+        let said = self.store.change_account_of(account.id, account.epoch, |row| {
+            row.error_code = Set(Some(UNREACHED.to_owned()));
+            row.error_message = Set(Some("the messenger can't be reached; it is tried again and again".to_owned()));
+            row.error_at_ms = Set(Some(at));
+        });
+        // A database that is down is no reason to wait here.
+        if said.await.is_ok_and(|changed| changed.is_some()) {
+            self.changed(account);
+        }
+    }
+
     /// Tells that the account is not connected any more, and what is wrong.
     fn tell_lost(&self, account: &Account, code: &str, message: String) {
         let tell = |event| self.bus.publish(account.company_id, account.id, event);
@@ -160,38 +184,35 @@ impl Accounts {
         is_stopped
     }
 
-    /// Accounts are connected, all written at once. Answers those of which this is the present
-    /// connection.
-    pub async fn connect(&self, mut arrivals: Vec<Arrival>) -> Vec<AccountId> {
+    /// Accounts are connected, all written at once, save those that another lane has by now, or that are to
+    /// be disconnected.
+    pub async fn connect(&self, mut arrivals: Vec<Arrival>) {
         if arrivals.is_empty() {
-            return Vec::new();
+            return;
         }
         let mut rows = Vec::with_capacity(arrivals.len());
-        for Arrival { account, news, .. } in &mut arrivals {
+        for Arrival { account, epoch, news, .. } in &mut arrivals {
             news.phone_number = news.phone_number.take().map(|number| clean(number, NUMBER));
             news.display_name = news.display_name.take().map(|name| clean(name, WORDS));
-            self.hold_if_number_changed(*account, news).await;
-            rows.push((*account, news.clone()));
+            self.hold_if_number_changed(*account, *epoch, news).await;
+            rows.push((*account, *epoch, news.clone()));
         }
-        self.insist(|| self.store.connected(&rows)).await;
-        let mut connected = Vec::with_capacity(arrivals.len());
-        for Arrival { account, connection, news } in arrivals {
-            if !self.sessions.show(account, connection, Status::Connected, None) {
+        let connected = self.insist(|| self.store.connected(&rows)).await;
+        let connected: HashMap<_, _> = connected.into_iter().map(|account| (account.id, account)).collect();
+        for Arrival { account, connection, news, .. } in arrivals {
+            let Some(account) = connected.get(&account) else { continue };
+            if !self.sessions.show(account.id, connection, Status::Connected, None) {
                 continue;
             }
-            self.sessions.alive(account, news.at);
-            connected.push(account);
-            if let Some(row) = self.insist(|| self.store.account(account)).await {
-                let event = Event::Connected { phone_number: row.phone_number.clone(), name: row.name.clone() };
-                self.bus.publish(row.company_id, account, event);
-                self.changed(&row);
-            }
+            self.sessions.alive(account.id, news.at);
+            let event = Event::Connected { phone_number: account.phone_number.clone(), name: account.name.clone() };
+            self.bus.publish(account.company_id, account.id, event);
+            self.changed(account);
         }
-        connected
     }
 
     /// What was queued for one number must not leave from another unless a person says so.
-    async fn hold_if_number_changed(&self, account: AccountId, news: &Connected) {
+    async fn hold_if_number_changed(&self, account: AccountId, epoch: i64, news: &Connected) {
         let Some(row) = self.insist(|| self.store.account(account)).await else { return };
         let changed =
             row.phone_number.is_some() && news.phone_number.is_some() && row.phone_number != news.phone_number;
@@ -200,7 +221,7 @@ impl Accounts {
         }
         tracing::warn!(account.id = %account, "paired with another number: the queue is held until it is resumed");
         self.insist(|| {
-            self.store.change_account(account, |row| {
+            self.store.change_account_of(account, epoch, |row| {
                 row.is_paused = Set(true);
                 row.pause_reason =
                     Set(Some("paired with another number than before; resume the queue to send from it".into()));

@@ -21,7 +21,8 @@ function view({ status, codeVersion, isPaired, mayPair, errorCode }) {
   if (status === "DISCONNECTED" && isPaired) return "off";
   if (status === "DISCONNECTED" && !mayPair) return "closed";
   if (status === "DISCONNECTED") return errorCode === "pairing_expired" ? "expired" : "idle";
-  return status === "AUTHENTICATING" ? "authenticating" : "connecting";
+  if (status === "AUTHENTICATING") return "authenticating";
+  return errorCode ? "waiting" : "connecting";
 }
 
 function draw() {
@@ -33,16 +34,16 @@ function draw() {
   show("scan", now === "scan");
   show("busy", now === "connecting" || now === "authenticating");
   show("connected", now === "connected");
-  show("stopped", ["failed", "off", "closed", "expired", "idle"].includes(now));
+  show("stopped", ["failed", "waiting", "off", "closed", "expired", "idle"].includes(now));
   if (now === "scan") drawCode();
   if (now === "connected") {
     element("number").textContent = state.phoneNumber ?? state.displayName ?? "";
     element("display").textContent = state.phoneNumber ? state.displayName ?? "" : "";
   }
-  element("reason").textContent = now === "failed" ? state.error ?? "" : t(`reason.${now}`);
+  element("reason").textContent = now === "failed" || now === "waiting" ? state.error ?? "" : t(`reason.${now}`);
   element("again").textContent = t(now === "failed" ? "again.failed" : "again.code");
   // Only where whoever has the link can do something about it.
-  show("again", !state.isPaired && state.mayPair);
+  show("again", !state.isPaired && state.mayPair && now !== "waiting");
   element("offline").textContent = t("offline");
 }
 

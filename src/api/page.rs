@@ -19,6 +19,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::connection::{drawn, present_code};
 use super::json::id;
+use crate::account::WAITS;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::gateway::Pairing;
@@ -126,8 +127,12 @@ async fn state_of(app: &App, id: AccountId) -> Result<State, ApiError> {
     let session = app.sessions.snapshot(id);
     let now = app.clock.now();
     let code = session.code.filter(|code| code.expires_at > now);
-    // What went wrong is over once somebody is pairing again.
-    let is_idle = matches!(session.status, Status::Disconnected | Status::Failed);
+    // What went wrong is over once somebody is pairing again, save what keeps the account from being let in.
+    let is_told = match session.status {
+        Status::Disconnected | Status::Failed => true,
+        Status::Connecting => account.error_code.as_deref().is_some_and(|code| WAITS.contains(&code)),
+        Status::QrReady | Status::Authenticating | Status::Connected => false,
+    };
     Ok(State {
         name: account.name.clone(),
         provider: account.provider,
@@ -140,8 +145,8 @@ async fn state_of(app: &App, id: AccountId) -> Result<State, ApiError> {
         code_version: code.as_ref().map(|code| code.expires_at.timestamp_millis()),
         code_expires_at: code.map(|code| Timestamp(code.expires_at)),
         now: Timestamp(now),
-        error: account.error_message.clone().filter(|_| is_idle),
-        error_code: account.error_code.clone().filter(|_| is_idle),
+        error: account.error_message.clone().filter(|_| is_told),
+        error_code: account.error_code.clone().filter(|_| is_told),
     })
 }
 

@@ -60,7 +60,9 @@ impl Inbox {
                     GatewayEvent::Receipts(some) => receipts.push((account, some, slip)),
                     GatewayEvent::Messages(some) => messages.push((account, some, slip)),
                     _ if !self.sessions.is_current(account, connection) => continue,
-                    GatewayEvent::Connected(news) => connected.push((Arrival { account, connection, news }, slip)),
+                    GatewayEvent::Connected(news) => {
+                        connected.push((Arrival { account, connection, epoch, news }, slip))
+                    }
                     other => {
                         // In the order in which the account's gateway said it.
                         if waiting.contains(&account) {
@@ -85,9 +87,9 @@ impl Inbox {
     /// Lets the lanes of those who connected go on.
     async fn connect(&self, arrivals: Vec<(Arrival, Slip)>) {
         let (arrivals, slips): (Vec<_>, Vec<_>) = arrivals.into_iter().unzip();
-        for account in self.accounts.connect(arrivals).await {
-            self.lanes.wake(account);
-        }
+        let accounts: Vec<AccountId> = arrivals.iter().map(|arrival| arrival.account).collect();
+        self.accounts.connect(arrivals).await;
+        accounts.into_iter().for_each(|account| self.lanes.wake(account));
         slips.into_iter().for_each(Slip::done);
     }
 

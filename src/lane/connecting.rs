@@ -61,7 +61,7 @@ impl Lane {
     /// Connects, if it may and is not about to.
     pub(super) async fn connect(&mut self, account: &Account) -> Step {
         if self.kit().sessions.is_open(self.id) {
-            return self.await_report(1);
+            return self.await_report(account, 1).await;
         }
         let now = self.kit().clock.now();
         // One that was asked to wait may be connected, and sends later.
@@ -95,28 +95,31 @@ impl Lane {
                 self.kit().accounts.fail(account, code, reason).await;
                 Step::End
             }
-            Ok(Err(ConnectError::Later(error))) => self.not_connected(&error),
-            Err(_) => self.not_connected(&"no answer in time"),
+            Ok(Err(ConnectError::Later(error))) => self.not_connected(account, &error).await,
+            Err(_) => self.not_connected(account, &"no answer in time").await,
         }
     }
 
-    fn not_connected(&mut self, error: &dyn Display) -> Step {
+    async fn not_connected(&mut self, account: &Account, error: &(dyn Display + Sync)) -> Step {
         if self.connecting.failures == 0 {
             tracing::warn!(account.id = %self.id, %error, "the account is not connected; it is tried again");
+        } else {
+            // Once may be an accident.
+            self.kit().accounts.miss(account).await;
         }
         Step::Wait(Some(self.connecting.fail(self.kit().clock.now())))
     }
 
     /// Waits for a gateway that is there to report how it gets on, so many times as long as a connection may
     /// take; one that never does is closed.
-    pub(super) fn await_report(&mut self, times: u32) -> Step {
+    pub(super) async fn await_report(&mut self, account: &Account, times: u32) -> Step {
         let patience = self.kit().connect_deadline * times;
         let due = self.kit().sessions.since(self.id).map(|since| since + patience);
         match due.filter(|due| *due > self.kit().clock.now()) {
             Some(due) => Step::Wait(Some(due)),
             None => {
                 self.kit().accounts.close(&self.account, Status::Connecting);
-                self.not_connected(&"the gateway does not say how it gets on")
+                self.not_connected(account, &"the gateway does not say how it gets on").await
             }
         }
     }

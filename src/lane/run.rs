@@ -189,7 +189,7 @@ impl Lane {
             // Its person has the next move …
             Status::QrReady => Step::Wait(None),
             // … or its gateway.
-            Status::Authenticating => self.await_report(PAIRING),
+            Status::Authenticating => self.await_report(&account, PAIRING).await,
             Status::Failed => Step::End,
         }
     }

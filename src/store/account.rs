@@ -210,13 +210,14 @@ impl Store {
         Ok(raised)
     }
 
-    /// Writes what connections taught, all in one transaction: after a restart thousands come at once.
-    pub async fn connected(&self, accounts: &[(AccountId, Connected)]) -> Result<(), StoreError> {
+    /// Writes what connections taught, each opened by the lane of an epoch, all in one transaction: after a
+    /// restart thousands come at once. Answers the accounts that still have that epoch and are to be connected.
+    pub async fn connected(&self, accounts: &[(AccountId, i64, Connected)]) -> Result<Vec<Arc<Account>>, StoreError> {
         let mut accounts = accounts.to_vec();
-        for (id, news) in &mut accounts {
+        for (id, _, news) in &mut accounts {
             news.pairing = news.pairing.take().map(|text| secrets::seal_pairing(&self.seal, *id, &text));
         }
-        self.keep_changed(move |tx| Box::pin(connect(tx, accounts.clone()))).await.map(drop)
+        self.keep_changed(move |tx| Box::pin(connect(tx, accounts.clone()))).await
     }
 
     /// Removes an account; answers whether it was there. What it leaves behind is for
@@ -245,12 +246,13 @@ async fn raise(tx: &DatabaseTransaction, ids: Vec<AccountId>) -> Result<Vec<Mode
     raise.exec_with_returning(tx).await
 }
 
-async fn connect(tx: &DatabaseTransaction, accounts: Vec<(AccountId, Connected)>) -> Result<Vec<Model>, DbErr> {
+async fn connect(tx: &DatabaseTransaction, accounts: Vec<(AccountId, i64, Connected)>) -> Result<Vec<Model>, DbErr> {
     let mut rows = Vec::with_capacity(accounts.len());
-    for (id, news) in accounts {
+    for (id, epoch, news) in accounts {
         // One that was disconnected meanwhile, or logged out, is not paired again by that.
         let wanted = Entity::find_by_id(id).filter(account::COLUMN.should_connect.eq(true));
-        let Some(old) = wanted.one(tx).await? else { continue };
+        let own = wanted.filter(account::COLUMN.epoch.eq(epoch)).lock_exclusive();
+        let Some(old) = own.one(tx).await? else { continue };
         let at = news.at.timestamp_millis();
         let row = account::ActiveModel {
             id: Set(id),

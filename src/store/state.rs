@@ -64,6 +64,14 @@ impl Store {
         Ok(entries)
     }
 
+    /// The account's entry of a kind with the greatest key.
+    pub async fn last_entry(&self, account: AccountId, kind: &'static str) -> Result<Option<Entry>, StoreError> {
+        let sql = "SELECT key, value, number FROM gateway_state WHERE account_id = $1 AND kind = $2
+                   ORDER BY key DESC LIMIT 1";
+        let row = self.reader.query_one_raw(self.sql(sql, [account.into(), kind.into()])).await?;
+        row.map(|row| open(&self.seal, account, kind, &row)).transpose()
+    }
+
     /// Writes, if the account still has that epoch: answers how many entries that were; none, if another
     /// lane has the account. Durable on return.
     pub async fn keep(

@@ -321,8 +321,11 @@ async fn a_new_connection_keeps_the_day_of_the_first(case: Case) {
         at: case.now + TimeDelta::days(days),
     };
     case.store.change_account(case.account, |row| row.should_connect = Set(true)).await.unwrap();
-    case.store.connected(&[(case.account, news(0))]).await.unwrap();
-    case.store.connected(&[(case.account, news(3))]).await.unwrap();
+    case.store.connected(&[(case.account, 0, news(0))]).await.unwrap();
+    case.store.connected(&[(case.account, 0, news(3))]).await.unwrap();
+    // The connection of a lane that has lost the account teaches nothing.
+    let lost = case.store.connected(&[(case.account, 1, news(5))]).await.unwrap();
+    assert!(lost.is_empty());
     let account = case.store.account(case.account).await.unwrap().unwrap();
     assert_eq!(account.first_connected_at_ms, Some(case.now.timestamp_millis()));
     assert_eq!(account.connected_at_ms, Some((case.now + TimeDelta::days(3)).timestamp_millis()));

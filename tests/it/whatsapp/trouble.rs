@@ -13,14 +13,18 @@ async fn a_connection_that_drops_comes_back_and_nothing_is_lost() {
     let id = paired(&app.client, &fake).await;
     fake.pause().await;
     let message = send(&app.client, &id, ANNA, "waits for the network").await;
-    eventually("it is not connected", 20, async || {
-        (app.client.account(&id).await["status"] == "CONNECTING").then_some(())
+    let page = eventually("it is told why it waits", 20, async || {
+        let page = app.client.get(&format!("/qr/{id}/state")).await.body;
+        (page["errorCode"] == "unreached").then_some(page)
     })
     .await;
+    assert_eq!(page["status"], "CONNECTING");
+    assert_eq!(app.client.account(&id).await["lastError"]["code"], "unreached");
     assert_eq!(app.client.message(&message).await["status"], "queued");
     fake.resume().await;
     app.client.reaches(&message, &["delivered"]).await;
     assert_eq!(received(&fake, ANNA), ["waits for the network"]);
+    assert_eq!(app.client.account(&id).await["lastError"], json!(null));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,6 +70,8 @@ async fn a_temporary_ban_is_shown_with_its_end_and_over_then() {
     .await;
     assert!(banned["restrictedUntil"].is_string() && banned["status"] == "CONNECTING", "{banned}");
     assert!(banned["lastError"]["message"].as_str().unwrap().contains("too many people"), "{banned}");
+    let page = app.client.get(&format!("/qr/{id}/state")).await.body;
+    assert!(page["error"].as_str().is_some_and(|said| said.contains("too many people")), "{page}");
     let logins = fake.logins(CLINIC);
     let message = send(&app.client, &id, ANNA, "after the ban").await;
     fake.readmit(CLINIC);

@@ -225,7 +225,8 @@ impl SignalStore for Keys {
     }
 
     async fn get_max_prekey_id(&self) -> Result<u32> {
-        let last = self.all("prekey", Which::All).await?.pop();
+        let last = self.store.last_entry(self.account, "prekey").await;
+        let last = last.map_err(|error| StoreError::Database(Box::new(error)))?;
         Ok(last.and_then(|entry| entry.key.parse().ok()).unwrap_or(0))
     }
 

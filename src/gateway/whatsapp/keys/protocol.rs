@@ -19,7 +19,7 @@ impl Keys {
     ) -> Result<()> {
         let _turn = self.tokens.lock().await;
         match change(self.get_tc_token(jid).await?) {
-            Some(token) => self.put_tc_token(jid, &token).await,
+            Some(token) => self.put("token", jid, write(&token)?, token.token_timestamp).await,
             None => Ok(()),
         }
     }
@@ -114,10 +114,12 @@ impl ProtocolStore for Keys {
     }
 
     async fn put_tc_token(&self, jid: &str, token: &TcTokenEntry) -> Result<()> {
-        self.put("token", jid, write(token)?, token.token_timestamp).await
+        let token = token.clone();
+        self.change_token(jid, move |_| Some(token)).await
     }
 
     async fn delete_tc_token(&self, jid: &str) -> Result<()> {
+        let _turn = self.tokens.lock().await;
         self.remove_key("token", jid).await
     }
 
@@ -126,6 +128,7 @@ impl ProtocolStore for Keys {
     }
 
     async fn delete_expired_tc_tokens(&self, token_cutoff: i64, sender_cutoff: i64) -> Result<u32> {
+        let _turn = self.tokens.lock().await;
         let mut gone = Vec::new();
         for entry in self.all("token", Which::All).await? {
             let token: TcTokenEntry = read(&entry)?;
