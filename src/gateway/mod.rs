@@ -32,6 +32,7 @@ pub use self::reports::Reports;
 use crate::phone::Recipient;
 use crate::qr;
 use crate::store::account::Connected;
+use crate::store::chat::Seen;
 use crate::store::message::Receipt;
 
 /// What a gateway is asked to send.
@@ -272,9 +273,9 @@ pub trait Gateway: Send + Sync {
     /// messenger that has no such thing does nothing.
     async fn show_typing(&self, to: &Recipient, is_typing: bool) -> bool;
 
-    /// Tells the messenger that somebody here has read these messages of a chat, by its own ids.
-    /// One that has no such thing does nothing.
-    async fn mark_read(&self, chat: &str, messages: &[String]);
+    /// Tells the messenger that somebody here has read these messages of a chat. One that has no such
+    /// thing does nothing.
+    async fn mark_read(&self, chat: &str, messages: &[Seen]);
 
     /// Whether the messenger still answers.
     async fn is_alive(&self) -> bool;

@@ -9,7 +9,7 @@ use entity::message;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SimpleExpr};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction as Tx, DbBackend, DbErr,
-    EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+    EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect, Statement,
 };
 
 use super::file::{self, NewChat, search_text};
@@ -163,7 +163,7 @@ impl Store {
 
     /// Notes that somebody here has read the chat: the chat as it is now, and the messenger's ids
     /// of the messages that were unread.
-    pub async fn read_chat(&self, id: ChatId, now: DateTime<Utc>) -> Result<Option<(Model, Vec<String>)>, StoreError> {
+    pub async fn read_chat(&self, id: ChatId, now: DateTime<Utc>) -> Result<Option<(Model, Vec<Seen>)>, StoreError> {
         self.change(move |tx| Box::pin(read(tx, id, now.timestamp_millis()))).await
     }
 
@@ -246,14 +246,27 @@ impl Store {
     }
 }
 
+/// A message that came in and was read here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The messenger's id of it.
+    pub provider_message_id: String,
+    /// Who wrote it, as its row has them: digits of a number, or an address.
+    pub sender: Option<String>,
+}
+
 /// Moves what was unread in a chat to read, and its count with it.
-async fn read(tx: &Tx, id: ChatId, now_ms: i64) -> Result<Option<(Model, Vec<String>)>, DbErr> {
+async fn read(tx: &Tx, id: ChatId, now_ms: i64) -> Result<Option<(Model, Vec<Seen>)>, DbErr> {
     let backend = tx.get_database_backend();
     let sql = "UPDATE message SET status = 'read', read_at_ms = $2
                WHERE chat_id = $1 AND origin = 'received' AND status = 'delivered'
-               RETURNING provider_message_id";
+               RETURNING provider_message_id, sender";
     let rows = tx.query_all_raw(Statement::from_sql_and_values(backend, sql, [id.into(), now_ms.into()])).await?;
-    let read: Vec<String> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+    let seen = |row: &QueryResult| {
+        let (provider_message_id, sender) = row.try_get_many_by_index()?;
+        Ok(Seen { provider_message_id, sender })
+    };
+    let read: Vec<Seen> = rows.iter().map(seen).collect::<Result<_, DbErr>>()?;
     // What came in between stays unread.
     let sql = "UPDATE chat SET unread_count = CASE WHEN unread_count > $2 THEN unread_count - $2 ELSE 0 END
                WHERE id = $1 RETURNING *";

@@ -35,6 +35,15 @@ pub enum Which {
     All,
 }
 
+/// Which end of a kind's entries.
+#[derive(Debug, Clone, Copy)]
+pub enum Edge {
+    /// That with the smallest key.
+    First,
+    /// That with the greatest.
+    Last,
+}
+
 /// One thing to be written.
 #[derive(Debug, Clone)]
 pub enum Keep {
@@ -64,10 +73,21 @@ impl Store {
         Ok(entries)
     }
 
-    /// The account's entry of a kind with the greatest key.
-    pub async fn last_entry(&self, account: AccountId, kind: &'static str) -> Result<Option<Entry>, StoreError> {
-        let sql = "SELECT key, value, number FROM gateway_state WHERE account_id = $1 AND kind = $2
-                   ORDER BY key DESC LIMIT 1";
+    /// The account's first entry of a kind in the order of their keys, or the last.
+    pub async fn edge_entry(
+        &self,
+        account: AccountId,
+        kind: &'static str,
+        edge: Edge,
+    ) -> Result<Option<Entry>, StoreError> {
+        let order = match edge {
+            Edge::First => "ASC",
+            Edge::Last => "DESC",
+        };
+        let sql = format!(
+            "SELECT key, value, number FROM gateway_state WHERE account_id = $1 AND kind = $2
+             ORDER BY key {order} LIMIT 1"
+        );
         let row = self.reader.query_one_raw(self.sql(sql, [account.into(), kind.into()])).await?;
         row.map(|row| open(&self.seal, account, kind, &row)).transpose()
     }

@@ -30,6 +30,7 @@ use super::{ConnectError, Gateway, Messengers, Outgoing, Pairing, Reports, SendE
 use crate::clock::Clock;
 use crate::phone::Recipient;
 use crate::store::account::Account;
+use crate::store::chat::Seen;
 
 /// A message that arrived at the simulated messenger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,8 +193,9 @@ impl Gateway for Simulated {
         false
     }
 
-    async fn mark_read(&self, _chat: &str, messages: &[String]) {
-        locked(&self.stage.read).extend_from_slice(messages);
+    async fn mark_read(&self, _chat: &str, messages: &[Seen]) {
+        let ids = messages.iter().map(|message| message.provider_message_id.clone());
+        locked(&self.stage.read).extend(ids);
     }
 
     async fn is_alive(&self) -> bool {

@@ -24,6 +24,7 @@ use super::{BadConfig, ConnectError, Gateway, GatewayEvent, Messengers, Outgoing
 use crate::clock::Clock;
 use crate::phone::Recipient;
 use crate::store::account::{Account, Connected};
+use crate::store::chat::Seen;
 
 const A_BOT: u32 = 30;
 const A_CHAT: u32 = 1;
@@ -170,7 +171,7 @@ impl Gateway for Telegram {
     }
 
     /// Bots have no read receipts.
-    async fn mark_read(&self, _chat: &str, _messages: &[String]) {}
+    async fn mark_read(&self, _chat: &str, _messages: &[Seen]) {}
 
     async fn is_alive(&self) -> bool {
         let answer = self.clock.timeout(CONNECT, self.bot.get_me()).await;

@@ -6,24 +6,18 @@ use std::sync::Arc;
 use anyhow::ensure;
 use chrono::{DateTime, Utc};
 use entity::message::Kind;
-use tokio::sync::mpsc::Receiver;
-use tokio_util::sync::CancellationToken;
 use whatsapp_rust::async_trait;
 use whatsapp_rust::types::message::MessageInfo;
 use whatsapp_rust::wacore::proto_helpers::MessageExt;
-use whatsapp_rust::wacore::types::events::{Event, InboundMessage, LazyHistorySync};
-use whatsapp_rust::wacore_binary::{Jid, JidExt};
-use whatsapp_rust::waproto::whatsapp::{Conversation, Message, WebMessageInfo};
+use whatsapp_rust::wacore::types::events::InboundMessage;
+use whatsapp_rust::wacore_binary::JidExt;
+use whatsapp_rust::waproto::whatsapp::Message;
 use whatsapp_rust::{Client, InboundDurabilityHook};
 
-use super::id;
 use super::people::{People, kind_of};
 use super::receipts::precise;
 use crate::clock::Clock;
 use crate::gateway::{GatewayEvent, Letter, Mail, Reports};
-
-/// Letters that are handed over together.
-const BATCH: usize = 500;
 
 /// Hands over what comes in, before WhatsApp hears that it arrived.
 pub(super) struct Mailbox {
@@ -77,12 +71,12 @@ async fn letter(client: &Client, message: &Message, info: &MessageInfo, now: Dat
 }
 
 /// A person's number, where it is known.
-fn bare(chat: &str) -> String {
+pub(super) fn bare(chat: &str) -> String {
     chat.strip_suffix("@c.us").unwrap_or(chat).to_owned()
 }
 
 /// What a message is, and what is written in it or under it.
-fn content(message: &Message) -> Option<(Kind, String)> {
+pub(super) fn content(message: &Message) -> Option<(Kind, String)> {
     let message = message.get_base_message();
     let is_there = [
         (message.conversation.is_some() || message.extended_text_message.is_set(), Kind::Text),
@@ -128,90 +122,4 @@ fn is_other(message: &Message) -> bool {
         || message.order_message.is_set()
         || message.product_message.is_set()
         || message.group_invite_message.is_set()
-}
-
-/// Hands over what was said before the account was paired, as it comes; after the connection has ended,
-/// what is left of it.
-pub(super) async fn histories(
-    mut come: Receiver<Arc<Event>>,
-    client: Arc<Client>,
-    reports: Reports,
-    clock: Clock,
-    ended: CancellationToken,
-) {
-    loop {
-        let event = tokio::select! {
-            biased;
-            event = come.recv() => event,
-            () = ended.cancelled() => return,
-        };
-        if let Some(Event::HistorySync(past)) = event.as_deref() {
-            history(&client, &reports, past, clock.now()).await;
-        }
-    }
-}
-
-async fn history(client: &Client, reports: &Reports, history: &LazyHistorySync, now: DateTime<Utc>) {
-    let mut stream = history.stream();
-    loop {
-        let conversation = match stream.next_conversation() {
-            Ok(Some(conversation)) => conversation,
-            Ok(None) => return,
-            Err(_) => return tracing::warn!(account.id = %reports.account, "a part of the history can't be read"),
-        };
-        let letters = letters(client, reports, &conversation, now).await;
-        for some in letters.chunks(BATCH) {
-            let mail = Mail { messages: some.to_vec(), position: None };
-            if !reports.deliver(GatewayEvent::Messages(mail)).await {
-                return tracing::warn!(account.id = %reports.account, "a part of the history is not written");
-            }
-        }
-    }
-}
-
-async fn letters(client: &Client, reports: &Reports, conversation: &Conversation, now: DateTime<Utc>) -> Vec<Letter> {
-    let Ok(jid) = conversation.id.parse::<Jid>() else { return Vec::new() };
-    let Some(chat_kind) = kind_of(&jid) else { return Vec::new() };
-    let number: Option<Jid> = conversation.pn_jid.as_deref().and_then(|number| number.parse().ok());
-    let chat = People::name(client, &jid, number.as_ref()).await;
-    let name = conversation.display_name.clone().or_else(|| conversation.name.clone());
-    let mut letters = Vec::new();
-    for message in conversation.messages.iter().filter_map(|message| message.message.as_option()) {
-        let Some((kind, text)) = message.message.as_option().and_then(content) else { continue };
-        let Some((is_own, provider_message_id)) = key_of(message) else { continue };
-        // What was sent from here has its row.
-        let is_ours = is_own && id::message(reports.account, &provider_message_id, now).is_some();
-        let at = i64::try_from(message.message_timestamp.unwrap_or_default()).ok();
-        let Some(at) = at.and_then(|at| DateTime::from_timestamp(at, 0)).filter(|_| !is_ours) else { continue };
-        let sender = sender_of(message).or_else(|| (!is_own).then(|| jid.clone()));
-        let sender = match sender {
-            Some(sender) => Some(bare(&People::name(client, &sender, None).await)),
-            None => None,
-        };
-        letters.push(Letter {
-            chat: chat.clone(),
-            chat_kind,
-            chat_name: name.clone(),
-            provider_message_id,
-            is_own,
-            sender,
-            sender_name: message.push_name.clone(),
-            text,
-            kind,
-            at,
-            is_history: true,
-        });
-    }
-    letters
-}
-
-fn key_of(message: &WebMessageInfo) -> Option<(bool, String)> {
-    let key = message.key.as_option()?;
-    Some((key.from_me.unwrap_or_default(), key.id.clone()?))
-}
-
-fn sender_of(message: &WebMessageInfo) -> Option<Jid> {
-    let key = message.key.as_option()?;
-    let sender = message.participant.as_deref().or(key.participant.as_deref())?;
-    sender.parse().ok()
 }

@@ -8,6 +8,7 @@
 mod acks;
 mod bot;
 mod ear;
+mod history;
 mod id;
 mod keys;
 mod mail;
@@ -18,6 +19,7 @@ mod session;
 mod wire;
 mod words;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -43,10 +45,13 @@ use self::wire::Wire;
 use super::{ConnectError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken};
 use crate::phone::Recipient;
 use crate::store::account::Account;
+use crate::store::chat::Seen;
 
 /// Characters of a text at most, as WhatsApp's own clients have it.
 const TEXT: usize = 65_536;
-/// Parts of histories that may wait to be read.
+/// Messages that WhatsApp is told at once to be read.
+const READ: usize = 256;
+/// Parts of histories that may wait to be kept.
 const HISTORIES: usize = 16;
 /// How long WhatsApp may take to be told that the account is logged out: less than a close may.
 const LEAVING: Duration = Duration::from_secs(3);
@@ -128,8 +133,7 @@ pub(super) async fn connect(
     };
     let (stop, ended) = <(CancellationToken, CancellationToken)>::default();
     let running = bot.spawn();
-    let past = mail::histories(past, client.clone(), reports, messengers.clock.clone(), keys.ended.clone());
-    tokio::spawn(past);
+    tokio::spawn(history::run(past, client.clone(), reports, keys.clone()));
     let over = ended.clone().drop_guard();
     tokio::spawn({
         let (stop, client, clock, keys) = (stop.clone(), client.clone(), messengers.clock.clone(), keys.clone());
@@ -218,12 +222,26 @@ impl Gateway for WhatsApp {
         shown.is_ok()
     }
 
-    async fn mark_read(&self, chat: &str, messages: &[String]) {
-        // In a group each message is its author's, whom nobody here names.
-        let Some(chat) = people::jid_of(chat).filter(|jid| jid.is_pn() || jid.is_lid()) else { return };
-        let messages: Vec<&str> = messages.iter().map(String::as_str).collect();
-        if self.client().mark_as_read(&chat, None, &messages).await.is_err() {
-            tracing::warn!(account.id = %self.people.keys.account, "WhatsApp was not told what was read");
+    async fn mark_read(&self, chat: &str, messages: &[Seen]) {
+        let Some(chat) = people::jid_of(chat) else { return };
+        // In a group, or a status, each author is told of theirs.
+        let is_shared = !chat.is_pn() && !chat.is_lid();
+        let mut read: HashMap<Option<&str>, Vec<&str>> = HashMap::new();
+        for message in messages {
+            let author = message.sender.as_deref().filter(|_| is_shared);
+            read.entry(author).or_default().push(&message.provider_message_id);
+        }
+        for (author, messages) in read {
+            let author = match author {
+                Some(author) => self.people.author(&chat, author).await,
+                None => None,
+            };
+            for some in messages.chunks(READ) {
+                if self.client().mark_as_read(&chat, author.as_ref(), some).await.is_err() {
+                    tracing::warn!(account.id = %self.people.keys.account, "WhatsApp was not told what was read");
+                    return;
+                }
+            }
         }
     }
 

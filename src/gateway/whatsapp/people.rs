@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use entity::chat::Kind;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use whatsapp_rust::Client;
+use whatsapp_rust::wacore::types::message::AddressingMode;
 use whatsapp_rust::wacore_binary::{Jid, JidExt};
 
 use super::keys::Keys;
@@ -70,6 +71,17 @@ impl People {
         let jid = if found.is_registered { found.jid.to_non_ad_string() } else { String::new() };
         self.keys.put("number", number, jid.as_bytes(), now).await.map_err(|_| "the database did not answer")?;
         Ok(jid)
+    }
+
+    /// Who wrote into a shared chat, by the id that the chat has for them; `sender` is what a row says.
+    pub(super) async fn author(&self, chat: &Jid, sender: &str) -> Option<Jid> {
+        let author = if sender.contains('@') { sender.parse().ok()? } else { Jid::pn(sender) };
+        let group = if chat.is_group() { self.client.groups().query_info(chat).await.ok() } else { None };
+        if group.is_none_or(|group| group.addressing_mode != AddressingMode::Lid) {
+            return Some(author);
+        }
+        let known = self.client.get_lid_pn_entry(&author).await;
+        Some(known.ok().flatten().map_or(author, |known| Jid::lid(&*known.lid)))
     }
 
     /// What a chat is called here, or a person. `alternate` is the same person's other id, where it is

@@ -3,8 +3,8 @@
 use fake_whatsapp::conversation;
 use serde_json::json;
 
-use super::{ANNA, BORIS, CLINIC, account, chat, fake, pair, paired, send, start};
-use crate::harness::{Socket, eventually};
+use super::{ANNA, BORIS, CLINIC, account, chat, fake, pair, paired, send, settings, start};
+use crate::harness::{Binary, Client, Socket, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_people_write_and_what_the_owner_writes_on_the_phone_is_in_the_chat() {
@@ -83,6 +83,44 @@ async fn the_phones_history_is_there_after_pairing_and_nothing_of_it_is_unread()
     let chats = app.client.get(&format!("/api/whatsapp/sessions/{id}/chats")).await.expect(200);
     assert_eq!(chats["data"][0]["unreadCount"], 0, "{chats}");
     assert_eq!(chats["data"][0]["chatName"], "Boris");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_goes_on_where_it_was_when_the_process_is_killed() {
+    const CHATS: usize = 40;
+    const MESSAGES: usize = 200;
+    let fake = fake().await;
+    let past = |chat: usize| {
+        let ids: Vec<String> = (0..MESSAGES).map(|n| format!("H{chat}-{n}")).collect();
+        let messages: Vec<_> = ids.iter().map(|id| (id.as_str(), "long ago", false)).collect();
+        conversation(&format!("770300000{chat:02}"), "Somebody", 0, &messages)
+    };
+    fake.set_history(CLINIC, (0..CHATS).map(past).collect());
+    let settings = settings(&fake);
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut server = Binary::start(&settings);
+    let id = account(&server.client, json!({})).await;
+    pair(&server.client, &fake, &id, CLINIC).await;
+    let chats = async |client: &Client| {
+        let chats = client.get(&format!("/api/whatsapp/sessions/{id}/chats?limit=100")).await;
+        chats.body["data"].as_array().map_or(0, Vec::len)
+    };
+    let client = server.client.clone();
+    let there = eventually("some of it is there", 20, async || match chats(&client).await {
+        0 => None,
+        some => Some(some),
+    })
+    .await;
+    assert!(there < CHATS, "it was too quick to be killed");
+    server.kill();
+    server.resume();
+    let client = server.client.clone();
+    let last = format!("770300000{:02}", CHATS - 1);
+    eventually("the last of it is there", 60, async || (!chat(&client, &id, &last).await.is_empty()).then_some(()))
+        .await;
+    assert_eq!(chats(&client).await, CHATS);
+    let messages = client.get("/api/whatsapp/stats").await.expect(200);
+    assert_eq!(messages["data"]["messages"]["total"], CHATS * MESSAGES, "{messages}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

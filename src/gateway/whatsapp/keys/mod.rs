@@ -19,7 +19,7 @@ use whatsapp_rust::wacore::store::traits::{DeviceStore, SignalStore};
 
 use crate::clock::Clock;
 use crate::store::Store;
-use crate::store::state::{Entry, Keep, Which};
+use crate::store::state::{Edge, Entry, Keep, Which};
 
 /// Bytes of a key at most.
 const LONGEST: usize = 500;
@@ -101,6 +101,11 @@ impl Keys {
         Ok(self.all(kind, one(key)).await?.pop())
     }
 
+    pub(super) async fn edge(&self, kind: &'static str, edge: Edge) -> Result<Option<Entry>> {
+        let found = self.store.edge_entry(self.account, kind, edge).await;
+        found.map_err(|error| StoreError::Database(Box::new(error)))
+    }
+
     async fn all(&self, kind: &'static str, which: Which) -> Result<Vec<Entry>> {
         let found = self.store.entries(self.account, kind, which).await;
         found.map_err(|error| StoreError::Database(Box::new(error)))
@@ -138,7 +143,7 @@ impl Keys {
         self.keep(kind, Keep::Remove(which)).await
     }
 
-    async fn remove_key(&self, kind: &'static str, key: &str) -> Result<()> {
+    pub(super) async fn remove_key(&self, kind: &'static str, key: &str) -> Result<()> {
         self.remove(kind, one(key)).await.map(drop)
     }
 
@@ -225,8 +230,7 @@ impl SignalStore for Keys {
     }
 
     async fn get_max_prekey_id(&self) -> Result<u32> {
-        let last = self.store.last_entry(self.account, "prekey").await;
-        let last = last.map_err(|error| StoreError::Database(Box::new(error)))?;
+        let last = self.edge("prekey", Edge::Last).await?;
         Ok(last.and_then(|entry| entry.key.parse().ok()).unwrap_or(0))
     }
 
