@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 const COMMANDS: &str = "phone <number> <lid> <name> | scan <number> <qr> | code <number> <code> | \
-    send <from> <to> <text> | read <from> <to> <id> | typing <from> <to> on|off | unlink <number> <device> | \
+    send <from> <to> <text> | read <from> <to> <id> | typing <from> <to> on|off | \
+    group <id> <subject> <member,member,…> | gsend <from> <group> <text> | gread <from> <group> <id> | \
+    glid <group> on|off | unlink <number> <device> | \
     drop <number> | replace <number> | nack <to> <code>|off | lock <number> on|off | lid <number> on|off | \
     refuse <number> banned|logged-out|locked|outdated|unavailable|off | pause | resume | inbox | arrivals | \
     receipts | devices <number> | connections <number> | quit";
@@ -52,6 +54,19 @@ async fn obey(fake: &FakeWhatsApp, line: &str) -> Result<Value> {
         }
         ["typing", from, to, switch] => {
             fake.phone_typing(from, to, is_on(switch)?);
+            json!({ "ok": true })
+        }
+        ["group", id, subject, members] => {
+            fake.add_group(id, subject, &members.split(',').collect::<Vec<_>>());
+            json!({ "ok": true })
+        }
+        ["glid", group, switch] => {
+            fake.set_group_lid(group, is_on(switch)?);
+            json!({ "ok": true })
+        }
+        ["gsend", from, group, text] => json!({ "id": fake.phone_send_group(from, group, text)? }),
+        ["gread", from, group, id] => {
+            fake.phone_read_group(from, group, id)?;
             json!({ "ok": true })
         }
         ["unlink", number, device] => json!({ "ok": fake.unlink(number, device.parse()?) }),
@@ -95,7 +110,10 @@ async fn obey(fake: &FakeWhatsApp, line: &str) -> Result<Value> {
 }
 
 fn delivery(it: &fake_whatsapp::Delivery) -> Value {
-    json!({ "from": it.from, "device": it.device, "to": it.to, "id": it.id, "text": it.text(), "peer": it.is_peer })
+    json!({
+        "from": it.from, "device": it.device, "to": it.to, "id": it.id, "group": it.group, "text": it.text(),
+        "peer": it.is_peer,
+    })
 }
 
 fn arrival(it: &fake_whatsapp::Arrival) -> Value {
@@ -104,7 +122,9 @@ fn arrival(it: &fake_whatsapp::Arrival) -> Value {
 }
 
 fn receipt(it: &fake_whatsapp::Receipt) -> Value {
-    json!({ "from": it.from, "device": it.device, "to": it.to, "kind": it.kind, "ids": it.ids })
+    json!({
+        "from": it.from, "device": it.device, "to": it.to, "group": it.group, "kind": it.kind, "ids": it.ids,
+    })
 }
 
 fn is_on(switch: &str) -> Result<bool> {

@@ -114,14 +114,21 @@ impl Companion {
 
     /// Forgets the stanzas that an acknowledgement is about. A message's names no kind; one message
     /// may have several receipts, each of its own kind and from its own sender.
-    pub(crate) fn acknowledge(&mut self, class: &str, id: &str, kind: Option<&str>, from: Option<&str>) {
+    pub(crate) fn acknowledge(&mut self, ack: &Node) {
+        let class = attr(ack, "class").unwrap_or_default();
         self.queue.retain(|stanza| {
+            let is_same = |own: &str, echoed: &str| attr(stanza, own) == attr(ack, echoed);
             let is_meant = stanza.tag == class
-                && attr(stanza, "id").as_deref() == Some(id)
+                && is_same("id", "id")
                 && (class != "receipt"
-                    || (attr(stanza, "type").as_deref() == kind && attr(stanza, "from").as_deref() == from));
+                    || (is_same("type", "type") && is_same("from", "to") && is_same("participant", "participant")));
             !is_meant
         });
+    }
+
+    /// Forgets a message that the device has answered with a receipt.
+    pub(crate) fn settle(&mut self, id: &str) {
+        self.queue.retain(|stanza| stanza.tag != "message" || attr(stanza, "id").as_deref() != Some(id));
     }
 
     pub(crate) fn disconnect(&mut self) {

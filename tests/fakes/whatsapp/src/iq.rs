@@ -37,6 +37,8 @@ impl Session {
             ("set", "encrypt", "rotate") => state.rotate_signed_prekey(me, request)?,
             ("set", "encrypt", _) => state.take_prekeys(me, request)?,
             ("get", "usync", _) => state.usync(me, request)?,
+            ("get", "w:g2", "query") => state.group_info(me, request)?,
+            ("get", "w:g2", "participating") => state.participating(me, request),
             ("set", "w:sync:app:state", _) => app_state(request),
             ("get", "abt", _) => properties(request),
             ("get", "privacy", _) => privacy(request),

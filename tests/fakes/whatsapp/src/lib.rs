@@ -3,8 +3,8 @@
 //!
 //! The server keeps its promises as the real one does: a stanza that a device hasn't acknowledged
 //! comes again at its next login, a message that came in is acknowledged or refused, and phones
-//! encrypt and decrypt. It says nothing of media, groups (a message to one is refused with 404) or
-//! the contents of the app state.
+//! encrypt and decrypt, for groups with sender keys. It says nothing of media, of changes to groups, or
+//! of the contents of the app state.
 //!
 //! Everything is in memory. Waiting is for something that happens, never for time to pass.
 
@@ -19,6 +19,8 @@ mod connection;
 mod control;
 mod fault;
 mod frame;
+mod group;
+mod group_message;
 mod handset;
 mod history;
 mod http;
@@ -31,6 +33,7 @@ mod pairing;
 mod phone;
 mod receipt;
 mod record;
+mod sender_key;
 mod server;
 mod session;
 mod signal_store;

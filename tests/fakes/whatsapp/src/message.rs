@@ -1,4 +1,5 @@
-//! Messages that clients send: what becomes of each, and how it reaches phones and companions.
+//! Messages that clients send: what becomes of each, and how it reaches phones and companions. Those
+//! to groups go on in `group_message`.
 
 use anyhow::{Context, Result};
 use wacore_binary::{Jid, Node};
@@ -13,15 +14,17 @@ use crate::state::State;
 
 /// The recipient doesn't exist.
 const NOT_FOUND: u16 = 404;
+/// The account isn't in the group.
+const FORBIDDEN: u16 = 403;
 /// The account may write only to those who have written to it.
 const REACHOUT_LOCKED: u16 = 463;
 
 /// A message as a client has sent it.
-struct Submission<'a> {
-    stanza: &'a Node,
-    from: Address,
-    to: Jid,
-    id: String,
+pub(crate) struct Submission<'a> {
+    pub(crate) stanza: &'a Node,
+    pub(crate) from: Address,
+    pub(crate) to: Jid,
+    pub(crate) id: String,
     is_peer: bool,
 }
 
@@ -96,6 +99,9 @@ impl State {
         if let Some(code) = self.faults.nacks.get(&self.name_of(to)) {
             return Some(*code);
         }
+        if let Some(group) = self.group(to) {
+            return (!group.has(from)).then_some(FORBIDDEN);
+        }
         let Some(account) = self.account(to) else { return Some(NOT_FOUND) };
         let sender = self.accounts.get(from)?;
         let is_stranger = account.pn != from && !sender.heard_from.contains(&account.pn);
@@ -105,6 +111,9 @@ impl State {
     /// Passes a message on to each device that the sender has encrypted it for.
     fn route(&mut self, submission: &Submission<'_>) -> Result<()> {
         let stanza = submission.stanza;
+        if self.group(&submission.to).is_some() {
+            return self.route_to_group(submission);
+        }
         if stanza.get_optional_child("participants").is_none() {
             return self.route_one(submission, &submission.to, child(stanza, "enc")?);
         }
@@ -143,9 +152,16 @@ impl State {
         let (to, sender) = (pn.to_owned(), from.pn.clone());
         match account.phone.decrypt(from, &kind, &content(encrypted)) {
             Ok(message) => {
-                let delivery =
-                    Delivery { to, from: sender, device: from.device, id: id.clone(), is_peer: *is_peer, message };
-                self.records.deliveries.push(delivery);
+                self.records.deliveries.push(Delivery {
+                    to,
+                    from: sender,
+                    device: from.device,
+                    id: id.clone(),
+                    group: None,
+                    sender_key: None,
+                    is_peer: *is_peer,
+                    message,
+                });
                 if pn != from.pn {
                     let receipt = element("receipt").attr("from", target.to_non_ad()).attr("id", id.as_str());
                     self.deliver(from, receipt.attr("t", unix_seconds()).build());

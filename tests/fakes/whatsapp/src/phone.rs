@@ -1,5 +1,5 @@
 //! The handset of a user: its identity and its Signal sessions with companions, its own and those of
-//! others. How it vouches for its own companions is in `adv`.
+//! others. How it vouches for its own companions is in `adv`, what it does in groups in `sender_key`.
 
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::FutureExt as _;
@@ -28,13 +28,13 @@ pub(crate) struct Phone {
     registration_id: u32,
     signed: SignedKey,
     next_one_time: u32,
-    store: SignalStore,
+    pub(crate) store: SignalStore,
 }
 
 /// A message encrypted for one device.
 pub(crate) struct Envelope {
-    kind: &'static str,
-    ciphertext: Vec<u8>,
+    pub(crate) kind: &'static str,
+    pub(crate) ciphertext: Vec<u8>,
 }
 
 impl Envelope {
@@ -103,9 +103,7 @@ impl Phone {
 
     /// Encrypts for a device with which there is a session.
     pub(crate) fn encrypt(&mut self, peer: &Address, message: &wa::Message) -> Result<Envelope> {
-        let mut plaintext = message.encode_to_vec();
-        let padding = rand::random_range(1..=16_u8);
-        plaintext.extend(std::iter::repeat_n(padding, usize::from(padding)));
+        let plaintext = pad(message);
         let SignalStore { sessions, identities, .. } = &mut self.store;
         let encrypted = message_encrypt(&plaintext, &peer.signal(), sessions, identities)
             .now_or_never()
@@ -124,7 +122,7 @@ impl Phone {
             "msg" => CiphertextMessage::SignalMessage(SignalMessage::try_from(ciphertext)?),
             other => bail!("an <enc> of type {other:?}"),
         };
-        let SignalStore { sessions, identities, prekeys, signed_prekeys } = &mut self.store;
+        let SignalStore { sessions, identities, prekeys, signed_prekeys, .. } = &mut self.store;
         let peer = peer.signal();
         let mut rng = rng();
         let decrypted = message_decrypt(
@@ -138,10 +136,22 @@ impl Phone {
             UsePQRatchet::No,
         );
         let plaintext = decrypted.now_or_never().context("the session store waited")??.plaintext;
-        let padding = usize::from(*plaintext.last().context("an empty message")?);
-        ensure!(padding <= plaintext.len(), "a padding of {padding} bytes");
-        Ok(wa::Message::decode_from_slice(&plaintext[..plaintext.len() - padding])?)
+        unpad(&plaintext)
     }
+}
+
+/// A message as it is encrypted, its length hidden.
+pub(crate) fn pad(message: &wa::Message) -> Vec<u8> {
+    let mut plaintext = message.encode_to_vec();
+    let padding = rand::random_range(1..=16_u8);
+    plaintext.extend(std::iter::repeat_n(padding, usize::from(padding)));
+    plaintext
+}
+
+pub(crate) fn unpad(plaintext: &[u8]) -> Result<wa::Message> {
+    let padding = usize::from(*plaintext.last().context("an empty message")?);
+    ensure!(padding <= plaintext.len(), "a padding of {padding} bytes");
+    Ok(wa::Message::decode_from_slice(&plaintext[..plaintext.len() - padding])?)
 }
 
 pub(crate) fn rng() -> StdRng {

@@ -15,6 +15,11 @@ pub struct Delivery {
     pub device: u16,
     /// The message's id.
     pub id: String,
+    /// The address of the group it was sent to, if it was.
+    pub group: Option<String>,
+    /// The number of the sender key with which it was encrypted, as most messages to groups are. The
+    /// next one has the same number if it was with the same key.
+    pub sender_key: Option<u32>,
     /// Whether it is a message between the devices of one account, not one that people see.
     pub is_peer: bool,
     /// What was in it.
@@ -51,7 +56,7 @@ pub struct Arrival {
     pub from: String,
     /// The companion that sent it.
     pub device: u16,
-    /// The number it is for, or the address if it isn't for a user that exists.
+    /// The number it is for, or the address if it is for a group or nobody.
     pub to: String,
     /// The message's id.
     pub id: String,
@@ -92,6 +97,8 @@ pub struct Receipt {
     pub device: u16,
     /// The number of the user whose message it is about.
     pub to: String,
+    /// The address of the group, if the message was sent to one.
+    pub group: Option<String>,
     /// `delivered`, or what the client called it: `inactive` (delivered while the app is in the
     /// background), `read`, `read-self`, `played`, `sender`, `retry`, `hist_sync`, `peer_msg`.
     pub kind: String,
@@ -110,7 +117,7 @@ pub struct Signal {
     pub kind: SignalKind,
 }
 
-/// Which sign of life. Recipients are phone numbers.
+/// Which sign of life. Recipients are phone numbers, or addresses of groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignalKind {
     /// Writes to this user.

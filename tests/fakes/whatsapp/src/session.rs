@@ -113,10 +113,10 @@ impl Session {
 
     fn acknowledged(&self, ack: &Node) -> Result<()> {
         let Some(login) = &self.login else { return Ok(()) };
-        let (class, id) = (required_attr(ack, "class")?, required_attr(ack, "id")?);
+        required_attr(ack, "class").and(required_attr(ack, "id"))?;
         let mut state = self.state();
         if let Some(companion) = state.companion_mut(login) {
-            companion.acknowledge(&class, &id, attr(ack, "type").as_deref(), attr(ack, "to").as_deref());
+            companion.acknowledge(ack);
         }
         Ok(())
     }

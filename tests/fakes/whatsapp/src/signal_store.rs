@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use wacore_libsignal::protocol::error::Result;
 use wacore_libsignal::protocol::{
     Direction, IdentityChange, IdentityKey, IdentityKeyPair, IdentityKeyStore, PreKeyId, PreKeyRecord, PreKeyStore,
-    ProtocolAddress, SessionRecord, SessionStore, SignalProtocolError, SignedPreKeyId, SignedPreKeyRecord,
-    SignedPreKeyStore,
+    ProtocolAddress, SenderKeyName, SenderKeyRecord, SenderKeyStore, SessionRecord, SessionStore, SignalProtocolError,
+    SignedPreKeyId, SignedPreKeyRecord, SignedPreKeyStore,
 };
 
 pub(crate) struct SignalStore {
@@ -16,6 +16,7 @@ pub(crate) struct SignalStore {
     pub(crate) sessions: Sessions,
     pub(crate) prekeys: PreKeys,
     pub(crate) signed_prekeys: SignedPreKeys,
+    pub(crate) sender_keys: SenderKeys,
 }
 
 impl SignalStore {
@@ -25,6 +26,7 @@ impl SignalStore {
             sessions: Sessions::default(),
             prekeys: PreKeys::default(),
             signed_prekeys: SignedPreKeys::default(),
+            sender_keys: SenderKeys::default(),
         }
     }
 }
@@ -129,5 +131,21 @@ impl SignedPreKeyStore for SignedPreKeys {
     async fn save_signed_pre_key(&mut self, id: SignedPreKeyId, record: &SignedPreKeyRecord) -> Result<()> {
         self.insert(id, record.clone());
         Ok(())
+    }
+}
+
+/// The keys of each device for each group, the own ones among them.
+#[derive(Default)]
+pub(crate) struct SenderKeys(HashMap<String, SenderKeyRecord>);
+
+#[async_trait]
+impl SenderKeyStore for SenderKeys {
+    async fn store_sender_key(&mut self, name: &SenderKeyName, record: SenderKeyRecord) -> Result<()> {
+        self.0.insert(name.cache_key().to_owned(), record);
+        Ok(())
+    }
+
+    async fn load_sender_key(&self, name: &SenderKeyName) -> Result<Option<SenderKeyRecord>> {
+        Ok(self.0.get(name.cache_key()).cloned())
     }
 }

@@ -10,6 +10,7 @@ use crate::address::Address;
 use crate::bundle::Bundle;
 use crate::clock::unix_seconds;
 use crate::fault::Faults;
+use crate::group::Group;
 use crate::outbox::Outbox;
 use crate::pairing::Linking;
 use crate::record::Records;
@@ -17,6 +18,8 @@ use crate::stanza::{SERVER, element, leaf};
 
 pub(crate) struct State {
     pub(crate) accounts: BTreeMap<String, Account>,
+    /// The groups by id.
+    pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) linking: Linking,
     pub(crate) faults: Faults,
     pub(crate) records: Records,
@@ -54,6 +57,7 @@ impl State {
     pub(crate) fn new() -> Self {
         Self {
             accounts: BTreeMap::new(),
+            groups: BTreeMap::new(),
             linking: Linking::default(),
             faults: Faults::default(),
             records: Records::default(),

@@ -6,11 +6,12 @@ use wacore_libsignal::protocol::KeyPair;
 
 use crate::address::Address;
 use crate::clock::unix_seconds;
+use crate::group::group_id;
 use crate::pairing::{CodeLink, QrCode};
 use crate::phone::rng;
 use crate::stanza::{SERVER, element, key, leaf};
 use crate::state::State;
-use crate::{FakeWhatsApp, text_message, wa};
+use crate::{FakeWhatsApp, Jid, text_message, wa};
 
 impl FakeWhatsApp {
     /// A user joins, with a phone and no other device. Numbers are digits without a plus.
@@ -115,6 +116,33 @@ impl FakeWhatsApp {
         }
     }
 
+    /// The user writes a text into a group on the phone. It reaches the companions of all members, the
+    /// own ones too. Returns the message's id.
+    pub fn phone_send_group(&self, from: &str, group: &str, text: &str) -> Result<String> {
+        self.phone_send_group_message(from, group, &text_message(text))
+    }
+
+    /// The user sends anything else into a group from the phone.
+    pub fn phone_send_group_message(&self, from: &str, group: &str, message: &wa::Message) -> Result<String> {
+        let mut state = self.shared.state();
+        let id = format!("3A{:018X}", state.next_number());
+        state.send_from_phone_to_group(from, &Jid::group(group_id(group)), &id, message)?;
+        Ok(id)
+    }
+
+    /// The user opens a group on the phone, and has read that message in it.
+    pub fn phone_read_group(&self, from: &str, group: &str, id: &str) -> Result<()> {
+        let mut state = self.shared.state();
+        let group = Jid::group(group_id(group));
+        let authors = &state.group(&group).context("no such group")?.authors;
+        let author = authors.get(id).context("no such message")?.clone();
+        let receipt = state.group_receipt(&group, &Address::new(from, 0), id)?.attr("type", "read").build();
+        for companion in state.companions_of(&author) {
+            state.deliver(&companion, receipt.clone());
+        }
+        Ok(())
+    }
+
     /// The user begins or stops writing to `to`.
     pub fn phone_typing(&self, from: &str, to: &str, is_typing: bool) {
         let state = self.shared.state();
@@ -143,7 +171,7 @@ fn wants_passkey(state: &State, pn: &str) -> Result<bool> {
     Ok(state.accounts.get(pn).context("no such phone")?.wants_passkey)
 }
 
-fn phone_as_seen_by(state: &State, pn: &str, companion: &Address) -> crate::Jid {
+fn phone_as_seen_by(state: &State, pn: &str, companion: &Address) -> Jid {
     let is_lid = state.companion(companion).is_some_and(|companion| companion.is_lid_migrated);
     state.jid(&Address::new(pn, 0), is_lid)
 }
