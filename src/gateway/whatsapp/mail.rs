@@ -6,11 +6,12 @@ use std::sync::Arc;
 use anyhow::ensure;
 use chrono::{DateTime, Utc};
 use entity::message::Kind;
+use tokio::sync::mpsc::Sender;
 use whatsapp_rust::async_trait;
 use whatsapp_rust::types::message::MessageInfo;
 use whatsapp_rust::wacore::proto_helpers::MessageExt;
 use whatsapp_rust::wacore::types::events::InboundMessage;
-use whatsapp_rust::wacore_binary::JidExt;
+use whatsapp_rust::wacore_binary::{Jid, JidExt};
 use whatsapp_rust::waproto::whatsapp::Message;
 use whatsapp_rust::{Client, InboundDurabilityHook};
 
@@ -23,6 +24,8 @@ use crate::gateway::{GatewayEvent, Letter, Mail, Reports};
 pub(super) struct Mailbox {
     pub(super) reports: Reports,
     pub(super) clock: Clock,
+    /// Groups whose names may not be known.
+    pub(super) groups: Sender<Jid>,
 }
 
 #[async_trait]
@@ -37,6 +40,10 @@ impl InboundDurabilityHook for Mailbox {
         }
         let mail = Mail { messages: letters, position: None };
         ensure!(self.reports.deliver(GatewayEvent::Messages(mail)).await, "what came in is not written");
+        for group in batch.iter().map(|message| &message.info.source.chat).filter(|chat| chat.is_group()) {
+            // Without room, its next message says it again.
+            let _ = self.groups.try_send(group.clone());
+        }
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ mod people;
 mod reach;
 mod receipts;
 mod session;
+mod subjects;
 mod wire;
 mod words;
 
@@ -29,9 +30,9 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use whatsapp_rust::wacore::proto_helpers::MessageBuilderExt;
-use whatsapp_rust::wacore_binary::Jid;
+use whatsapp_rust::wacore_binary::{Jid, JidExt};
 use whatsapp_rust::waproto::whatsapp::Message;
-use whatsapp_rust::{Client, ClientError, SendOptions};
+use whatsapp_rust::{Client, ClientError, IqError, SendOptions};
 
 use self::acks::Acks;
 use self::ear::Ear;
@@ -97,6 +98,7 @@ pub(super) async fn connect(
     let (events, heard) = mpsc::channel(EVENTS);
     let (asides, heard_of) = mpsc::channel(ASIDES);
     let (histories, past) = mpsc::channel(HISTORIES);
+    let (groups, nameless) = mpsc::channel(subjects::WAITING);
     let ear = Ear { acks: acks.clone(), receipts: receipts.clone(), keys: keys.clone(), events, asides, histories };
     let code = if let Pairing::Code(number) = &pairing
         && !is_paired
@@ -108,7 +110,7 @@ pub(super) async fn connect(
     let bot = bot::build(
         keys.clone(),
         wire,
-        Mailbox { reports: reports.clone(), clock: messengers.clock.clone() },
+        Mailbox { reports: reports.clone(), clock: messengers.clock.clone(), groups },
         ear,
         messengers.whatsapp_version,
         code,
@@ -133,7 +135,8 @@ pub(super) async fn connect(
     };
     let (stop, ended) = <(CancellationToken, CancellationToken)>::default();
     let running = bot.spawn();
-    tokio::spawn(history::run(past, client.clone(), reports, keys.clone()));
+    tokio::spawn(history::run(past, client.clone(), reports.clone(), keys.clone()));
+    tokio::spawn(subjects::run(nameless, client.clone(), reports, keys.clone()));
     let over = ended.clone().drop_guard();
     tokio::spawn({
         let (stop, client, clock, keys) = (stop.clone(), client.clone(), messengers.clock.clone(), keys.clone());
@@ -173,6 +176,7 @@ impl WhatsApp {
                 SendError::Held { after, reason: LOCKED.to_owned() }
             }
             "404" => SendError::refused("WhatsApp does not know the recipient"),
+            "403" if to.is_group() => SendError::refused(NOT_IN),
             code => {
                 let code: String = code.chars().filter(char::is_ascii_digit).take(4).collect();
                 SendError::Later { after: None, cause: anyhow!("WhatsApp did not take the message ({code})") }
@@ -183,6 +187,9 @@ impl WhatsApp {
 
 /// Why a message that would open a new chat waits.
 const LOCKED: &str = "WhatsApp lets the account open no new chats for now; answers go on";
+
+/// Why a group's message is refused.
+const NOT_IN: &str = "WhatsApp has no such group, or the account is not in it";
 
 #[async_trait]
 impl Gateway for WhatsApp {
@@ -271,6 +278,8 @@ fn read_error(error: whatsapp_rust::SendError) -> SendError {
             SendError::Uncertain { cause: anyhow!("the connection broke while the message was sent") }
         }
         Error::InvalidRequest(_) => SendError::refused("WhatsApp has no such chat"),
+        // Of a group it is asked first who is in it.
+        Error::Iq(IqError::ServerError { code: 403 | 404, .. }) => SendError::refused(NOT_IN),
         // It fails before anything is sent: a recipient's keys were not to be had, or not to be kept.
         error => SendError::Later {
             after: None,

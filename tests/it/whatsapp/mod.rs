@@ -5,6 +5,7 @@ mod baileys;
 mod coming;
 mod crash;
 mod going;
+mod groups;
 mod pairing;
 mod trouble;
 
