@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::ids::{AccountId, CompanyId, LoginId};
+use entity::ids::{CompanyId, LoginId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::account::Accounts;
 use crate::auth::Guard;
+use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::Messengers;
@@ -46,6 +47,8 @@ pub struct App {
     pub intake: Intake,
     /// Where they stand.
     pub standings: Standings,
+    /// What accounts look like.
+    pub board: Board,
     /// The lanes, which send them.
     pub lanes: Arc<Lanes>,
     /// The connections, over which they leave.
@@ -60,8 +63,6 @@ pub struct App {
     pub telemetry: Arc<Telemetry>,
     /// The simulated messenger, for whoever plays its part.
     pub simulator: Arc<Simulator>,
-    /// What the outside calls this server, without a slash at the end.
-    pub public_url: String,
     /// When it started.
     pub started_at: DateTime<Utc>,
     /// Cancelled when the server begins to stop: nothing new begins, streams end.
@@ -129,6 +130,14 @@ impl App {
             clock: clock.clone(),
             presets: config.presets.clone(),
         };
+        let board = Board {
+            store: store.clone(),
+            standings: standings.clone(),
+            sessions: sessions.clone(),
+            presets: config.presets.clone(),
+            public_url,
+            clock: clock.clone(),
+        };
         let intake = Intake {
             store: store.clone(),
             queue: queue.clone(),
@@ -155,6 +164,7 @@ impl App {
             guard,
             intake,
             standings,
+            board,
             lanes,
             sessions,
             accounts,
@@ -162,7 +172,6 @@ impl App {
             bus,
             telemetry,
             simulator,
-            public_url,
             started_at,
             quiet,
             tasks,
@@ -181,11 +190,5 @@ impl App {
     pub fn shut_out(&self, company: CompanyId, whom: impl ToString, but: Option<LoginId>) {
         self.people_changed(company);
         self.bus.tell(company, None, Event::ShutOut { whom: whom.to_string(), but });
-    }
-
-    /// The link that pairs the account.
-    #[must_use]
-    pub fn qr_url(&self, account: AccountId) -> String {
-        format!("{}/qr/{account}", self.public_url)
     }
 }

@@ -165,6 +165,7 @@ impl Intake {
         entries.extend(self.repeated(account, &kept, now).await?);
         let places = self.place(account, &entries).await;
         self.lanes.wake(account.id);
+        self.bus.publish(account.company_id, account.id, Event::QueueChanged);
         for answer in &mut answers {
             if let Accepted::Message { id, standing, .. } = answer {
                 *standing = places.get(id).copied().unwrap_or_default();
@@ -250,6 +251,7 @@ impl Intake {
         if let Some(row) = &moved {
             self.place(account, &[entry_of(row, self.clock.now())]).await;
             self.lanes.wake(account.id);
+            self.bus.publish(account.company_id, account.id, Event::QueueChanged);
         }
         Ok(moved)
     }
@@ -260,8 +262,7 @@ impl Intake {
         if is_taken {
             self.take_out(row.account_id, &[entry_of(row, self.clock.now())]).await;
             let at = self.clock.now();
-            let event =
-                Event::MessageChanged { message: row.id, status: Status::Cancelled, provider_message_id: None, at };
+            let event = Event::moved(row.id, row.chat_id.map(|chat| chat.to_string()), Status::Cancelled, at);
             self.bus.publish(row.company_id, row.account_id, event);
         }
         Ok(is_taken)
@@ -279,6 +280,7 @@ impl Intake {
             }
             count += some.len() as u64;
             self.take_out(account.id, &some).await;
+            self.bus.publish(account.company_id, account.id, Event::QueueChanged);
         }
     }
 

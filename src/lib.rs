@@ -43,7 +43,10 @@ pub mod app;
 // What comes in: messages to send …
 pub mod intake;
 
-// … what messengers and other nodes report; and what is asked.
+// … and what accounts look like.
+pub mod board;
+
+// What messengers and other nodes report; and what is asked.
 pub mod inbox;
 pub mod nodes;
 pub mod standing;

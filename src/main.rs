@@ -180,7 +180,7 @@ async fn serve() -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let is_open = config.is_open;
     let server = Server::start(config, Clock::system()).await?;
-    greet(&server.app.public_url, server.address, is_open);
+    greet(&server.app.board.public_url, server.address, is_open);
     let failed = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,

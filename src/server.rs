@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +19,8 @@ use crate::nodes::Nodes;
 use crate::realtime::listener::Door;
 use crate::realtime::socketio::{self, Clients};
 
+/// Accounts that may wait to be shown to who watches them.
+const CHANGES: usize = 16_384;
 /// How long Socket.IO clients may take to be told that the server goes.
 const FAREWELL: Duration = Duration::from_secs(3);
 /// How long the last that is to be written may take, and the database to close.
@@ -80,7 +82,8 @@ impl Server {
             quiet: app.quiet.clone(),
         };
         let missed = app.telemetry.events_missed.clone();
-        let (service, clients) = socketio::open(door, app.store.clone(), app.sessions.clone(), missed);
+        let (changes, changed) = mpsc::channel(CHANGES);
+        let (service, clients) = socketio::open(door, app.store.clone(), app.sessions.clone(), changes, missed);
         let clients = Arc::new(clients);
         let http = api::serve(app.clone(), service, listener)?;
         let handle = http.handle();
@@ -91,6 +94,9 @@ impl Server {
         let inbox = vitals.spawn("the inbox", &never, async move { part.inbox.run(reported, &silent).await });
         let store = app.store.clone();
         vitals.spawn("the group commit", stop, async move { store.commit_ended().await });
+        let (part, watchers) = (app.clone(), clients.clone());
+        let board = async move { part.board.run(changed, &watchers).await };
+        vitals.spawn("the task that shows accounts", stop, board);
         let told = clients.clone();
         vitals.spawn("the task that tells clients", stop, async move { told.run(ends.clients).await });
         if let (Some(redis), Some(outgoing)) = (app.config.redis.clone(), ends.nodes) {

@@ -64,17 +64,21 @@ impl Standings {
         {
             return Ok((overview, self.store.find_messages(account.company_id, &ids).await?));
         }
-        let (ready, pace) = (self.store.count_queued(account.id).await?, self.pace(account).await?);
         let first = self.store.first_queued(account.id, limit as u64).await?;
-        Ok((Overview { ready, delayed: 0, in_flight: None, ranks: 0, pace }, first))
+        Ok((self.overview_by_rows(account).await?, first))
     }
 
-    /// How many messages are waiting, in flight or scheduled.
-    pub async fn queue_length(&self, account: &Account) -> Result<u64, StoreError> {
+    /// The account's queue at a glance.
+    pub async fn overview(&self, account: &Account) -> Result<Overview, StoreError> {
         match self.known(account).await {
-            Some(overview) => Ok(overview.len()),
-            None => self.store.count_queued(account.id).await,
+            Some(overview) => Ok(overview),
+            None => self.overview_by_rows(account).await,
         }
+    }
+
+    async fn overview_by_rows(&self, account: &Account) -> Result<Overview, StoreError> {
+        let (ready, pace) = (self.store.count_queued(account.id).await?, self.pace(account).await?);
+        Ok(Overview { ready, delayed: 0, in_flight: None, ranks: 0, pace })
     }
 
     /// What the queue says of itself. One that is lost is asked to be restored.

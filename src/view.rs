@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use entity::chat::{self, Kind};
-use entity::ids::{ChatId, MessageId, UserId};
+use entity::ids::{AccountId, ChatId, MessageId, UserId};
 use entity::message::{self, Origin, Status};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -34,6 +34,8 @@ impl Timestamp {
 pub struct ChatView {
     /// Its id.
     pub id: ChatId,
+    /// The account whose it is.
+    pub session_id: AccountId,
     /// The messenger's own id of it.
     #[schema(example = "77079856339@c.us")]
     pub chat_id: String,
@@ -69,6 +71,7 @@ impl From<chat::Model> for ChatView {
     fn from(row: chat::Model) -> Self {
         Self {
             id: row.id,
+            session_id: row.account_id,
             chat_name: row.title(),
             chat_type: row.kind,
             is_group: row.kind == Kind::Group,
@@ -80,6 +83,23 @@ impl From<chat::Model> for ChatView {
             count: ChatCount { messages: row.message_count },
             chat_id: row.address,
         }
+    }
+}
+
+/// Why the last attempt went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MessageError {
+    /// A stable word.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
+}
+
+impl MessageError {
+    /// What a row's two columns say.
+    #[must_use]
+    pub fn of(code: Option<String>, message: Option<String>) -> Option<Self> {
+        code.zip(message).map(|(code, message)| Self { code, message })
     }
 }
 
@@ -111,6 +131,12 @@ pub struct ChatMessageView {
     /// Where it stands: `queued`, `sending`, `sent`, `delivered`, `read`, `failed`, `uncertain`, `cancelled` or `expired`.
     #[schema(example = "sent")]
     pub status: String,
+    /// Why it did not arrive, or not yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<MessageError>,
+    /// When it will leave, on average, while it is queued and nothing holds the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated_send_at: Option<Timestamp>,
     /// The person here who wrote it.
     pub manager_id: Option<UserId>,
     /// When it became a row.
@@ -138,6 +164,8 @@ impl From<message::Model> for ChatMessageView {
             timestamp: Timestamp::ms(written_at.unwrap_or(row.created_at_ms)),
             is_read: row.status == Status::Read,
             status: row.status.as_str().to_owned(),
+            last_error: MessageError::of(row.error_code, row.error_message),
+            estimated_send_at: None,
             manager_id: row.user_id,
             created_at: Timestamp::ms(row.created_at_ms),
         }

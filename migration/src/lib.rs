@@ -5,6 +5,7 @@ use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 
 mod m20261127_000001_schema;
 mod m20261127_000002_gateway_state;
+mod m20261127_000003_chats_of_all;
 
 /// Runs the steps in order.
 #[derive(Debug)]
@@ -13,6 +14,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261127_000001_schema::Migration), Box::new(m20261127_000002_gateway_state::Migration)]
+        vec![
+            Box::new(m20261127_000001_schema::Migration),
+            Box::new(m20261127_000002_gateway_state::Migration),
+            Box::new(m20261127_000003_chats_of_all::Migration),
+        ]
     }
 }

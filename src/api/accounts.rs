@@ -12,15 +12,16 @@ use sea_orm::ActiveValue::Set;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::account::AccountView;
 use super::json::{id, present};
 use super::list::{Listed, PageQuery};
 use super::read::{Body, Query, object, present_object};
 use super::wrong::{check, text};
 use crate::app::App;
 use crate::auth::Caller;
+use crate::board::AccountView;
 use crate::egress::Egress;
 use crate::error::ApiError;
+use crate::gateway::farewell::STILL_LINKED;
 use crate::gateway::{check_config, check_proxy};
 use crate::lane::change::NotConnected;
 use crate::pacing::{Limits, Policy};
@@ -77,7 +78,7 @@ fn check_settings(app: &App, provider: Provider, config: Option<&Value>, proxy: 
     responses((status = 201, body = AccountView), ApiError))]
 pub async fn create(caller: Caller, app: Data<App>, body: Body<NewAccount>) -> Result<impl Responder, ApiError> {
     let account = open(&app, &caller, body.0).await?;
-    Ok(HttpResponse::Created().json(AccountView::of(&app, &caller, &account).await?))
+    Ok(HttpResponse::Created().json(app.board.show(&caller, &account).await?))
 }
 
 /// Creates an account, if the company may have one more.
@@ -138,9 +139,7 @@ fn write_limits(limits: &Limits) -> Option<String> {
 pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Result<impl Responder, ApiError> {
     let part = page.0.read()?;
     let (accounts, total) = app.store.list_accounts(caller.company, caller.visible(), part.offset, part.limit).await?;
-    Ok(Json(
-        part.list(try_join_all(accounts.iter().map(|account| AccountView::of(&app, &caller, account))).await?, total),
-    ))
+    Ok(Json(part.list(try_join_all(accounts.iter().map(|account| app.board.show(&caller, account))).await?, total)))
 }
 
 /// One account.
@@ -148,7 +147,7 @@ pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Res
     responses((status = 200, body = AccountView), ApiError))]
 pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    Ok(Json(AccountView::of(&app, &caller, &account).await?))
+    Ok(Json(app.board.show(&caller, &account).await?))
 }
 
 /// What may be changed of an account; what is absent stays.
@@ -222,7 +221,7 @@ pub async fn change(
     // Its pace follows the new limits, also for what is queued.
     app.lanes.refresh(account.id);
     app.accounts.changed(&account);
-    Ok(Json(AccountView::of(&app, &caller, &account).await?))
+    Ok(Json(app.board.show(&caller, &account).await?))
 }
 
 /// That something was done.
@@ -245,6 +244,7 @@ impl Done {
     responses((status = 200, body = Done), ApiError))]
 pub async fn remove(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    app.lanes.remove(&account).await?;
-    Ok(Json(Done::new("the account is removed")))
+    let is_told = app.lanes.remove(&account).await?;
+    let rest = if is_told { String::new() } else { format!("; {STILL_LINKED}") };
+    Ok(Json(Done::new(format!("the account is removed{rest}"))))
 }

@@ -138,7 +138,7 @@ async fn signed_in(app: &App, user: Model, mut response: HttpResponseBuilder) ->
 
 /// Not for scripts, not sent along from elsewhere, and in the clear only where the server is.
 fn cookie(app: &App, token: String) -> actix_web::cookie::CookieBuilder<'static> {
-    let is_secure = app.public_url.starts_with("https://");
+    let is_secure = app.board.public_url.starts_with("https://");
     Cookie::build(COOKIE, token).path("/").http_only(true).same_site(SameSite::Lax).secure(is_secure)
 }
 

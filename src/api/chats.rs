@@ -3,7 +3,9 @@
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use entity::chat::{Kind, Model};
-use entity::ids::{AccountId, ChatId};
+use entity::ids::{AccountId, ChatId, CompanyId};
+use entity::message::Model as Message;
+use futures_util::future::try_join_all;
 use garde::Validate;
 use serde::Deserialize;
 
@@ -19,10 +21,10 @@ use crate::error::ApiError;
 use crate::intake::Draft;
 use crate::phone::Recipient;
 use crate::store::account::Account;
-use crate::store::chat::ChatFilter;
+use crate::store::chats::ChatFilter;
 use crate::store::file::NewChat;
 use crate::store::list::Page;
-use crate::view::{ChatMessageView, ChatView};
+use crate::view::{ChatMessageView, ChatView, Timestamp};
 
 /// Which chats.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -46,6 +48,10 @@ pub struct ChatQuery {
     /// In the name, in the number, or at the beginning of words of a message.
     #[param(max_length = 200)]
     search: Option<String>,
+    /// Only those with something unread.
+    unread: Option<bool>,
+    /// Only those put away, or only the others.
+    archived: Option<bool>,
 }
 
 impl ChatQuery {
@@ -72,10 +78,11 @@ impl ChatQuery {
     }
 }
 
-/// A page of chats, the latest first.
+/// A page of chats of the company, or of some of its accounts, the latest first.
 pub(super) async fn page_of_chats(
     app: &App,
-    account: AccountId,
+    company: CompanyId,
+    accounts: Option<Vec<AccountId>>,
     query: &ChatQuery,
     with_groups: bool,
 ) -> Result<Listed<ChatView>, ApiError> {
@@ -91,8 +98,15 @@ pub(super) async fn page_of_chats(
             Some((at.parse().ok()?, id.parse().ok()?))
         })?),
     };
-    let filter = ChatFilter { kinds: query.kinds(with_groups)?, search };
-    let (rows, total) = app.store.list_chats(account, &filter, page, part.limit).await?;
+    let filter = ChatFilter {
+        company,
+        accounts,
+        kinds: query.kinds(with_groups)?,
+        search,
+        is_unread: query.unread.unwrap_or(false),
+        is_archived: query.archived,
+    };
+    let (rows, total) = app.store.list_chats(&filter, page, part.limit).await?;
     let next_cursor = part.next_cursor(&rows, |chat| format!("{}_{}", chat.active_at_ms, chat.id));
     Ok(part.list(rows.into_iter().map(ChatView::from).collect(), total).going_on(next_cursor))
 }
@@ -107,7 +121,7 @@ pub async fn list(
     query: Query<ChatQuery>,
 ) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    Ok(Json(page_of_chats(&app, account.id, &query.0, true).await?))
+    Ok(Json(page_of_chats(&app, caller.company, Some(vec![account.id]), &query.0, true).await?))
 }
 
 /// Which messages of a chat.
@@ -124,9 +138,10 @@ pub struct ChatMessageQuery {
     cursor: Option<String>,
 }
 
-/// A page of a chat's messages, newest first.
+/// A page of a chat's messages, newest first; of those that are queued, with when they leave.
 pub(super) async fn page_of_messages(
     app: &App,
+    account: &Account,
     chat: &Model,
     query: &ChatMessageQuery,
 ) -> Result<Listed<ChatMessageView>, ApiError> {
@@ -138,7 +153,15 @@ pub(super) async fn page_of_messages(
     let rows = app.store.list_chat_messages(chat.id, page, part.limit).await?;
     let next_cursor = part.next_cursor(&rows, |row| row.filed_seq.unwrap_or_default().to_string());
     let total = chat.message_count.unsigned_abs();
-    Ok(part.list(rows.into_iter().map(ChatMessageView::from).collect(), total).going_on(next_cursor))
+    let views = rows.into_iter().map(|row| message_view(app, account, row));
+    Ok(part.list(try_join_all(views).await?, total).going_on(next_cursor))
+}
+
+/// A message of a chat, with when it leaves.
+pub(super) async fn message_view(app: &App, account: &Account, row: Message) -> Result<ChatMessageView, ApiError> {
+    let standing = app.standings.of(account, &row).await?;
+    let estimated_send_at = standing.estimated_at.map(Timestamp);
+    Ok(ChatMessageView { estimated_send_at, ..row.into() })
 }
 
 /// The chat that an address of the API names: by its row's id, or by the messenger's.
@@ -179,7 +202,7 @@ pub async fn messages(
 ) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &path.id).await?;
     let chat = find_chat(&app, &account, &path.chat_id).await?;
-    Ok(Json(page_of_messages(&app, &chat, &query.0).await?))
+    Ok(Json(page_of_messages(&app, &account, &chat, &query.0).await?))
 }
 
 /// A text for a chat.

@@ -6,11 +6,11 @@ use actix_web::{HttpResponse, Responder};
 use entity::ids::AccountId;
 use serde::{Deserialize, Serialize};
 
-use super::account::AccountView;
 use super::accounts::find;
 use super::read::{OptionalBody, Query, maybe_text_or_number};
 use crate::app::App;
 use crate::auth::Caller;
+use crate::board::AccountView;
 use crate::error::ApiError;
 use crate::gateway::{Code, Pairing};
 use crate::lane::change::NotConnected;
@@ -54,12 +54,16 @@ pub async fn connect(
         (Method::Qr, _) => Pairing::Qr,
         (Method::Code, None) => return Err(ApiError::field("phoneNumber", "is needed to pair by a code")),
         (Method::Code, Some(number)) => {
-            let number = Recipient::parse(account.provider, number, app.config.phone_region);
-            Pairing::Code(number.map_err(|why| ApiError::field("phoneNumber", why.to_string()))?.as_str().to_owned())
+            let read = Recipient::parse(account.provider, number, app.config.phone_region);
+            let read = read.map_err(|why| ApiError::field("phoneNumber", why.to_string()))?;
+            if !read.as_str().bytes().all(|byte| byte.is_ascii_digit()) {
+                return Err(ApiError::field("phoneNumber", "must be the number of a phone"));
+            }
+            Pairing::Code(read.as_str().to_owned())
         }
     };
     let account = app.lanes.connect(account.id, pairing).await?;
-    Ok(Json(AccountView::of(&app, &caller, &account).await?))
+    Ok(Json(app.board.show(&caller, &account).await?))
 }
 
 impl From<NotConnected> for ApiError {
@@ -91,7 +95,7 @@ pub async fn disconnect(
 ) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     let account = app.lanes.disconnect(account.id, body.0.logout).await?.ok_or(ApiError::NotFound("account"))?;
-    Ok(Json(AccountView::of(&app, &caller, &account).await?))
+    Ok(Json(app.board.show(&caller, &account).await?))
 }
 
 /// How the code is wanted.

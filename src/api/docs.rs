@@ -7,7 +7,9 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::whatsapp::{access, chats as session_chats, send as phone_send, sessions, stats};
-use super::{accounts, auth, bulk, chats, connection, health, keys, managers, me, messages, queue, send};
+use super::{
+    accounts, activity, auth, bulk, chats, connection, health, keys, managers, me, messages, providers, queue, send,
+};
 use crate::error::ErrorBody;
 
 /// The contract.
@@ -16,12 +18,13 @@ use crate::error::ErrorBody;
     info(title = "Andante", description = "Sends messages at a humane pace."),
     paths(
         accounts::create, accounts::list, accounts::show, accounts::change, accounts::remove,
+        activity::show, providers::list,
         connection::connect, connection::disconnect, connection::qr,
         send::send, bulk::bulk, messages::list, messages::show, messages::cancel, messages::retry,
         chats::list, chats::messages, chats::send,
         phone_send::send, stats::show,
         sessions::create, sessions::list, sessions::qr, sessions::connect, sessions::disconnect, sessions::remove,
-        session_chats::list, session_chats::show, session_chats::change, session_chats::messages,
+        session_chats::list, session_chats::list_all, session_chats::show, session_chats::change, session_chats::messages,
         session_chats::send, session_chats::send_plainly, session_chats::read,
         access::list, access::permit, access::forbid, access::grant, access::revoke,
         auth::register, auth::login, auth::logout, me::show, me::change,

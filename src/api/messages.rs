@@ -16,7 +16,7 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::standing::{Hold, Standing};
 use crate::store::list::{Filter, Page, Shown};
-use crate::view::Timestamp;
+use crate::view::{MessageError, Timestamp};
 
 /// A message as the API shows it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -63,15 +63,6 @@ pub struct MessageView {
     read_at: Option<Timestamp>,
 }
 
-/// Why the last attempt went wrong.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct MessageError {
-    /// A stable word.
-    code: String,
-    /// A sentence.
-    message: String,
-}
-
 impl MessageView {
     /// The row as it looks at `now`.
     pub(super) fn of(row: Model, now: DateTime<Utc>) -> Self {
@@ -86,7 +77,7 @@ impl MessageView {
             estimated_send_at: None,
             hold_reason: None,
             attempts: row.attempts,
-            last_error: row.error_code.zip(row.error_message).map(|(code, message)| MessageError { code, message }),
+            last_error: MessageError::of(row.error_code, row.error_message),
             provider_message_id: row.provider_message_id,
             reference: row.reference,
             created_at: Timestamp::ms(row.created_at_ms),

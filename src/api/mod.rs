@@ -1,8 +1,8 @@
 //! The HTTP side: the whole route table, and the server that answers it. A handler parses, makes
 //! one call and replies.
 
-pub mod account;
 pub mod accounts;
+pub mod activity;
 mod arrival;
 pub mod auth;
 pub mod bulk;
@@ -19,6 +19,7 @@ pub mod managers;
 pub mod me;
 pub mod messages;
 pub mod page;
+pub mod providers;
 pub mod queue;
 mod read;
 pub mod send;
@@ -68,6 +69,7 @@ fn routes(table: &mut ServiceConfig) {
         .service(at("/api/accounts/{id}/queue/resume").post(queue::resume))
         .service(at("/api/messages/{id}").get(messages::show).delete(messages::cancel))
         .service(at("/api/messages/{id}/retry").post(messages::retry))
+        .service(at("/api/accounts/{id}/activity").get(activity::show))
         .service(at("/api/accounts/{id}/chats").get(chats::list))
         .service(at("/api/accounts/{id}/chats/{chatId}").get(chats::messages).post(chats::send))
         .service(at("/api/auth/register").post(auth::register))
@@ -84,6 +86,7 @@ fn routes(table: &mut ServiceConfig) {
         .service(at("/api/whatsapp/sessions/{id}/qr").get(sessions::qr))
         .service(at("/api/whatsapp/sessions/{id}/connect").post(sessions::connect))
         .service(at("/api/whatsapp/sessions/{id}/disconnect").post(sessions::disconnect))
+        .service(at("/api/whatsapp/chats").get(talks::list_all))
         .service(at("/api/whatsapp/sessions/{id}/chats").get(talks::list))
         .service(at("/api/whatsapp/sessions/{id}/chats/{chatId}").get(talks::show).put(talks::change))
         .service(at("/api/whatsapp/sessions/{id}/chats/{chatId}/messages").get(talks::messages).post(talks::send))
@@ -93,6 +96,7 @@ fn routes(table: &mut ServiceConfig) {
         .service(at("/api/whatsapp/sessions/{id}/managers/{managerId}").delete(access::forbid))
         .service(at("/api/whatsapp/sessions/{id}/access").post(access::grant))
         .service(at("/api/whatsapp/sessions/{id}/access/{managerId}").delete(access::revoke))
+        .service(at("/api/v1/multi-provider/active-providers").get(providers::list))
         .service(at("/qr/{id}").get(page::show))
         .service(at("/qr/{id}/state").get(page::state))
         .service(at("/qr/{id}/events").get(page::events))

@@ -88,30 +88,28 @@ pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<im
             MessageView::of(row, now).standing(Standing { position: is_ready.then_some(position), estimated_at, hold })
         })
         .collect();
-    let rest_until = pace.resting_until(&policy, now);
-    let is_rested = pace.rest_is_due(&policy) && rest_until.is_none();
-    let waiting = overview.ready + overview.delayed;
+    let state = app.board.queue_state(&account, &overview).await?;
     Ok(Json(QueueView {
         queue_length: overview.len(),
         messages,
         status: QueueStatus {
             client_status: app.sessions.status(account.id),
-            is_resting: rest_until.is_some(),
-            rest_until: rest_until.map(Timestamp),
-            messages_since_rest: if is_rested { 0 } else { pace.since_rest },
-            is_paused: account.is_paused,
-            pause_reason: account.pause_reason.clone(),
-            hold_reason: hold,
-            next_send_at: (waiting > 0 && hold.is_none()).then(|| Timestamp(estimate(&policy, pace, 1, now))),
+            is_resting: state.is_resting,
+            rest_until: state.rest_until,
+            messages_since_rest: state.since_rest,
+            is_paused: state.is_paused,
+            pause_reason: state.pause_reason,
+            hold_reason: state.hold_reason,
+            next_send_at: state.next_send_at,
         },
         limits: QueueLimits {
             use_limits: account.use_limits,
-            daily_count: pace.sent_on(policy.day_of(now)),
-            daily_limit: policy.cap_on(policy.day_of(now)),
-            per_minute: policy.per_minute,
-            sent_last_minute: app.store.sent_last_minute(account.id, now).await?,
+            daily_count: state.daily_count,
+            daily_limit: state.daily_limit,
+            per_minute: state.per_minute,
+            sent_last_minute: state.sent_last_minute,
         },
-        estimated_drain_at: (waiting > 0 && hold.is_none()).then(|| Timestamp(estimate(&policy, pace, waiting, now))),
+        estimated_drain_at: state.estimated_drain_at,
     }))
 }
 

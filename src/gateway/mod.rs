@@ -6,7 +6,9 @@
 
 mod check;
 mod count;
+pub mod farewell;
 mod messengers;
+pub mod offer;
 mod proxy;
 pub mod reports;
 pub mod sessions;

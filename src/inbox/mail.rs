@@ -15,7 +15,7 @@ use crate::realtime::Event;
 use crate::store::StoreError;
 use crate::store::account::Account;
 use crate::store::file::NewChat;
-use crate::store::message::Receipt;
+use crate::store::message::{Moved, Receipt};
 use crate::store::report::{Filed, Report};
 use crate::view::{ChatMessageView, Timestamp};
 
@@ -131,6 +131,8 @@ impl Inbox {
             timestamp: Timestamp(report.at),
             is_read: false,
             status: if is_received { Status::Delivered } else { Status::Sent }.as_str().to_owned(),
+            last_error: None,
+            estimated_send_at: None,
             manager_id: None,
             created_at: Timestamp(report.chat.at),
         };
@@ -144,14 +146,9 @@ impl Inbox {
             return;
         }
         let all: Vec<Receipt> = receipts.iter().flat_map(|(_, receipts, _)| receipts.iter().copied()).collect();
-        for moved in self.accounts.insist(|| self.store.receive(all.clone())).await {
-            let Some(account) = self.accounts.insist(|| self.store.account(moved.account)).await else { continue };
-            let event = Event::MessageChanged {
-                message: moved.message,
-                status: moved.status,
-                provider_message_id: None,
-                at: moved.at,
-            };
+        for Moved { receipt, chat } in self.accounts.insist(|| self.store.receive(all.clone())).await {
+            let Some(account) = self.accounts.insist(|| self.store.account(receipt.account)).await else { continue };
+            let event = Event::moved(receipt.message, chat, receipt.status, receipt.at);
             self.bus.publish(account.company_id, account.id, event);
         }
         receipts.into_iter().for_each(|(_, _, slip)| slip.done());

@@ -111,7 +111,7 @@ async fn not_begun(lane: &Lane, sending: Sending, beginning: Result<Beginning, S
         Ok(Beginning::Begun(_)) => unreachable!("it began"),
         Ok(Beginning::Expired) => {
             lane.kit().telemetry.settled.with_label_values(&[Status::Expired.as_str()]).inc();
-            tell::moved(lane.kit(), &lane.account, claim.message, Status::Expired, None);
+            tell::expired(lane.kit(), &lane.account, claim.message).await;
             drop_claim(lane, claim).await
         }
         Ok(Beginning::NotQueued) => {

@@ -11,7 +11,7 @@ use crate::realtime::{Bus, Event};
 use crate::store::account::Account;
 use crate::store::filing::Posted;
 use crate::store::message::{Begun, Filing, Outcome};
-use crate::view::ChatMessageView;
+use crate::view::{ChatMessageView, MessageError};
 
 /// Where a message that left, or may have, is put. `chat` is what the messenger called the chat.
 pub(super) fn filing(kit: &Kit, account: &Account, begun: &Begun, chat: Option<String>) -> Filing {
@@ -24,12 +24,24 @@ fn address(account: &Account, begun: &Begun) -> String {
 
 /// Tells how an attempt ended. Of one that left, or may have, more is told once it is filed.
 pub(super) fn ended(kit: &Kit, account: &Account, id: MessageId, begun: &Begun, outcome: &Outcome) {
-    let status = outcome.status.unwrap_or(Status::Uncertain);
-    moved(kit, account, id, status, outcome.provider_message_id.clone());
-    if let (Status::Failed, Some((code, why))) = (status, &outcome.error) {
-        let chat = begun.chat.map_or_else(|| address(account, begun), |id| id.to_string());
-        let (text, code, at) = (begun.text.clone(), (*code).to_owned(), kit.clock.now());
-        publish(kit, account, Event::SendFailed { chat, text, code, message: why.clone(), at });
+    let (status, at) = (outcome.status.unwrap_or(Status::Uncertain), kit.clock.now());
+    let chat = begun.chat.map_or_else(|| address(account, begun), |id| id.to_string());
+    let error = outcome.error.as_ref();
+    let error = error.map(|(code, why)| MessageError { code: (*code).to_owned(), message: why.clone() });
+    publish(
+        kit,
+        account,
+        Event::MessageChanged {
+            message: id,
+            chat: Some(chat.clone()),
+            status,
+            error: error.clone(),
+            provider_message_id: outcome.provider_message_id.clone(),
+            at,
+        },
+    );
+    if let (Status::Failed, Some(MessageError { code, message })) = (status, error) {
+        publish(kit, account, Event::SendFailed { id, chat, text: begun.text.clone(), code, message, at });
     }
 }
 
@@ -46,24 +58,20 @@ pub(super) fn posted(bus: &Bus, clock: &Clock, Posted { message, chat }: Posted)
     }
     if let (Status::Uncertain, Some((code, why))) = (status, lost) {
         let chat = chat_id.map_or(recipient, |id| id.to_string());
-        let text = message.body.clone();
-        publish(Event::SendFailed { chat, text, code, message: why, at: clock.now() });
+        let (id, text) = (message.id, message.body.clone());
+        publish(Event::SendFailed { id, chat, text, code, message: why, at: clock.now() });
     }
     if is_sent {
         publish(Event::MessageSent { message });
     }
 }
 
-/// Tells that a message moved.
-pub(super) fn moved(
-    kit: &Kit,
-    account: &Account,
-    message: MessageId,
-    status: Status,
-    provider_message_id: Option<String>,
-) {
-    let at = kit.clock.now();
-    publish(kit, account, Event::MessageChanged { message, status, provider_message_id, at });
+/// Tells that a message's time ran out before its turn came.
+pub(super) async fn expired(kit: &Kit, account: &Account, id: MessageId) {
+    // Where it stands is told without its chat, if that can't be read.
+    let row = kit.store.find_message(account.company_id, id).await.ok().flatten();
+    let chat = row.and_then(|row| row.chat_id).map(|chat| chat.to_string());
+    publish(kit, account, Event::moved(id, chat, Status::Expired, kit.clock.now()));
 }
 
 fn publish(kit: &Kit, account: &Account, event: Event) {

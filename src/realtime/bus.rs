@@ -88,7 +88,7 @@ impl Bus {
         };
         let news = News { company, account, event, seq, source: self.source };
         // Still under the lock, so that news arrive in the order of their numbers.
-        if let Some(nodes) = &self.nodes
+        if let Some(nodes) = self.nodes.as_ref().filter(|_| news.event.is_for_all())
             && nodes.try_send(news.clone()).is_err()
         {
             self.dropped.inc();

@@ -10,6 +10,7 @@ use crate::view::{ChatView, Timestamp};
 pub const NAMES: &[(&str, &str)] = &[
     ("whatsapp:new-message", "a message came, or one from the account is in its chat now"),
     ("whatsapp:chat-updated", "a chat got a message, was read, renamed or put away"),
+    ("whatsapp:account-updated", "the account looks different: status, name, limits, queue; at most once a second"),
     ("whatsapp:qr-updated", "a code waits to be scanned; to those who may pair the account"),
     ("whatsapp:session-connected", "the account can send"),
     ("whatsapp:session-disconnected", "the account can't send any more, or not now"),
@@ -32,7 +33,11 @@ pub const NAMES: &[(&str, &str)] = &[
 pub fn emissions(news: &News) -> Vec<(&'static str, Value)> {
     let company = news.company;
     let told = match &news.event {
-        Event::AccountChanged | Event::PeopleChanged | Event::LoginEnded { .. } | Event::ShutOut { .. } => Vec::new(),
+        Event::AccountChanged
+        | Event::QueueChanged
+        | Event::PeopleChanged
+        | Event::LoginEnded { .. }
+        | Event::ShutOut { .. } => Vec::new(),
         Event::CodeShown { text } => {
             let code = json!({"qrCode": qr::data_url(text)});
             vec![("whatsapp:qr-updated", code.clone()), ("whatsapp:qr", code)]
@@ -52,15 +57,19 @@ pub fn emissions(news: &News) -> Vec<(&'static str, Value)> {
                 json!({"errorType": code, "message": message, "timestamp": Timestamp(*at)}),
             )]
         }
-        Event::MessageChanged { message, status, at, .. } => {
-            let moved = json!({"messageId": message, "status": status.as_str(), "timestamp": Timestamp(*at)});
+        Event::MessageChanged { message, chat, status, error, at, .. } => {
+            let mut moved = json!({"chatId": chat, "messageId": message, "status": status.as_str(),
+                                   "timestamp": Timestamp(*at)});
+            if let Some(error) = error {
+                moved["lastError"] = json!(error);
+            }
             vec![("whatsapp:message-status", moved)]
         }
         Event::MessageSent { message } => {
             vec![("whatsapp:message_sent", json!({"chatId": message.chat_id, "message": message}))]
         }
-        Event::SendFailed { chat, text, code, message, at } => {
-            let failed = json!({"chatId": chat, "messageText": text, "errorType": code, "message": message,
+        Event::SendFailed { id, chat, text, code, message, at } => {
+            let failed = json!({"chatId": chat, "messageId": id, "messageText": text, "errorType": code, "message": message,
                                 "timestamp": Timestamp(*at)});
             vec![("whatsapp:send-error", failed)]
         }
@@ -92,7 +101,7 @@ pub fn emissions(news: &News) -> Vec<(&'static str, Value)> {
 
 fn chat_updated(news: &News, chat: &ChatView) -> Value {
     json!({"companyId": news.company, "chatId": chat.id, "lastMessageAt": chat.last_message_at,
-           "lastMessageText": chat.last_message_text, "unreadCount": chat.unread_count})
+           "lastMessageText": chat.last_message_text, "unreadCount": chat.unread_count, "chat": chat})
 }
 
 fn access_changed(access: &Access, by: &str) -> Value {

@@ -5,13 +5,15 @@ use entity::ids::{AccountId, CompanyId, LoginId, MessageId, UserId};
 use entity::message::Status;
 use serde::{Deserialize, Serialize};
 
-use crate::view::{ChatMessageView, ChatView};
+use crate::view::{ChatMessageView, ChatView, MessageError};
 
 /// Something happened. It has no `Debug`: texts, names and numbers must not be logged.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     /// The account's status, code, number or name changed: look again.
     AccountChanged,
+    /// The account's queue is longer, or shorter.
+    QueueChanged,
     /// A code waits to be scanned.
     CodeShown {
         /// The content of the QR code.
@@ -42,8 +44,12 @@ pub enum Event {
     MessageChanged {
         /// Which.
         message: MessageId,
+        /// The id of its chat; its address, if it is in none.
+        chat: Option<String>,
         /// Where it stands now.
         status: Status,
+        /// Why it did not arrive, if it did not.
+        error: Option<MessageError>,
         /// The messenger's own id, once it took the message.
         provider_message_id: Option<String>,
         /// When.
@@ -56,6 +62,8 @@ pub enum Event {
     },
     /// A message will not arrive, or nobody knows.
     SendFailed {
+        /// Which.
+        id: MessageId,
         /// The id of its chat; its address, if it is in none.
         chat: String,
         /// The text.
@@ -142,6 +150,12 @@ pub struct News {
 }
 
 impl Event {
+    /// A message moved, and nothing went wrong.
+    #[must_use]
+    pub fn moved(message: MessageId, chat: Option<String>, status: Status, at: DateTime<Utc>) -> Self {
+        Self::MessageChanged { message, chat, status, error: None, provider_message_id: None, at }
+    }
+
     /// Whether it has a number of its own. A code, which not all hear of who hear of the account, has
     /// the last one's: to them nothing is missing.
     #[must_use]
@@ -152,6 +166,33 @@ impl Event {
     /// Whether clients hear of it. What only the server itself has to know has no number at all.
     #[must_use]
     pub fn is_public(&self) -> bool {
-        !matches!(self, Self::AccountChanged | Self::PeopleChanged | Self::LoginEnded { .. } | Self::ShutOut { .. })
+        !matches!(
+            self,
+            Self::AccountChanged
+                | Self::QueueChanged
+                | Self::PeopleChanged
+                | Self::LoginEnded { .. }
+                | Self::ShutOut { .. }
+        )
+    }
+
+    /// Whether other nodes hear of it: of a queue, only what moves in it.
+    #[must_use]
+    pub fn is_for_all(&self) -> bool {
+        !matches!(self, Self::QueueChanged)
+    }
+
+    /// Whether an account looks different after it.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        matches!(
+            self,
+            Self::AccountChanged
+                | Self::QueueChanged
+                | Self::Connected { .. }
+                | Self::Disconnected { .. }
+                | Self::AccountFailed { .. }
+                | Self::MessageChanged { .. }
+        )
     }
 }

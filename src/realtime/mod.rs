@@ -2,7 +2,7 @@
 //! on this node and on others, and the Socket.IO clients that hear them.
 
 pub mod bus;
-mod due;
+pub mod due;
 pub mod emission;
 pub mod event;
 pub mod listener;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engineioxide::service::NotFoundService;
-use entity::ids::CompanyId;
+use entity::ids::{AccountId, CompanyId};
 use prometheus::IntCounter;
 use serde_json::{Value, json};
 use socketioxide::extract::{SocketRef, TryData};
@@ -40,13 +40,22 @@ pub struct Clients {
     door: Arc<Door>,
     store: Arc<Store>,
     sessions: Arc<Sessions>,
+    /// Where accounts go that look different, if somebody watches them.
+    changes: mpsc::Sender<(CompanyId, AccountId)>,
     /// Counts what found no room with one of them.
     missed: IntCounter,
 }
 
-/// Opens the door: the service that requests are given to, and the clients that will come.
+/// Opens the door: the service that requests are given to, and the clients that will come. Accounts that
+/// they watch and that change go to `changes`.
 #[must_use]
-pub fn open(door: Door, store: Arc<Store>, sessions: Arc<Sessions>, missed: IntCounter) -> (Service, Clients) {
+pub fn open(
+    door: Door,
+    store: Arc<Store>,
+    sessions: Arc<Sessions>,
+    changes: mpsc::Sender<(CompanyId, AccountId)>,
+    missed: IntCounter,
+) -> (Service, Clients) {
     let (service, io) = SocketIo::builder()
         .max_buffer_size(BUFFER)
         .max_payload(PAYLOAD as u64)
@@ -71,7 +80,7 @@ pub fn open(door: Door, store: Arc<Store>, sessions: Arc<Sessions>, missed: IntC
         }
     };
     io.ns("/", welcome.with(authenticate));
-    (service, Clients { io, door, store, sessions, missed })
+    (service, Clients { io, door, store, sessions, changes, missed })
 }
 
 impl Clients {
@@ -80,11 +89,11 @@ impl Clients {
         let clock = &self.door.clock;
         let mut stats = Due::default();
         loop {
-            let due = stats.due();
+            let due = stats.next();
             let next = tokio::select! {
                 next = news.recv() => next,
                 () = clock.sleep_until_maybe(due) => {
-                    for company in stats.take_due(clock.now()) {
+                    for company in stats.take(clock.now()) {
                         self.tell_stats(company).await;
                     }
                     continue;
@@ -95,8 +104,16 @@ impl Clients {
                 self.door.guard.forget(news.company);
             }
             self.tell(&news).await;
-            if counts(&news.event) && self.door.seats.are_taken(&news.company) {
+            if !self.door.seats.are_taken(&news.company) {
+                continue;
+            }
+            if counts(&news.event) {
                 stats.note(news.company, clock.now());
+            }
+            if let Some(account) = news.account.filter(|_| news.event.is_seen())
+                && self.changes.try_send((news.company, account)).is_err()
+            {
+                self.missed.inc();
             }
         }
     }
@@ -167,6 +184,11 @@ impl Clients {
             "totalMessages": stats.sent + stats.received, "todayMessages": stats.on(today),
             "connectedSessions": sessions.connected}});
         self.emit(vec![company_room(company)], "whatsapp:stats-updated", &payload).await;
+    }
+
+    /// Tells who watches an account how it looks.
+    pub async fn tell_account(&self, company: CompanyId, account: AccountId, payload: &Value) {
+        self.emit(vec![company_room(company), account_room(account)], "whatsapp:account-updated", payload).await;
     }
 
     /// Tells all clients that the server goes, so that they come back, to this one or another.

@@ -6,7 +6,7 @@ use entity::ids::{AccountId, ChatId, CompanyId, MessageId, UserId};
 use entity::message::Status;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, Value};
 
-use super::message::{Attempt, Beginning, Begun, Outcome, Receipt};
+use super::message::{Attempt, Beginning, Begun, Moved, Outcome, Receipt};
 use super::tally::Tally;
 use super::{ms, rows};
 
@@ -173,7 +173,7 @@ async fn count(tx: &Tx, outcomes: &[&(Attempt, &Outcome)]) -> Result<(), DbErr> 
 }
 
 /// Moves messages forward as receipts say, never back; returns those that moved.
-pub(super) async fn receive(tx: &Tx, receipts: &[Receipt], tally: &mut Tally) -> Result<Vec<Receipt>, DbErr> {
+pub(super) async fn receive(tx: &Tx, receipts: &[Receipt], tally: &mut Tally) -> Result<Vec<Moved>, DbErr> {
     const DELIVERED: &str = "delivered_at_ms = COALESCE(message.delivered_at_ms, o.at_ms)";
     let of = |r: &Receipt| [r.message.into(), r.account.into(), ms(r.at).into()];
     let mut filed = filed(tx, receipts).await?;
@@ -187,14 +187,15 @@ pub(super) async fn receive(tx: &Tx, receipts: &[Receipt], tally: &mut Tally) ->
             "WITH o (id, account, at_ms) AS ({{rows}})
              UPDATE message SET status = '{status}', {set} FROM o
              WHERE message.id = o.id AND message.account_id = o.account AND message.status IN ({before})
-             RETURNING message.id"
+             RETURNING message.id, COALESCE(message.chat_id, message.chat_address)"
         );
         for row in rows::query(tx, &sql, values.collect()).await? {
-            let message: MessageId = row.try_get_by_index(0)?;
+            let (message, chat): (MessageId, Option<String>) = row.try_get_many_by_index()?;
             if let Some((company, account, was)) = filed.get_mut(&message) {
                 tally.moved(*company, *account, Some(std::mem::replace(was, status)), status);
             }
-            moved.extend(receipts.iter().find(|r| r.message == message && r.status == status));
+            let receipt = receipts.iter().find(|r| r.message == message && r.status == status);
+            moved.extend(receipt.map(|receipt| Moved { receipt: *receipt, chat }));
         }
     }
     Ok(moved)

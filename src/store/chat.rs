@@ -1,37 +1,21 @@
-//! Chats and what is in them, as people ask for them; and what people do to chats.
+//! Chats and what is in them; and what people do to chats.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use entity::chat::{Column, Entity, Kind, Model};
+use entity::chat::{Column, Entity, Model};
 use entity::ids::{AccountId, ChatId};
 use entity::message;
-use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction as Tx, DbBackend, DbErr,
-    EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction as Tx, DbErr, EntityTrait, FromQueryResult,
+    QueryFilter, QueryOrder, QueryResult, QuerySelect, Statement,
 };
 
 use super::file::{self, NewChat, search_text};
 use super::list::Page;
-use super::tally::{self, Tally};
+use super::tally::Tally;
 use super::{Store, StoreError};
-
-/// What a list of chats is narrowed to.
-#[derive(Debug, Clone, Default)]
-pub struct ChatFilter {
-    /// Of these kinds.
-    pub kinds: Vec<Kind>,
-    /// With this in their name, number, or a message.
-    pub search: Option<String>,
-}
-
-/// Goes on after the chat that was active then and has this id.
-pub type ChatCursor = (i64, ChatId);
-
-/// The messages, newest first, whose chats a search for words finds; and the chats that are found by name
-/// or number and then looked up one by one. If there are more, all of the account are gone through.
-const FOUND: i64 = 1_000;
 
 impl Store {
     /// The account's chat of that id.
@@ -59,91 +43,6 @@ impl Store {
             })
         })
         .await
-    }
-
-    /// A page of the account's chats, the latest first, and how many there are.
-    pub async fn list_chats(
-        &self,
-        account: AccountId,
-        filter: &ChatFilter,
-        page: Page<ChatCursor>,
-        limit: u64,
-    ) -> Result<(Vec<Model>, u64), StoreError> {
-        let kinds = filter.kinds.iter().map(|kind| kind.as_str());
-        let mut all = Entity::find().filter(Column::Kind.is_in(kinds));
-        let total = if let Some(search) = &filter.search {
-            all = all.filter(self.matches(account, search).await?);
-            all.clone().count(&self.reader).await?
-        } else {
-            all = all.filter(Column::AccountId.eq(account));
-            let columns: Vec<_> = filter.kinds.iter().map(|kind| tally::column(*kind)).collect();
-            let sql = format!("SELECT {} FROM tally WHERE account_id = $1", columns.join(" + "));
-            self.count_of(&sql, account.into()).await?
-        };
-        let part = match page {
-            Page::Offset(offset) => all.offset(offset),
-            // Compared as pairs, so that the index leads there.
-            Page::After((at, id)) => all.filter(
-                Expr::tuple([Expr::col(Column::ActiveAtMs), Expr::col(Column::Id)])
-                    .lt(Expr::tuple([Expr::value(at), Expr::value(id)])),
-            ),
-        };
-        let part = part.order_by_desc(Column::ActiveAtMs).order_by_desc(Column::Id).limit(limit);
-        Ok((part.all(&self.reader).await?, total))
-    }
-
-    /// Which of the account's chats `search` finds: its name or its address has it in it, or its messages
-    /// have words that begin so.
-    async fn matches(&self, account: AccountId, search: &str) -> Result<Condition, StoreError> {
-        let search = search.trim().to_lowercase();
-        let digits: String = search.chars().filter(char::is_ascii_digit).collect();
-        let is_number = digits.len() >= 3 && search.chars().all(|c| c.is_ascii_digit() || " +-().".contains(c));
-        // Read from an index alone: a search looks at all the account's chats.
-        let position = if self.backend == DbBackend::Postgres { "strpos" } else { "instr" };
-        let has = |text: &str| {
-            let column = SimpleExpr::from(Expr::col(Column::SearchText));
-            SimpleExpr::from(Func::cust(position).args([column, Expr::value(text)])).gt(0)
-        };
-        let mut called = Condition::any().add(has(&search));
-        if is_number {
-            called = called.add(has(&digits));
-        }
-        let mut chats = Query::select();
-        chats.column(Column::Id).from(Entity).and_where(Column::AccountId.eq(account)).cond_where(called.clone());
-        let rows = self.reader.query_all(chats.limit(FOUND.unsigned_abs())).await?;
-        let mut found: Vec<ChatId> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
-        let is_broad = found.len() as u64 == FOUND.unsigned_abs();
-        found.extend(self.chats_saying(account, &search).await?);
-        if is_broad {
-            // So many that a page of them is soon full.
-            return Ok(Condition::all().add(Column::AccountId.eq(account)).add(called.add(Column::Id.is_in(found))));
-        }
-        Ok(Condition::all().add(Column::Id.is_in(found)))
-    }
-
-    /// The chats with messages that have all the words of `search`, or words that begin with them.
-    async fn chats_saying(&self, account: AccountId, search: &str) -> Result<Vec<ChatId>, StoreError> {
-        let words: Vec<&str> = search.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-        if words.is_empty() {
-            return Ok(Vec::new());
-        }
-        let backend = self.reader.get_database_backend();
-        let (sql, wanted) = match backend {
-            DbBackend::Postgres => {
-                let words: Vec<String> = words.iter().map(|word| format!("'{word}':*")).collect();
-                let sql = "SELECT DISTINCT chat FROM (SELECT chat FROM message_text
-                           WHERE words @@ CAST($1 AS tsquery) ORDER BY id DESC LIMIT $2) AS found";
-                (sql, format!("'{account}' & {}", words.join(" & ")))
-            }
-            _ => {
-                let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"*")).collect();
-                let sql = "SELECT DISTINCT chat FROM (SELECT chat FROM message_text
-                           WHERE message_text MATCH $1 ORDER BY rowid DESC LIMIT $2) AS found";
-                (sql, format!("account : \"{account}\" AND text : ({})", words.join(" AND ")))
-            }
-        };
-        let rows = self.reader.query_all_raw(self.sql(sql, [wanted.into(), FOUND.into()])).await?;
-        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
     }
 
     /// A page of the chat's messages, newest first.

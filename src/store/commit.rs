@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::change::Change;
 use super::checkpoint::Checkpoints;
 use super::filing::Posted;
-use super::message::{Attempt, Beginning, Finished, Kept, NewMessage, Outcome, Receipt};
+use super::message::{Attempt, Beginning, Finished, Kept, Moved, NewMessage, Outcome, Receipt};
 use super::report::{Filed, Report};
 use super::task::Task;
 use super::write::{Reply, Write};
@@ -133,7 +133,7 @@ impl Store {
     }
 
     /// Writes receipts; answers those that moved their message.
-    pub async fn receive(&self, receipts: Vec<Receipt>) -> Result<Vec<Receipt>, StoreError> {
+    pub async fn receive(&self, receipts: Vec<Receipt>) -> Result<Vec<Moved>, StoreError> {
         self.commit.ask(|reply| Write::Receive(receipts, reply)).await
     }
 

@@ -182,3 +182,12 @@ pub struct Receipt {
     /// When.
     pub at: DateTime<Utc>,
 }
+
+/// A message that a receipt moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The receipt.
+    pub receipt: Receipt,
+    /// The id of its chat; its address, if it is in none yet.
+    pub chat: Option<String>,
+}

@@ -7,11 +7,13 @@
 
 mod accept;
 pub mod account;
+pub mod activity;
 mod attempt;
 mod backlog;
 mod cache;
 mod change;
 pub mod chat;
+pub mod chats;
 mod checkpoint;
 pub mod commit;
 mod connect;
@@ -93,13 +95,13 @@ impl From<DbErr> for StoreError {
     }
 }
 
-/// Whether a database's error code means that the data is at fault. In PostgreSQL the classes 22
+/// Whether a database's error code means that the data is at fault. In PostgreSQL the classes 21 (cardinality), 22
 /// (data exception), 23 (integrity constraint) and 54 (too long for an index); in SQLite, whose
 /// codes are numbers with the kind in the lowest byte, TOOBIG, CONSTRAINT, MISMATCH and RANGE.
 fn is_about_data(code: &str) -> bool {
     match code.parse::<u32>() {
         Ok(number) if code.len() < 5 => matches!(number & 0xff, 18 | 19 | 20 | 25),
-        _ => ["22", "23", "54"].iter().any(|class| code.starts_with(class)),
+        _ => ["21", "22", "23", "54"].iter().any(|class| code.starts_with(class)),
     }
 }
 

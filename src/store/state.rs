@@ -2,6 +2,8 @@
 //! entries, each of a kind and with a key. Written by the group commit, so on SQLite with
 //! `synchronous=FULL`, and only for the lane that has the account: one that lost it changes nothing.
 
+use std::collections::BTreeMap;
+
 use entity::ids::AccountId;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, Value};
 
@@ -147,6 +149,18 @@ impl Store {
         .await
     }
 
+    /// Forgets what gateways kept of pairings that are over: a process may have been killed before.
+    pub async fn forget_state_of_unpaired(&self) -> Result<(), StoreError> {
+        let sql = "DELETE FROM gateway_state WHERE account_id IN
+                       (SELECT id FROM account WHERE pairing IS NULL AND should_connect = FALSE)";
+        let sql = self.sql(sql, []);
+        self.change(move |tx| {
+            let sql = sql.clone();
+            Box::pin(async move { tx.execute_raw(sql).await.map(drop) })
+        })
+        .await
+    }
+
     fn statements_of(&self, account: AccountId, kind: &'static str, keep: Keep) -> Statements {
         let all = |head: &str, first: &[Value], which| {
             let statements = conditions(first, which);
@@ -154,8 +168,12 @@ impl Store {
         };
         match keep {
             Keep::Put(entries) => Statements::Put(
+                // Each once: of two with the same key the later counts.
                 entries
                     .into_iter()
+                    .map(|entry| (entry.key.clone(), entry))
+                    .collect::<BTreeMap<_, _>>()
+                    .into_values()
                     .map(|entry| {
                         let id = format!("{account}/{}", entry.key);
                         let value = self.seal.seal_bytes(place(kind, &id), &entry.value);

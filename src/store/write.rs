@@ -11,7 +11,7 @@ use super::StoreError;
 use super::accept;
 use super::attempt;
 use super::change::Change;
-use super::message::{Attempt, Beginning, Finished, Kept, NewMessage, Outcome, Receipt};
+use super::message::{Attempt, Beginning, Finished, Kept, Moved, NewMessage, Outcome, Receipt};
 use super::report::{self, Filed, Report};
 use super::tally::Tally;
 
@@ -24,7 +24,7 @@ pub(super) enum Write {
     Begin(Attempt, Reply<Beginning>),
     Unbegin(Attempt, Reply<()>),
     Finish(Attempt, Box<Outcome>, Reply<Finished>),
-    Receive(Vec<Receipt>, Reply<Vec<Receipt>>),
+    Receive(Vec<Receipt>, Reply<Vec<Moved>>),
     Report(Vec<Report>, Vec<(AccountId, i64)>, Reply<Vec<Filed>>),
     Change(Box<dyn Change>),
 }
@@ -59,7 +59,7 @@ impl Write {
 pub(super) struct Written {
     kept: Vec<Kept>,
     beginnings: HashMap<MessageId, Beginning>,
-    moved: Vec<Receipt>,
+    moved: Vec<Moved>,
     /// The lowest id of those that were accepted.
     unlisted_from: Option<i64>,
     finished: HashMap<MessageId, Option<i64>>,
@@ -145,7 +145,7 @@ impl Written {
                     drop(reply.send(Ok(filed.collect())));
                 }
                 Write::Receive(asked, reply) => {
-                    let is_asked = |moved: &Receipt| asked.iter().any(|r| r.message == moved.message);
+                    let is_asked = |moved: &Moved| asked.iter().any(|r| r.message == moved.receipt.message);
                     drop(reply.send(Ok(self.moved.extract_if(.., |moved| is_asked(moved)).collect())));
                 }
                 Write::Change(change) => change.tell(Ok(())),

@@ -11,6 +11,8 @@ mod harness;
 
 mod accept;
 mod access;
+mod all_chats;
+mod board;
 mod bounds;
 mod bulk;
 mod chats;

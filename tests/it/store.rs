@@ -5,7 +5,8 @@ use andante::pacing::{Limits, Policy, Presets};
 use andante::store::account::Connected;
 use andante::store::file::NewChat;
 use andante::store::list::Page;
-use andante::store::message::{Attempt, Beginning, Filing, Finished, Kept, NewMessage, Outcome, Paced, Receipt};
+use andante::store::message::{Attempt, Beginning, Filing, Finished, Kept, Moved, NewMessage, Outcome, Paced, Receipt};
+use andante::store::state::{Edge, Entry, Keep, Which};
 use andante::store::{Seal, Store};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::account::Provider;
@@ -148,6 +149,7 @@ on_both_databases! {
     an_attempt_is_the_lane_s_that_has_the_account_and_a_paused_queue_begins_none
     what_was_counted_is_never_taken_back
     a_removed_account_leaves_nothing_behind_but_what_became_of_its_messages
+    of_entries_with_the_same_key_the_last_is_kept_and_only_for_who_has_the_account
     receipts_only_move_forward
     an_outcome_may_be_written_twice_and_a_receipt_may_overtake_it
     a_pace_is_rebuilt_from_the_rows
@@ -237,7 +239,8 @@ async fn receipts_only_move_forward(case: Case) {
     let (a, b) = (case.sent(1).await, case.sent(2).await);
     let receipt = |message, status| Receipt { account: case.account, message, status, at: case.now };
     let (read, delivered) = (receipt(a, Status::Read), receipt(a, Status::Delivered));
-    assert_eq!(case.store.receive(vec![read]).await.unwrap(), [read]);
+    let moved = Moved { receipt: read, chat: None };
+    assert_eq!(case.store.receive(vec![read]).await.unwrap(), [moved]);
     assert_eq!(case.store.receive(vec![delivered]).await.unwrap(), []);
     assert_eq!(case.status(a).await, Status::Read);
     let both = vec![receipt(b, Status::Read), receipt(b, Status::Delivered)];
@@ -451,4 +454,18 @@ async fn a_message_that_its_chat_refuses_keeps_no_other_out(case: Case) {
         assert_eq!(case.store.list_chat_messages(chat.id, Page::Offset(0), 9).await.unwrap()[0].id, id);
     }
     assert_eq!(case.status(ids[2]).await, Status::Sent);
+}
+
+async fn of_entries_with_the_same_key_the_last_is_kept_and_only_for_who_has_the_account(case: Case) {
+    let entry = |key: &str, value: &str| Entry { key: key.to_owned(), value: value.into(), number: 0 };
+    let some = Keep::Put(vec![entry("b", "1"), entry("a", "2"), entry("b", "3")]);
+    assert!(case.store.keep(case.account, 0, "session", some.clone()).await.unwrap().is_some());
+    let entries = [entry("a", "2"), entry("b", "3")];
+    assert_eq!(case.store.entries(case.account, "session", Which::All).await.unwrap(), entries);
+    for (edge, at) in [(Edge::First, 0), (Edge::Last, 1)] {
+        assert_eq!(case.store.edge_entry(case.account, "session", edge).await.unwrap().as_ref(), Some(&entries[at]));
+    }
+    assert_eq!(case.store.edge_entry(case.account, "other", Edge::First).await.unwrap(), None);
+    assert_eq!(case.store.keep(case.account, 1, "session", Keep::Remove(Which::All)).await.unwrap(), None);
+    assert_eq!(case.store.entries(case.account, "session", Which::All).await.unwrap(), entries);
 }

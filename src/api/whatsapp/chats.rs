@@ -9,7 +9,8 @@ use serde::Deserialize;
 use super::{Wrapped, WrappedPage};
 use crate::api::accounts::{Done, find};
 use crate::api::chats::{
-    ChatMessageQuery, ChatPath, ChatQuery, ChatText, To, find_chat, page_of_chats, page_of_messages, send_in,
+    ChatMessageQuery, ChatPath, ChatQuery, ChatText, To, find_chat, message_view, page_of_chats, page_of_messages,
+    send_in,
 };
 use crate::api::read::{Body, Query};
 use crate::api::send::{KeyHeader, WaitHeader};
@@ -30,7 +31,34 @@ pub async fn list(
     query: Query<ChatQuery>,
 ) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    Ok(Json(WrappedPage::from(page_of_chats(&app, account.id, &query.0, false).await?)))
+    Ok(Json(WrappedPage::from(page_of_chats(&app, caller.company, Some(vec![account.id]), &query.0, false).await?)))
+}
+
+/// Which of all chats.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct SessionQuery {
+    /// Of one session; else of all that the caller may read.
+    #[param(value_type = Option<AccountId>)]
+    session_id: Option<String>,
+}
+
+/// The chats of all sessions that the caller may read, the latest first: with people alone, unless the
+/// query says otherwise.
+#[utoipa::path(get, path = "/api/whatsapp/chats", tag = "sessions", params(SessionQuery, ChatQuery),
+    responses((status = 200, body = WrappedPage<ChatView>), ApiError))]
+pub async fn list_all(
+    caller: Caller,
+    app: Data<App>,
+    session: Query<SessionQuery>,
+    query: Query<ChatQuery>,
+) -> Result<impl Responder, ApiError> {
+    let accounts = match &session.0.session_id {
+        Some(id) => Some(vec![find(&app, &caller, id).await?.id]),
+        None => caller.visible(),
+    };
+    Ok(Json(WrappedPage::from(page_of_chats(&app, caller.company, accounts, &query.0, false).await?)))
 }
 
 /// One chat.
@@ -88,7 +116,7 @@ pub async fn messages(
 ) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &path.id).await?;
     let chat = find_chat(&app, &account, &path.chat_id).await?;
-    Ok(Json(WrappedPage::from(page_of_messages(&app, &chat, &query.0).await?)))
+    Ok(Json(WrappedPage::from(page_of_messages(&app, &account, &chat, &query.0).await?)))
 }
 
 /// Sends a text in a chat, through the account's queue: the stored message.
@@ -105,7 +133,7 @@ pub async fn send(
     let account = find(&app, &caller, &path.id).await?;
     let sent = send_in(&app, &caller, &account, To::Chat(&path.chat_id), body.0, &request).await?;
     let row = app.store.find_message(account.company_id, sent.view.message_id).await?;
-    let message = ChatMessageView::from(row.ok_or(ApiError::NotFound("message"))?);
+    let message = message_view(&app, &account, row.ok_or(ApiError::NotFound("message"))?).await?;
     Ok(sent.response().json(Wrapped::new(message)))
 }
 
