@@ -29,6 +29,12 @@ impl Provider {
     /// Every provider this server offers.
     pub const ALL: [Self; 3] = [Self::Simulator, Self::Telegram, Self::WhatsApp];
 
+    /// Whether its accounts are linked devices of a phone, which a person can remove there.
+    #[must_use]
+    pub fn links_devices(self) -> bool {
+        self == Self::WhatsApp
+    }
+
     /// Whether its chats are found by phone numbers.
     #[must_use]
     pub fn takes_phone_numbers(self) -> bool {

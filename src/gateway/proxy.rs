@@ -8,7 +8,8 @@ use crate::gateway::ConnectError;
 
 /// The proxy's URL and host.
 fn read(proxy: &str) -> Option<(Url, String)> {
-    let url = Url::parse(proxy).ok()?;
+    // What a URL's reader would leave out stands in none.
+    let url = Url::parse(proxy).ok().filter(|_| !proxy.contains(char::is_control))?;
     let is_known = matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h");
     let host = url.host_str().filter(|host| is_known && !host.is_empty())?.to_owned();
     Proxy::all(url.clone()).ok()?;

@@ -162,6 +162,12 @@ impl Sessions {
         }
     }
 
+    /// Whether the account is being paired in another way than that.
+    #[must_use]
+    pub fn pairs_otherwise(&self, account: AccountId, pairing: &Pairing) -> bool {
+        self.all().get(&account).is_some_and(|session| session.pairing != *pairing)
+    }
+
     /// Opens the account's connection, once the one before is closed.
     pub async fn open(&self, account: &Account) -> Result<(), ConnectError> {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed);

@@ -8,7 +8,9 @@ use entity::ids::AccountId;
 use sea_orm::ActiveValue::Set;
 
 use super::{AGAIN, Lanes};
+use crate::account::BANNED;
 use crate::gateway::Pairing;
+use crate::gateway::farewell::say_still_linked;
 use crate::gateway::sessions::Status;
 use crate::realtime::Event;
 use crate::store::StoreError;
@@ -28,16 +30,33 @@ pub enum NotConnected {
     Store(#[from] StoreError),
 }
 
+fn lift_ban(row: &mut ActiveModel) {
+    row.error_code = Set(None);
+    row.error_message = Set(None);
+    row.error_at_ms = Set(None);
+    row.restricted_until_ms = Set(None);
+}
+
 impl Lanes {
     /// Connects an account: from now on it should be, and has a lane. Answers the account as it is
     /// then.
     pub async fn connect(self: &Arc<Self>, id: AccountId, pairing: Pairing) -> Result<Arc<Account>, NotConnected> {
         let _turn = self.one_by_one.take(id).await;
-        if self.is_running(id) && !matches!(self.kit.sessions.status(id), Status::Disconnected | Status::Failed) {
-            return self.kit.store.account(id).await?.ok_or(NotConnected::Gone);
+        let account = self.kit.store.account(id).await?.ok_or(NotConnected::Gone)?;
+        let is_banned = account.error_code.as_deref() == Some(BANNED);
+        let is_on = !matches!(self.kit.sessions.status(id), Status::Disconnected | Status::Failed);
+        if self.is_running(id) && is_on && !is_banned {
+            if account.pairing.is_some() || !self.kit.sessions.pairs_otherwise(id, &pairing) {
+                return Ok(account);
+            }
+            self.kit.sessions.close(id, Status::Connecting, false);
         }
         // One that is about to end by itself would not look again.
         self.end(id).await;
+        if is_banned {
+            // Who asks may know that the ban is lifted; the messenger says so if it is not.
+            self.kit.store.change_account(id, lift_ban).await?;
+        }
         let most = self.kit.company_accounts;
         if self.kit.store.switch_on(id, most, self.kit.clock.now()).await?.is_none() {
             let is_there = self.kit.store.account(id).await?.is_some();
@@ -83,8 +102,12 @@ impl Lanes {
                 row.may_pair = Set(false);
             }
         };
-        let account = self.kit.store.change_account(id, change).await?;
+        let before = self.kit.store.account(id).await?;
+        let mut account = self.kit.store.change_account(id, change).await?;
         let is_settled = self.end(id).await;
+        if let Some(before) = before.filter(|_| log_out) {
+            account = self.log_out(&before).await?;
+        }
         self.kit.sessions.close(id, Status::Disconnected, log_out);
         if !is_settled {
             self.succeed(id);
@@ -97,9 +120,30 @@ impl Lanes {
         Ok(account)
     }
 
-    /// Removes an account: nothing more is sent, what is queued is taken back, the pairing ends.
-    pub async fn remove(self: &Arc<Self>, account: &Account) -> Result<(), StoreError> {
+    /// What remains of a pairing that is ended here goes; answers the account as it is then. Where nobody
+    /// is connected to tell the messenger, its person is told what is left to do.
+    async fn log_out(&self, before: &Account) -> Result<Option<Arc<Account>>, StoreError> {
+        let id = before.id;
+        if before.error_code.as_deref() == Some(BANNED) {
+            self.kit.store.change_account(id, lift_ban).await?;
+        }
+        if before.pairing.is_none() || self.kit.sessions.status(id) == Status::Connected {
+            return self.kit.store.account(id).await;
+        }
+        self.kit.store.forget_state(id, before.epoch).await?;
+        if !before.provider.links_devices() {
+            return self.kit.store.account(id).await;
+        }
+        let now = self.kit.clock.now();
+        self.kit.store.change_account(id, move |row| say_still_linked(row, now)).await
+    }
+
+    /// Removes an account: nothing more is sent, what is queued is taken back, the pairing ends. Answers
+    /// whether the messenger is told that, if there is anything to tell.
+    pub async fn remove(self: &Arc<Self>, account: &Account) -> Result<bool, StoreError> {
         let (company, id) = (account.company_id, account.id);
+        let is_linked = account.provider.links_devices() && account.pairing.is_some();
+        let is_told = !is_linked || self.kit.sessions.status(id) == Status::Connected;
         let _turn = self.one_by_one.take(id).await;
         self.kit.store.delete_account(id).await?;
         // From here on there is no way back, and none of it waits for a database.
@@ -119,7 +163,7 @@ impl Lanes {
             tracing::warn!(account.id = %id, %error, "a removed account's queue is cleared up later");
             self.strangers.ask(id);
         }
-        Ok(())
+        Ok(is_told)
     }
 
     /// Clears up what removed accounts left behind, as soon as the database can be written. What

@@ -96,7 +96,10 @@ impl Lane {
                 Step::End
             }
             Ok(Err(ConnectError::Later(error))) => self.not_connected(account, &error).await,
-            Err(_) => self.not_connected(account, &"no answer in time").await,
+            Err(_) => {
+                self.kit().accounts.miss(account).await;
+                self.not_connected(account, &"no answer in time").await
+            }
         }
     }
 

@@ -131,6 +131,7 @@ impl Lanes {
 
     /// Starts a lane for every account that should be connected or has something left in flight.
     pub async fn start_all(self: &Arc<Self>) -> Result<(), StoreError> {
+        self.kit.store.forget_state_of_unpaired().await?;
         let ids = self.kit.store.accounts_to_start().await?;
         for some in ids.chunks(TOGETHER) {
             for account in self.kit.store.raise_epochs(some).await? {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use whatsapp_rust::wacore::types::events::{Event, EventHandler, EventInterest, EventKind};
 
 use super::acks::Acks;
@@ -38,7 +39,7 @@ impl EventHandler for Ear {
                     EventKind::ChatPresence | EventKind::ContactUpdate => &self.asides,
                     _ => &self.events,
                 };
-                if to.try_send(event).is_err() {
+                if let Err(TrySendError::Full(_)) = to.try_send(event) {
                     tracing::warn!(account.id = %self.keys.account, ?kind, "WhatsApp says more than is heard");
                 }
             }

@@ -8,6 +8,7 @@
 mod acks;
 mod bot;
 mod ear;
+mod failure;
 mod history;
 mod id;
 mod keys;
@@ -27,15 +28,17 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use async_trait::async_trait;
+use entity::account::ActiveModel;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use whatsapp_rust::wacore::proto_helpers::MessageBuilderExt;
 use whatsapp_rust::wacore_binary::{Jid, JidExt};
 use whatsapp_rust::waproto::whatsapp::Message;
-use whatsapp_rust::{Client, ClientError, IqError, SendOptions};
+use whatsapp_rust::{Client, SendOptions};
 
 use self::acks::Acks;
 use self::ear::Ear;
+use self::failure::{NOT_IN, read_error};
 use self::keys::Keys;
 use self::mail::Mailbox;
 use self::people::People;
@@ -43,6 +46,7 @@ use self::reach::Reach;
 use self::receipts::Receipts;
 use self::session::{ASIDES, EVENTS, Session};
 use self::wire::Wire;
+use super::farewell::say_still_linked;
 use super::{ConnectError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken};
 use crate::phone::Recipient;
 use crate::store::account::Account;
@@ -188,9 +192,6 @@ impl WhatsApp {
 /// Why a message that would open a new chat waits.
 const LOCKED: &str = "WhatsApp lets the account open no new chats for now; answers go on";
 
-/// Why a group's message is refused.
-const NOT_IN: &str = "WhatsApp has no such group, or the account is not in it";
-
 #[async_trait]
 impl Gateway for WhatsApp {
     async fn send(&self, message: &Outgoing) -> Result<Taken, SendError> {
@@ -259,34 +260,22 @@ impl Gateway for WhatsApp {
     async fn close(&self, log_out: bool) {
         if log_out {
             // WhatsApp is told if it listens; the keys go in any case.
-            let _ = self.people.keys.clock.timeout(LEAVING, self.people.client.logout()).await;
-            if let Err(error) = self.people.keys.clear().await {
-                tracing::warn!(account.id = %self.people.keys.account, %error, "keys of a pairing that ended are left");
+            let keys = &self.people.keys;
+            let listens = self.client().is_logged_in();
+            let told = keys.clock.timeout(LEAVING, self.people.client.logout()).await;
+            if let Err(error) = keys.clear().await {
+                tracing::warn!(account.id = %keys.account, %error, "keys of a pairing that ended are left");
+            }
+            if told.is_err() || !listens {
+                let now = keys.clock.now();
+                let say = move |row: &mut ActiveModel| say_still_linked(row, now);
+                if keys.store.change_account_of(keys.account, keys.epoch, say).await.is_err() {
+                    tracing::warn!(account.id = %keys.account, "WhatsApp was not told that the account is logged out");
+                }
             }
         } else {
             self.people.client.disconnect().await;
         }
         self.ended.cancelled().await;
-    }
-}
-
-/// What an error of the crate means: whether the message may have left.
-fn read_error(error: whatsapp_rust::SendError) -> SendError {
-    use whatsapp_rust::SendError as Error;
-    match error {
-        Error::Client(ClientError::Socket(_) | ClientError::EncryptSend(_)) => {
-            SendError::Uncertain { cause: anyhow!("the connection broke while the message was sent") }
-        }
-        Error::InvalidRequest(_) => SendError::refused("WhatsApp has no such chat"),
-        // Of a group it is asked first who is in it.
-        Error::Iq(IqError::ServerError { code: 403 | 404, .. }) => SendError::refused(NOT_IN),
-        // It fails before anything is sent: a recipient's keys were not to be had, or not to be kept.
-        error => SendError::Later {
-            after: None,
-            cause: anyhow!(match error {
-                Error::Client(_) | Error::NotLoggedIn => "not connected",
-                _ => "the message could not be encrypted",
-            }),
-        },
     }
 }

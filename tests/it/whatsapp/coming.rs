@@ -3,8 +3,8 @@
 use fake_whatsapp::conversation;
 use serde_json::json;
 
-use super::{ANNA, BORIS, CLINIC, account, chat, fake, pair, paired, send, settings, start};
-use crate::harness::{Binary, Client, Socket, eventually};
+use super::{ANNA, BORIS, CLINIC, account, chat, fake, pair, paired, send, settings, start, start_with};
+use crate::harness::{Binary, Client, Postgres, Proxy, Socket, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_people_write_and_what_the_owner_writes_on_the_phone_is_in_the_chat() {
@@ -83,6 +83,45 @@ async fn the_phones_history_is_there_after_pairing_and_nothing_of_it_is_unread()
     let chats = app.client.get(&format!("/api/whatsapp/sessions/{id}/chats")).await.expect(200);
     assert_eq!(chats["data"][0]["unreadCount"], 0, "{chats}");
     assert_eq!(chats["data"][0]["chatName"], "Boris");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_in_while_the_database_is_away_is_there_once_it_is_back() {
+    let fake = fake().await;
+    let database = Postgres::database().await;
+    let port = database.split(':').nth(2).unwrap().split('/').next().unwrap().parse().unwrap();
+    let proxy = Proxy::start(port).await;
+    let through_proxy = database.replace(&port.to_string(), &proxy.port.to_string());
+    let app = start_with(&fake, &[("DATABASE_URL", &through_proxy)], andante::clock::Clock::system()).await;
+    let id = paired(&app.client, &fake).await;
+    let mut texts = Vec::new();
+    for round in 0..3 {
+        for number in 0..10 {
+            if number == 3 {
+                proxy.cut();
+            }
+            texts.push((format!("{round}-{number}"), false));
+            fake.phone_send(if number % 2 == 0 { ANNA } else { BORIS }, CLINIC, &texts.last().unwrap().0).unwrap();
+        }
+        // By then it has come to the server, which can't write it.
+        eventually("the database is missed", 20, async || {
+            (app.client.get("/health").await.status == 503).then_some(())
+        })
+        .await;
+        proxy.mend();
+    }
+    eventually("all of it is there", 60, async || {
+        let (anna, boris) = tokio::join!(chat(&app.client, &id, ANNA), chat(&app.client, &id, BORIS));
+        (anna.len() + boris.len() == texts.len()).then_some(())
+    })
+    .await;
+    let order = |mut got: Vec<(String, bool)>, of: usize| {
+        got.reverse();
+        let sent = texts.iter().enumerate().filter(|(at, _)| at % 10 % 2 == of).map(|(_, text)| text.clone());
+        assert_eq!(got, sent.collect::<Vec<_>>());
+    };
+    order(chat(&app.client, &id, ANNA).await, 0);
+    order(chat(&app.client, &id, BORIS).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

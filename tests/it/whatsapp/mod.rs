@@ -6,6 +6,7 @@ mod coming;
 mod crash;
 mod going;
 mod groups;
+mod leaving;
 mod pairing;
 mod trouble;
 

@@ -5,6 +5,7 @@ mod device;
 mod protocol;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use entity::ids::AccountId;
 use serde::Serialize;
@@ -18,9 +19,11 @@ use whatsapp_rust::wacore::store::error::{Result, StoreError};
 use whatsapp_rust::wacore::store::traits::{DeviceStore, SignalStore};
 
 use crate::clock::Clock;
-use crate::store::Store;
 use crate::store::state::{Edge, Entry, Keep, Which};
+use crate::store::{Store, StoreError as Failure};
 
+/// The pause before a database that does not answer is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Bytes of a key at most.
 const LONGEST: usize = 500;
 /// Between the parts of a key: in no address and in no id.
@@ -90,11 +93,8 @@ impl Keys {
 
     /// Forgets everything.
     pub(super) async fn clear(&self) -> Result<()> {
-        match self.store.forget_state(self.account, self.epoch).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(lost()),
-            Err(error) => Err(StoreError::Database(Box::new(error))),
-        }
+        let is_ours = self.insist(|| self.store.forget_state(self.account, self.epoch)).await?;
+        if is_ours { Ok(()) } else { Err(lost()) }
     }
 
     pub(super) async fn find(&self, kind: &'static str, key: &str) -> Result<Option<Entry>> {
@@ -102,23 +102,37 @@ impl Keys {
     }
 
     pub(super) async fn edge(&self, kind: &'static str, edge: Edge) -> Result<Option<Entry>> {
-        let found = self.store.edge_entry(self.account, kind, edge).await;
-        found.map_err(|error| StoreError::Database(Box::new(error)))
+        self.insist(|| self.store.edge_entry(self.account, kind, edge)).await
     }
 
     async fn all(&self, kind: &'static str, which: Which) -> Result<Vec<Entry>> {
-        let found = self.store.entries(self.account, kind, which).await;
-        found.map_err(|error| StoreError::Database(Box::new(error)))
+        self.insist(|| self.store.entries(self.account, kind, which.clone())).await
     }
 
     async fn keep(&self, kind: &'static str, keep: Keep) -> Result<u32> {
         if self.ended.is_cancelled() {
             return Err(lost());
         }
-        match self.store.keep(self.account, self.epoch, kind, keep).await {
-            Ok(Some(count)) => Ok(u32::try_from(count).unwrap_or(u32::MAX)),
-            Ok(None) => Err(lost()),
-            Err(error) => Err(StoreError::Database(Box::new(error))),
+        let kept = self.insist(|| self.store.keep(self.account, self.epoch, kind, keep.clone())).await?;
+        kept.map(|count| u32::try_from(count).unwrap_or(u32::MAX)).ok_or_else(lost)
+    }
+
+    /// Asks the database until it answers, or the connection has ended. The crate goes on in its memory
+    /// from a write that failed: what had just been decrypted would then count as seen, and is nowhere.
+    async fn insist<T, F>(&self, ask: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, Failure>>,
+    {
+        loop {
+            match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(error @ Failure::Broken(_)) => return Err(StoreError::Database(Box::new(error))),
+                Err(error @ Failure::Down(_)) => {
+                    tracing::warn!(account.id = %self.account, %error, "what a connection keeps waits for the database");
+                    let pause = self.ended.run_until_cancelled(self.clock.sleep(AGAIN));
+                    pause.await.ok_or_else(lost)?;
+                }
+            }
         }
     }
 
