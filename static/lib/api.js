@@ -44,7 +44,7 @@ function address(path, query) {
   return text ? `${path}?${text}` : path;
 }
 
-async function once(method, path, { body, headers, signal, form }) {
+async function once(method, path, { body, headers, signal, form, also = [] }) {
   let answer;
   try {
     answer = await fetch(path, {
@@ -60,7 +60,7 @@ async function once(method, path, { body, headers, signal, form }) {
   }
   learnClock(answer.headers.get("Date"));
   const said = answer.headers.get("Content-Type")?.includes("json") ? await answer.json().catch(() => null) : null;
-  if (answer.ok) return said;
+  if (answer.ok || (said && also.includes(answer.status))) return said;
   const error = new ApiError(answer.status, said ?? { code: answer.status >= 500 ? "unavailable" : "internal" },
     answer.headers.get("X-Request-Id"), Number(answer.headers.get("Retry-After")) || null);
   if (error.status === 401 && location.pathname !== "/login") signIn();
@@ -95,7 +95,7 @@ function either(one, other) {
   return both.signal;
 }
 
-/** `get(path, {query, signal})`: tried again for up to ten seconds. */
+/** `get(path, {query, signal})`: tried again for up to ten seconds. `also` lists statuses whose body is an answer, too. */
 export const get = (path, options) => ask("GET", path, options);
 /** `post(path, body, {headers, signal})`, and so `put` and `remove`: once. */
 export const post = (path, body, options) => ask("POST", path, { body, ...options });

@@ -7,6 +7,8 @@ import { on, onMissed } from "./socket.js";
 
 const { auth, registration } = document.documentElement.dataset;
 
+const ASKS_UNREAD_MS = 1_500;
+
 /** Open: whoever reaches the server is its operator, and nobody signs in. */
 export const isOpen = auth !== "guarded";
 export const mayRegister = registration === "true";
@@ -94,6 +96,10 @@ export async function loadStats(options) {
   stats.value = (await get("/api/whatsapp/stats", options)).data;
 }
 
+export async function loadUnread() {
+  unread.value = (await get("/api/whatsapp/chats", { query: { unread: true, limit: 1 } })).pagination.total;
+}
+
 export async function loadMe() {
   if (!isOpen) me.value = await get("/api/auth/me");
 }
@@ -120,7 +126,15 @@ export function follow() {
   on("manager-access-revoked", ({ sessionId, managerId }) => {
     if (managerId === me.peek()?.user?.id) accounts.drop(sessionId);
   });
+  // Managers are told of no counts; what is unread is asked for once the chats are quiet.
+  let asking = null;
+  const askUnread = () => {
+    clearTimeout(asking);
+    asking = setTimeout(() => loadUnread().catch(() => {}), ASKS_UNREAD_MS);
+  };
+  on("chat-updated", () => { if (!isAdmin.peek()) askUnread(); });
   onMissed((sessionId) => {
+    askUnread();
     if (!accountsKnown.peek()) return;
     (sessionId ? loadAccount(sessionId) : loadAccounts()).catch(() => {});
   });

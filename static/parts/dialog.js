@@ -62,7 +62,7 @@ export function Dialog({ title, close, actions, kind = "", mayClose, children })
         <h2 id=${heading} tabindex="-1">${title}</h2>
         <${Button} kind="quiet" icon="x" label=${t("dialog.close")} onClick=${leave} />
       </header>
-      <div class="dialog-body">${children}</div>
+      <div class="dialog-body" role="group" aria-labelledby=${heading} tabindex="0">${children}</div>
       ${actions && html`<footer class="actions">${actions}</footer>`}
     </div>
   </dialog>`;

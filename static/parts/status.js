@@ -37,8 +37,8 @@ export function statusOf(account) {
       return { word: "failed", kind: "alarm", icon: "triangle-alert", remedy: IN_SETTINGS.includes(code) ? "settings" : "connect" };
     default:
       if (code === "logged_out") return { word: "loggedOut", kind: "alarm", icon: "triangle-alert", remedy: "pair" };
-      if (code === "pairing_expired" && !account.phoneNumber) return { word: "expired", kind: "wait", icon: "clock", remedy: "newCode" };
-      if (!account.phoneNumber && !account.connectedAt) return { word: "unpaired", kind: "", icon: "unlink", remedy: "pair" };
+      if (code === "pairing_expired" && !account.isPaired) return { word: "expired", kind: "wait", icon: "clock", remedy: "newCode" };
+      if (!account.isPaired && account.provider !== "telegram") return { word: "unpaired", kind: "wait", icon: "unlink", remedy: "pair" };
       return { word: "off", kind: "", icon: "unplug", remedy: "connect" };
   }
 }

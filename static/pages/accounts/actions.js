@@ -125,7 +125,7 @@ export function menuOf(account, { then, isOpen = false } = {}) {
     isAdmin && "-",
     isAdmin && account.queueLength > 0 && { icon: "ban", text: t("account.clear", { n: account.queueLength }), isDangerous: true, run: () => clearQueue(account) },
     isAdmin && isOn && { icon: "unplug", text: t("account.disconnect"), run: () => disconnect(account).catch(toastError) },
-    isAdmin && account.phoneNumber && { icon: "unlink", text: t("account.unpair"), isDangerous: true, run: () => unpair(account) },
+    isAdmin && account.isPaired && { icon: "unlink", text: t("account.unpair"), isDangerous: true, run: () => unpair(account) },
     isAdmin && { icon: "trash-2", text: t("account.delete"), isDangerous: true, run: () => drop(account, then) },
   ];
 }

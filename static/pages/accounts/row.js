@@ -6,8 +6,11 @@ import { accounts, may } from "../../lib/store.js";
 import { Beat } from "../../parts/beat.js";
 import { Button } from "../../parts/button.js";
 import { Menu } from "../../parts/menu.js";
-import { ProviderIcon, sentence, Status } from "../../parts/status.js";
+import { ProviderIcon, providerName, sentence, Status } from "../../parts/status.js";
 import { menuOf, pause, remedyOf, resume } from "./actions.js";
+
+/** Its number, or what else it is known by. */
+export const numberOf = (account) => pretty(account.phoneNumber) || account.displayName || (account.provider === "telegram" ? providerName("telegram") : t("account.notPaired"));
 
 function Who({ account }) {
   return html`<div class="account-who">
@@ -15,7 +18,7 @@ function Who({ account }) {
     <div>
       <h2 class="account-name"><a href="/accounts/${account.id}">${account.name}</a></h2>
       <p class="account-sub"><${Status} account=${account} />
-        <span class="small quiet nowrap">${pretty(account.phoneNumber) || account.displayName || t("account.notPaired")}</span></p>
+        <span class="small quiet nowrap">${numberOf(account)}</span></p>
     </div>
   </div>`;
 }
