@@ -96,7 +96,7 @@ function Question({ title, text, action, run, typed, isDangerous = true, close }
     ${[].concat(text).map((line) => html`<p>${line}</p>`)}
     ${typed && html`<div class="field">
       <label for=${field}>${t("dialog.type", { name: typed })}</label>
-      <input id=${field} autofocus autocomplete="off" spellcheck="false" value=${said} onInput=${(event) => setSaid(event.target.value)} />
+      <input id=${field} autofocus autocomplete="off" spellcheck=${false} value=${said} onInput=${(event) => setSaid(event.target.value)} />
     </div>`}
     ${error && html`<p class="notice alarm" role="alert">${error}</p>`}
   <//>`;

@@ -25,7 +25,7 @@ export function Field({ label, hint, error, as = "input", children, after, class
 
 export function PasswordField({ label, ...rest }) {
   const [isShown, setShown] = useState(false);
-  return html`<${Field} label=${label} type=${isShown ? "text" : "password"} autocapitalize="none" spellcheck="false" ...${rest}
+  return html`<${Field} label=${label} type=${isShown ? "text" : "password"} autocapitalize="none" spellcheck=${false} ...${rest}
     after=${html`<${Button} kind="quiet" icon=${isShown ? "eye-off" : "eye"} label=${t(isShown ? "field.hide" : "field.show")} aria-pressed=${String(isShown)} onClick=${() => setShown(!isShown)} />`} />`;
 }
 

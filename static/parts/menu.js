@@ -21,7 +21,10 @@ export function Menu({ label, icon = "ellipsis-vertical", items, kind = "quiet",
     const top = under + height > innerHeight - 8 ? Math.max(8, from.top - 4 - height) : under;
     menu.style.left = `${left}px`;
     menu.style.top = `${top}px`;
+    menu.style.visibility = "visible";
   }
+  // Not seen before it has its place.
+  const opens = (event) => { if (event.newState === "open") list.current.style.visibility = "hidden"; };
   function toggled(event) {
     const isOpen = event.newState === "open";
     button.current.querySelector("button").setAttribute("aria-expanded", String(isOpen));
@@ -48,7 +51,7 @@ export function Menu({ label, icon = "ellipsis-vertical", items, kind = "quiet",
   }
   return html`<span class="menu-anchor" ref=${button}>
     <${Button} kind=${kind} icon=${icon} label=${children ? undefined : label} aria-haspopup="menu" aria-expanded="false" aria-controls=${id} popovertarget=${id}>${children}<//>
-    <div id=${id} ref=${list} popover="auto" role="menu" aria-label=${label} class="menu" onToggle=${toggled} onKeyDown=${key}>
+    <div id=${id} ref=${list} popover="auto" role="menu" aria-label=${label} class="menu" onBeforeToggle=${opens} onToggle=${toggled} onKeyDown=${key}>
       ${shown.map((item) => item === "-" ? html`<hr role="separator" />` : html`<${item.href ? "a" : "button"}
         role=${item.checked === undefined ? "menuitem" : "menuitemradio"} aria-checked=${item.checked === undefined ? undefined : String(item.checked)}
         type=${item.href ? undefined : "button"} href=${item.href} target=${item.target} tabindex="-1" class=${item.isDangerous ? "danger" : ""}

@@ -64,7 +64,7 @@ export function Palette({ places, close }) {
   return html`<${Dialog} title=${t("palette.title")} close=${close}>
     <div class="palette">
       <input type="search" role="combobox" autofocus aria-label=${t("palette.search")} placeholder=${t("palette.search")} aria-expanded="true" aria-controls=${list}
-        aria-activedescendant=${all.length ? `${list}-${chosen}` : undefined} autocomplete="off" spellcheck="false" value=${words}
+        aria-activedescendant=${all.length ? `${list}-${chosen}` : undefined} autocomplete="off" spellcheck=${false} value=${words}
         onInput=${(event) => { setWords(event.target.value); setAt(0); }} onKeyDown=${key} />
     </div>
     <div class="palette-list" role="listbox" id=${list} aria-label=${t("palette.title")}>

@@ -48,10 +48,17 @@ async function openProfile() {
   show((close) => html`<${Profile} close=${close} />`);
 }
 
+let isPaletteOpen = false;
+
 async function openPalette() {
-  if (document.querySelector(".palette")) return;
-  const { Palette } = await import("./palette.js");
-  show((close) => html`<${Palette} close=${close} places=${places()} />`);
+  if (isPaletteOpen) return;
+  isPaletteOpen = true;
+  try {
+    const { Palette } = await import("./palette.js");
+    await show((close) => html`<${Palette} close=${close} places=${places()} />`);
+  } finally {
+    isPaletteOpen = false;
+  }
 }
 
 const places = () => PLACES.filter((place) => isAdmin.value || !place.isForAdmins);

@@ -1,5 +1,5 @@
 import { get, remove } from "../../lib/api.js";
-import { When, when } from "../../lib/dates.js";
+import { relative, second, When, when } from "../../lib/dates.js";
 import { html, Icon, useEffect, useRef, useState } from "../../lib/html.js";
 import { number, t } from "../../lib/i18n.js";
 import { ofChat, pretty } from "../../lib/phone.js";
@@ -9,7 +9,7 @@ import { Button } from "../../parts/button.js";
 import { Menu } from "../../parts/menu.js";
 import { Bones, Empty, useLoad, View } from "../../parts/state.js";
 import { toast } from "../../parts/toast.js";
-import { clearQueue, pause, resume } from "../accounts/actions.js";
+import { clearQueue } from "../accounts/actions.js";
 
 const PAUSE_MS = 1_000;
 
@@ -41,10 +41,13 @@ function useQueue(account) {
   return load;
 }
 
+/** In 40 s; beyond a minute the time of day. */
+const eta = (instant) => (Date.parse(instant) - second.value < 60_000 ? relative(instant) : t("queue.about", { time: when(instant) }));
+
 function Eta({ message }) {
   if (message.status === "sending") return html`<span class="chip info"><${Icon} name="send" size=${14} />${t("queue.sending")}</span>`;
   if (message.status === "scheduled" && message.sendAt) return html`<span class="nowrap"><${Icon} name="calendar" size=${16} /> <${When} at=${message.sendAt} as=${when} /></span>`;
-  if (message.estimatedSendAt) return html`<${When} at=${message.estimatedSendAt} />`;
+  if (message.estimatedSendAt) return html`<${When} at=${message.estimatedSendAt} as=${eta} />`;
   return message.holdReason ? t(`hold.${message.holdReason}`) : t("queue.waits");
 }
 
@@ -87,13 +90,10 @@ function Table({ account, queue, reload }) {
 }
 
 function Head({ account, queue, reload }) {
-  const isPaused = account.queue?.isPaused;
-  const isAdmin = may(account, "canAdmin");
   return html`<section class="card queue-head" aria-label=${t("queue.summary")}>
     <p><b class="big-figure">${number(queue.queueLength)}</b> ${t("account.inQueue")}</p>
     <p class="quiet">${queue.estimatedDrainAt ? t("account.drainAt", { time: when(queue.estimatedDrainAt) }) : queue.status.holdReason ? t(`hold.${queue.status.holdReason}`) : ""}</p>
-    ${isAdmin && html`<div class="actions push">
-      <${Button} icon=${isPaused ? "play" : "pause"} kind=${isPaused ? "primary" : ""} onClick=${() => (isPaused ? resume(account) : pause(account.id)).then(reload)}>${t(isPaused ? "account.resume" : "account.pause")}<//>
+    ${may(account, "canAdmin") && html`<div class="actions push">
       ${queue.queueLength > 0 && html`<${Menu} label=${t("queue.more")} items=${[{ icon: "ban", text: t("account.clear", { n: queue.queueLength }), isDangerous: true, run: () => clearQueue({ ...account, queueLength: queue.queueLength }, reload) }]} />`}
     </div>`}
   </section>`;

@@ -33,7 +33,7 @@ function Form({ account, providers }) {
     <${Field} label=${t("editor.name")} name="name" maxlength="200" required autocomplete="off" defaultValue=${account.name} error=${form.errors.name} />
     <${Config} fields=${fields} errors=${form.errors} isNew=${false} />
     ${takesProxy(account.provider) && html`<div>
-      <${Field} label=${t("editor.proxy")} hint=${t("editor.proxyHint")} name="proxy" autocomplete="off" spellcheck="false" disabled=${isBare} placeholder="socks5://user:password@host:1080" error=${form.errors.proxy} />
+      <${Field} label=${t("editor.proxy")} hint=${t("editor.proxyHint")} name="proxy" autocomplete="off" spellcheck=${false} disabled=${isBare} placeholder="socks5://user:password@host:1080" error=${form.errors.proxy} />
       <${Check} label=${t("settings.noProxy")} checked=${isBare} onChange=${(event) => setBare(event.target.checked)} /></div>`}
     <${Choice} label=${t("editor.pace")} name="preset" value=${preset} options=${presets()} onChange=${setPreset} />
     <p class="notice ${preset === "limited" ? "info" : "wait"}">${t(preset === "limited" ? "editor.advice" : "editor.warning")}</p>

@@ -89,7 +89,7 @@ function Form({ account, providers, close }) {
       <p class="notice ${preset === "limited" ? "info" : "wait"}">${t(preset === "limited" ? "editor.advice" : "editor.warning")}</p>
       <details open=${isOther}><summary>${t("editor.more")}</summary>
         <div class="form">
-          ${takesProxy(chosen) && html`<${Field} label=${t("editor.proxy")} hint=${t("editor.proxyHint")} name="proxy" autocomplete="off" spellcheck="false" placeholder="socks5://user:password@host:1080" error=${form.errors.proxy} />`}
+          ${takesProxy(chosen) && html`<${Field} label=${t("editor.proxy")} hint=${t("editor.proxyHint")} name="proxy" autocomplete="off" spellcheck=${false} placeholder="socks5://user:password@host:1080" error=${form.errors.proxy} />`}
           <${Limits} limits=${account?.limits} useLimits=${preset === "limited"} errors=${form.errors} />
         </div>
       </details>
