@@ -24,7 +24,7 @@ function Reference({ value }) {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => setQuery({ reference: text.trim() || null, message: null }), PAUSE_MS);
   }
-  return html`<div ref=${input}><${Field} label=${t("messages.reference")} type="search" placeholder=${t("messages.referenceHint")} autocomplete="off" spellcheck="false" defaultValue=${value ?? ""} onInput=${typed} /></div>`;
+  return html`<div ref=${input}><${Field} label=${t("messages.reference")} type="search" placeholder=${t("messages.referenceHint")} autocomplete="off" spellcheck=${false} defaultValue=${value ?? ""} onInput=${typed} /></div>`;
 }
 
 function Fields({ filter }) {

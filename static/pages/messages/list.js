@@ -9,6 +9,7 @@ import { asked, reachesNow } from "./filter.js";
 
 const PAGE = 50;
 const MOST_FRESH = 999;
+const CAUGHT_UP_PAGES = 10;
 const FIELDS = { sent: "sentAt", delivered: "deliveredAt", read: "readAt" };
 const HOW_FAR = ["queued", "scheduled", "sending", "sent", "delivered", "read"];
 
@@ -56,16 +57,22 @@ function listOf(filter) {
   async function catchUp() {
     const shown = rows.ids.peek();
     if (!shown.length || state.peek().isLoading) return fetchPage();
+    // Of any status, since what is shown may have another by now.
+    const query = { ...asked(filter), status: undefined, limit: 200 };
     try {
-      const { data, pagination } = await get("/api/messages", { query: { ...asked(filter), limit: 200 } });
-      batch(() => {
-        for (const message of data) {
-          if (rows.of(message.id).peek()) rows.put(message);
-          else if (message.id > shown[0]) note(message.id);
-        }
-        state.value = { ...state.peek(), total: pagination.total };
-      });
+      for (let page = 0; page < CAUGHT_UP_PAGES; page += 1) {
+        const { data, pagination } = await get("/api/messages", { query });
+        batch(() => data.forEach(learn));
+        if (!page && !filter.status) state.value = { ...state.peek(), total: pagination.total };
+        query.cursor = pagination.nextCursor;
+        if (!query.cursor || data.at(-1).id <= shown.at(-1)) return;
+      }
     } catch { /* what is shown stays */ }
+  }
+
+  function learn(message) {
+    if (rows.of(message.id).peek()) rows.put(message);
+    else if (message.id > rows.ids.peek()[0] && (!filter.status || filter.status === message.status)) note(message.id);
   }
 
   function note(id) {
