@@ -63,6 +63,8 @@ async function open(route) {
   }
 }
 
+const mayOpen = (route) => isAdmin.value || !route.isForAdmins;
+
 function App() {
   const here = found.value;
   const [shown, setShown] = useState(null);
@@ -72,7 +74,7 @@ function App() {
   function show() {
     setError(null);
     closeAll();
-    if (!route) return;
+    if (!route || !mayOpen(route)) return;
     open(route).then(
       (page) => found.value?.route === route && setShown({ page, route }),
       (problem) => found.value?.route === route && setError(problem),
@@ -87,7 +89,7 @@ function App() {
 
   let content;
   if (!here) content = html`<${Problem} error=${new ApiError(404, { code: "address_not_found" })} />`;
-  else if (route.isForAdmins && !isAdmin.value) content = html`<${Problem} error=${new ApiError(403, { code: "forbidden" })} />`;
+  else if (!mayOpen(route)) content = html`<${Problem} error=${new ApiError(403, { code: "forbidden" })} />`;
   else if (error) content = html`<${Problem} error=${error} retry=${show} />`;
   else if (shown?.route === route) content = html`<${shown.page} key=${route.name} params=${here.params} query=${place.value.query} />`;
   else content = html`<div class="page"><${Loading} /></div>`;
@@ -104,7 +106,8 @@ async function start() {
   if (isLogin && isOpen) go("/", { replace: true });
   try {
     const words = speak();
-    if (found.peek()) open(found.peek().route).catch(() => {});
+    const route = found.peek()?.route;
+    if (route && (isOpen || !route.isForAdmins)) open(route).catch(() => {});
     await Promise.all([words, isLogin ? null : loadMe()]);
   } catch (error) {
     if (error.status === 401) return;

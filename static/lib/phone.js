@@ -24,3 +24,20 @@ export function pretty(text) {
 
 /** What a messenger's chat id stands for: its number, where it is one. */
 export const ofChat = (chatId) => (/^\d+@(c\.us|s\.whatsapp\.net)$/.test(chatId) ? pretty(chatId.split("@")[0]) : chatId);
+
+/** What is being typed, in the groups of its country as far as they are known; else as it is. */
+export function mask(text) {
+  if (!/^\+?[\d\s().-]+$/.test(text)) return text;
+  const digits = digitsOf(text);
+  const code = [3, 2, 1].map((length) => digits.slice(0, length)).find((start) => start in GROUPS);
+  if (!code || digits.length > 15) return text;
+  const size = GROUPS[code].reduce((sum, group) => sum + group, code.length);
+  if (digits.length > size || (!text.startsWith("+") && digits.length <= code.length)) return text;
+  let rest = digits.slice(code.length);
+  const groups = [];
+  for (const group of GROUPS[code]) {
+    if (rest) groups.push(rest.slice(0, group));
+    rest = rest.slice(group);
+  }
+  return [`+${code}`, ...groups].join(" ");
+}

@@ -2,11 +2,11 @@
 // over them.
 
 import { post } from "../lib/api.js";
-import { html, Icon, useEffect, useRef } from "../lib/html.js";
+import { html, Icon, signal, useEffect, useRef } from "../lib/html.js";
 import { LANGUAGES, language, speak, t } from "../lib/i18n.js";
+import { keepWord } from "../lib/keep.js";
 import { hangUp } from "../lib/socket.js";
 import { isAdmin, isOpen, me, unread } from "../lib/store.js";
-import { THEMES, theme, wear } from "../lib/theme.js";
 import { Dialog, Dialogs, show } from "./dialog.js";
 import { Menu } from "./menu.js";
 import { Offline } from "./state.js";
@@ -30,6 +30,15 @@ function Place({ name, address, icon, current }) {
     <${Icon} name=${icon} /><span class="rail-label">${t(`nav.${name}`)}</span>
     ${count > 0 && html`<span class="badge"><span aria-hidden="true">${count > 99 ? "99+" : count}</span><span class="unseen">${t("nav.unread", { n: count })}</span></span>`}
   </a></li>`;
+}
+
+const THEMES = ["system", "light", "dark"];
+const theme = signal(document.documentElement.dataset.theme ?? "system");
+
+function wear(name) {
+  theme.value = name;
+  document.documentElement.dataset.theme = name;
+  keepWord("theme", name);
 }
 
 const themes = () => THEMES.map((name) => ({ text: t(`theme.${name}`), checked: theme.value === name, run: () => wear(name) }));

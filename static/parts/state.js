@@ -81,8 +81,7 @@ export function Problem({ error, retry, title }) {
   return html`<section class="problem" role="alert">
     <span class="empty-icon alarm"><${Icon} name=${error.status === 0 ? "wifi-off" : "triangle-alert"} size=${28} /></span>
     <h2>${title ?? t(isMissing ? "state.missing" : isForbidden ? "state.forbidden" : "state.failed")}</h2>
-    <p class="quiet">${explain(error)}</p>
-    ${isForbidden && html`<p class="quiet">${t("state.askAdmin")}</p>`}
+    <p class="quiet">${isForbidden ? t("state.askAdmin") : explain(error)}</p>
     ${error.retryAfter ? html`<${CountDown} seconds=${error.retryAfter} then=${retry} />` : ""}
     <div class="actions">
       ${isMissing && html`<a class="button" href="/">${t("state.toAccounts")}</a>`}

@@ -62,7 +62,7 @@ function Toast({ id, text, kind, action, lasts, requestId }) {
     drop(id);
     action.run();
   }
-  return html`<div class="toast ${kind}" role=${kind === "error" ? "alert" : "status"}
+  return html`<div class="toast is-${kind}" role=${kind === "error" ? "alert" : "status"}
       onMouseEnter=${() => setHeld(true)} onMouseLeave=${() => setHeld(false)}
       onFocusIn=${() => setHeld(true)} onFocusOut=${() => setHeld(false)}>
     <${Icon} name=${kind === "error" ? "triangle-alert" : "check"} size=${18} />

@@ -25,7 +25,7 @@ export function Strip() {
   const waiting = all.reduce((sum, account) => sum + account.queueLength, 0);
   const today = all.reduce((sum, account) => sum + (account.queue?.dailyCount ?? 0), 0);
   const days = stats.value?.messages.last30Days;
-  return html`<section class="strip-card card" aria-label=${t("strip.title")}>
+  return html`<section class="strip-card card ${isAdmin.value ? "" : "is-short"}" aria-label=${t("strip.title")}>
     <${Figure} value=${all.filter((account) => account.status === "CONNECTED").length} of=${t("account.of", { n: all.length })} word=${t("strip.connected")} />
     <${Figure} value=${today} word=${t("strip.today")} />
     <${Figure} value=${waiting} word=${t("strip.queue")} />
