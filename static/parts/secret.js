@@ -5,6 +5,7 @@ import { t } from "../lib/i18n.js";
 import { Button } from "./button.js";
 import { copy } from "./copy.js";
 import { Dialog, show } from "./dialog.js";
+import { toast } from "./toast.js";
 
 const LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
@@ -23,20 +24,23 @@ export function newPassword(length = 16) {
 
 function Secret({ title, text, facts, close }) {
   const [copied, setCopied] = useState(null);
+  const [isTaken, setTaken] = useState(false);
   const [isHeld, setHeld] = useState(false);
   const mayClose = () => {
-    if (copied === null) setHeld(true);
-    return copied !== null;
+    setHeld(true);
+    return isTaken;
   };
   async function take(fact, i) {
-    if (await copy(fact.value)) setCopied(i);
+    if (!(await copy(fact.value))) return toast(t("copy.failed"), { kind: "error" });
+    setCopied(i);
+    if (fact.isSecret) setTaken(true);
   }
   return html`<${Dialog} title=${title} close=${close} mayClose=${mayClose} actions=${html`<${Button} kind="primary" icon="check" onClick=${() => close()}>${t("secret.saved")}<//>`}>
     <p>${text}</p>
     <dl class="secret">${facts.map((fact, i) => html`<div key=${i}><dt>${fact.word}</dt><dd><code>${fact.value}</code>
       <${Button} icon=${copied === i ? "check" : "copy"} autofocus=${fact.isSecret} label=${`${t("secret.copy")}: ${fact.word}`} onClick=${() => take(fact, i)} /></dd></div>`)}</dl>
     <p class="unseen" role="status">${copied === null ? "" : t("copy.done")}</p>
-    ${isHeld && copied === null && html`<p class="notice wait" role="alert">${t("secret.first")}</p>`}
+    ${isHeld && !isTaken && html`<p class="notice wait" role="alert">${t("secret.first")}</p>`}
   <//>`;
 }
 

@@ -73,7 +73,7 @@ function Table({ keys, load }) {
 
 function List() {
   const load = useLoad(loadKeys);
-  const add = html`<${Button} kind="primary" icon="plus" onClick=${() => make(load)}>${t("keys.add")}<//>`;
+  const add = html`<${Button} kind="primary" icon="plus" onClick=${() => void make(load)}>${t("keys.add")}<//>`;
   return html`<${View} load=${load} skeleton=${html`<${Bones} rows=${3} height=${64} />`}>${(keys) => keys.length
     ? html`<section class="stack"><div class="line"><h2>${t("keys.title")}</h2><span class="push">${add}</span></div><p class="quiet small">${t("keys.noneText")}</p><${Table} keys=${keys} load=${load} /></section>`
     : html`<${Empty} icon="key" title=${t("keys.none")} actions=${add}><p>${t("keys.noneText")}</p><//>`}<//>`;
