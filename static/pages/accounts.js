@@ -24,9 +24,10 @@ const matches = (account, words) =>
 function Filters({ shown, words }) {
   const all = accounts.all;
   const link = (name) => `/?${new URLSearchParams({ ...(name === "all" ? {} : { show: name }), ...(words ? { q: words } : {}) })}`.replace(/\?$/, "");
-  return html`<div class="filters">
+  return html`<div class="accounts-asked"><div class="filters accounts-filters">
     ${Object.keys(FILTERS).map((name) => html`<a class="filter" href=${link(name)} aria-current=${shown === name ? "true" : undefined}>
       ${name === "attention" && html`<${Icon} name="triangle-alert" size=${16} />`}${t(`accounts.${name}`, { n: all.filter(FILTERS[name]).length })}</a>`)}
+    </div>
     ${all.length >= SEARCH_FROM && html`<div class="search accounts-search"><${Icon} name="search" size=${18} />
       <input type="search" value=${words} placeholder=${t("accounts.search")} aria-label=${t("accounts.search")} onInput=${(event) => setQuery({ q: event.target.value })} /></div>`}
   </div>`;
@@ -85,6 +86,6 @@ export default function Accounts({ query }) {
     ${!isKnown && error && html`<${Problem} error=${error} retry=${load} />`}
     ${!isKnown && !error && html`<${Loading} skeleton=${html`<div class="stack"><div class="bone accounts-bone" /><${Bones} rows=${5} height=${100} /></div>`} />`}
     ${isEmpty && html`<${Nothing} />`}
-    ${isKnown && !isEmpty && html`<${Strip} /><${List} query=${query} />`}
+    ${isKnown && !isEmpty && html`<div class="accounts"><${Strip} /><${List} query=${query} /></div>`}
   <//>`;
 }

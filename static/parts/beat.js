@@ -4,12 +4,14 @@
 import { second, span, when } from "../lib/dates.js";
 import { html, signal } from "../lib/html.js";
 import { t } from "../lib/i18n.js";
+import { held } from "../lib/keep.js";
 import { on } from "../lib/socket.js";
 
 const BEHIND = 60_000;
 const AHEAD = 20_000;
 const WHOLE = BEHIND + AHEAD;
 
+const KEPT = "beats";
 const histories = new Map();
 
 function history(id) {
@@ -24,6 +26,12 @@ function note(id, at) {
   if (known.some((other) => Math.abs(other - at) < 50)) return;
   sends.value = [...known.filter((other) => other > at - 2 * BEHIND), at].sort((a, b) => a - b);
 }
+
+// A reload forgets nothing of the last minute.
+for (const [id, { sends, rests }] of Object.entries(held.get(KEPT, {}))) histories.set(id, { sends: signal(sends), rests });
+addEventListener("pagehide", () => {
+  held.set(KEPT, Object.fromEntries([...histories].map(([id, { sends, rests }]) => [id, { sends: sends.peek(), rests }])));
+});
 
 on("message-status", ({ sessionId, status, timestamp }) => {
   if (status === "sent") note(sessionId, Date.parse(timestamp));

@@ -1,7 +1,7 @@
 // The code that pairs an account, in a dialog: the same that the public page shows.
 
 import { post } from "../lib/api.js";
-import { second } from "../lib/dates.js";
+import { second, span } from "../lib/dates.js";
 import { html, Icon, useEffect, useRef, useState } from "../lib/html.js";
 import { has, t } from "../lib/i18n.js";
 import { lifeOf, viewOf, watch } from "../lib/pairing.js";
@@ -29,7 +29,7 @@ function Countdown({ state }) {
   const { left, whole } = lifeOf(state);
   return html`<div class="qr-left" aria-hidden="true">
     <div class="meter"><i style=${{ width: `${Math.min(100, (100 * left) / whole)}%` }} /></div>
-    <p class="small quiet">${t("qr.countdown", { n: Math.ceil(left / 1000) })}</p>
+    <p class="small quiet">${t("qr.countdown", { span: span(left) })}</p>
   </div>`;
 }
 
@@ -47,6 +47,8 @@ function Scan({ state, id, ask }) {
 
 function Typed({ id, done }) {
   const form = useForm(async ({ phoneNumber }) => {
+    // A pairing that is under way goes on as it began.
+    await post(`/api/accounts/${id}/disconnect`);
     accounts.put(await post(`/api/accounts/${id}/connect`, { method: "code", phoneNumber }));
     done();
   });
@@ -92,10 +94,11 @@ export function Pairing({ id, close }) {
       <${Button} onClick=${() => close()}>${t("dialog.close")}<//>`}>
     <p class="unseen" role="status">${t(`qr.${view}`)}</p>
     ${isAway && html`<p class="notice wait">${t("qr.away")}</p>`}
-    ${view === "scan" && (isTyping ? html`<${Typed} id=${id} done=${() => setTyping(false)} />` : html`<${Scan} state=${state} id=${id} ask=${ask} />`)}
+    ${isTyping && !isDone && html`<${Typed} id=${id} done=${() => setTyping(false)} />`}
+    ${view === "scan" && !isTyping && html`<${Scan} state=${state} id=${id} ask=${ask} />`}
     ${mayType && html`<p><button type="button" class="text-button" onClick=${() => setTyping(true)}>${t("qr.typeInstead")}</button></p>`}
-    ${(view === "connecting" || view === "authenticating") && html`<div class="qr-done"><span class="spinner qr-spinner" aria-hidden="true" /><p class="quiet">${t(`qr.${view}`)}</p></div>`}
+    ${!isTyping && (view === "connecting" || view === "authenticating") && html`<div class="qr-done"><span class="spinner qr-spinner" aria-hidden="true" /><p class="quiet">${t(`qr.${view}`)}</p></div>`}
     ${isDone && html`<${Done} account=${account} />`}
-    ${["failed", "waiting", "off", "closed", "expired", "idle"].includes(view) && html`<${Stopped} id=${id} view=${view} state=${state} ask=${ask} />`}
+    ${!isTyping && ["failed", "waiting", "off", "closed", "expired", "idle"].includes(view) && html`<${Stopped} id=${id} view=${view} state=${state} ask=${ask} />`}
   <//>`;
 }

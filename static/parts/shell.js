@@ -23,10 +23,15 @@ const PLACES = [
 ];
 const ON_BAR = 3;
 
+// Between a phone and a desk the rail has its icons only, too.
+const between = matchMedia("(max-width: 1023px)");
+const isBetween = signal(between.matches);
+between.addEventListener("change", () => (isBetween.value = between.matches));
+
 function Place({ name, address, icon, current }) {
   const count = name === "chats" ? unread.value : 0;
   const isHere = current === name || (name === "accounts" && current === "account");
-  return html`<li><a class="rail-item" href=${address} aria-current=${isHere ? "page" : undefined}>
+  return html`<li><a class="rail-item" href=${address} title=${t(`nav.${name}`)} aria-current=${isHere ? "page" : undefined}>
     <${Icon} name=${icon} /><span class="rail-label">${t(`nav.${name}`)}</span>
     ${count > 0 && html`<span class="badge"><span aria-hidden="true">${count > 99 ? "99+" : count}</span><span class="unseen">${t("nav.unread", { n: count })}</span></span>`}
   </a></li>`;
@@ -108,7 +113,7 @@ export function Shell({ current, isNarrow, children }) {
   const isMore = all.slice(ON_BAR).some((place) => place.name === current);
   return html`
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); main.current.focus(); }}>${t("nav.skip")}</a>
-    <div class="shell ${isNarrow ? "is-narrow" : ""}">
+    <div class="shell ${isNarrow || isBetween.value ? "is-narrow" : ""}">
       <nav class="rail" aria-label=${t("nav.title")}>
         <a class="brand" href="/"><img src=${ICON} alt="" width="32" height="32" /> <span>Andante</span></a>
         <ul>${all.map((place) => html`<${Place} key=${place.name} ...${place} current=${current} />`)}</ul>
