@@ -44,10 +44,12 @@ export function Dialog({ title, close, actions, kind = "", mayClose, children })
   const heading = useId();
   useLayoutEffect(() => {
     const before = document.activeElement;
-    self.current.showModal();
-    const first = self.current.querySelector("[autofocus]");
-    first?.focus();
+    const dialog = self.current;
+    dialog.showModal();
+    dialog.querySelector("[autofocus]")?.focus();
     return () => {
+      // Nothing outside of an open one takes the focus.
+      dialog.close();
       if (document.contains(before)) before.focus?.();
     };
   }, []);

@@ -2,7 +2,7 @@
 
 import { explain } from "../lib/api.js";
 import { html, Icon, useId, useRef, useState } from "../lib/html.js";
-import { t } from "../lib/i18n.js";
+import { has, language, t } from "../lib/i18n.js";
 import { Button } from "./button.js";
 
 /**
@@ -47,6 +47,13 @@ export function Choice({ label, name, value, options, onChange }) {
   </div></fieldset>`;
 }
 
+/** What is wrong with fields, in the person's language; the server's own sentence is English. */
+function translated(fields) {
+  if (language.peek() === "en") return fields;
+  const say = ([name, message]) => [name, has(`wrong.${name}`) ? t(`wrong.${name}`) : message];
+  return Object.fromEntries(Object.entries(fields).map(say));
+}
+
 /**
  * A form's state. `send(data, form)` gets its FormData as an object; what it throws is put beside
  * its fields (`errors`), or over the form (`problem`). Use: `<form onSubmit=${form.onSubmit}>`.
@@ -69,7 +76,7 @@ export function useForm(send) {
     } catch (error) {
       const fields = error.fields ?? {};
       const known = Object.keys(fields).filter((name) => form.elements.namedItem(name));
-      setErrors(fields);
+      setErrors(translated(fields));
       if (!known.length) setProblem(error);
       else requestAnimationFrame(() => form.elements.namedItem(known[0])?.focus?.());
     } finally {

@@ -18,7 +18,7 @@ export function Menu({ label, icon = "ellipsis-vertical", items, kind = "quiet",
     const { offsetWidth: width, offsetHeight: height } = menu;
     const left = Math.max(8, Math.min(from.right - width, innerWidth - width - 8));
     const under = from.bottom + 4;
-    const top = under + height > innerHeight - 8 ? Math.max(8, from.top - 4 - height) : under;
+    const top = Math.max(8, Math.min(under + height > innerHeight - 8 ? from.top - 4 - height : under, innerHeight - height - 8));
     menu.style.left = `${left}px`;
     menu.style.top = `${top}px`;
     menu.style.visibility = "visible";
