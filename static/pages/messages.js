@@ -1,6 +1,6 @@
 // The journal: every message that was accepted, and what became of it.
 
-import { html, Icon, useEffect } from "../lib/html.js";
+import { html, Icon, useEffect, useState } from "../lib/html.js";
 import { t } from "../lib/i18n.js";
 import { setQuery } from "../lib/router.js";
 import { accountsKnown, isAdmin, loadAccounts } from "../lib/store.js";
@@ -53,23 +53,26 @@ function Bar({ list, filter }) {
   </div>`;
 }
 
-function Content({ list, filter }) {
+function Content({ list, filter, hasNames }) {
   const { isLoading, error } = list.state.value;
-  if (list.rows.ids.value.length) return html`<div class="stack"><${Rows} list=${list} filter=${filter} /><${Foot} list=${list} /></div>`;
-  if (error) return html`<${Problem} error=${error} retry=${list.load} />`;
-  if (isLoading) return html`<${Loading} skeleton=${html`<${Bones} rows=${8} height=${60} />`} />`;
+  const hasRows = list.rows.ids.value.length > 0;
+  if (error && !hasRows) return html`<${Problem} error=${error} retry=${list.load} />`;
+  // With the accounts' names, so that no row changes its size when they come.
+  if (!hasNames || (isLoading && !hasRows)) return html`<${Loading} skeleton=${html`<${Bones} rows=${8} height=${60} />`} />`;
+  if (hasRows) return html`<div class="stack"><${Rows} list=${list} filter=${filter} /><${Foot} list=${list} /></div>`;
   return html`<${Nothing} filter=${filter} />`;
 }
 
 export default function Messages({ query }) {
   const filter = read(query);
   const list = useList(filter);
-  useEffect(() => { if (!accountsKnown.peek()) loadAccounts().catch(() => {}); }, []);
+  const [isAlone, setAlone] = useState(false);
+  useEffect(() => { if (!accountsKnown.peek()) loadAccounts().catch(() => setAlone(true)); }, []);
   const { isLoading, error } = list.state.value;
   const hasNone = !isLoading && !error && !list.rows.ids.value.length && !list.fresh.value.size && !Object.keys(filter).length;
   return html`<${Page} title=${t("nav.messages")} class="messages">
     ${!hasNone && html`<${Filters} filter=${filter} /><${Bar} list=${list} filter=${filter} />`}
-    <${Content} list=${list} filter=${filter} />
+    <${Content} list=${list} filter=${filter} hasNames=${accountsKnown.value || isAlone} />
     ${query.message && html`<${Details} key=${query.message} id=${query.message} close=${() => setQuery({ message: null })} />`}
   <//>`;
 }

@@ -10,7 +10,6 @@ import { Button } from "../../parts/button.js";
 import { Copy } from "../../parts/copy.js";
 import { ask, Dialog } from "../../parts/dialog.js";
 import { Bones, useLoad, View } from "../../parts/state.js";
-import { toast } from "../../parts/toast.js";
 import { moved } from "./list.js";
 import { nameOf, recipient } from "./rows.js";
 import { isWaiting, mayRetry, MessageStatus, reasonOf } from "./status.js";
@@ -21,7 +20,7 @@ function stepsOf(message) {
   if (isWaiting(message)) {
     const isLater = message.sendAt && Date.parse(message.sendAt) > Date.parse(message.estimatedSendAt ?? 0);
     const at = isLater ? message.sendAt : message.estimatedSendAt;
-    steps.push({ word: isLater ? "message.notBefore" : "message.about", at, isNext: true, more: message.queuePosition ? t("message.position", { n: message.queuePosition }) : "" });
+    steps.push({ word: isLater ? "message.notBefore" : at ? "message.about" : "messageStatus.queued", at, isNext: true, more: message.queuePosition ? t("message.position", { n: message.queuePosition }) : "" });
   } else if (message.status === "sending") steps.push({ word: "messageStatus.sending", isNext: true });
   for (const [name, at] of [["sent", message.sentAt], ["delivered", message.deliveredAt], ["read", message.readAt]]) {
     if (at) steps.push({ word: `messageStatus.${name}`, at });
@@ -60,7 +59,7 @@ function Facts({ message }) {
 
 function Why({ message }) {
   const reason = reasonOf(message);
-  const hold = message.holdReason && t(`hold.${message.holdReason}`);
+  const hold = message.holdReason && t(`messageHold.${message.holdReason}`);
   const kind = message.status === "failed" ? "alarm" : message.status === "uncertain" ? "wait" : "info";
   if (!reason && !hold) return null;
   return html`<div class="notice ${kind}"><${Icon} name=${kind === "info" ? "info" : kind === "wait" ? "circle-help" : "triangle-alert"} size=${18} />
@@ -76,26 +75,23 @@ async function cancel(message, load) {
     action: t("message.cancel"),
     run: async () => {
       await remove(`/api/messages/${message.id}`);
-      toast(t("message.cancelled"));
       load.reload();
     },
   });
 }
 
+/** At once what failed; what may have left, after a word of warning. */
 async function retry(message, load) {
-  const go = async () => {
-    load.set(await post(`/api/messages/${message.id}/retry`));
-    toast(t("message.retried"));
-  };
+  const go = async () => load.set(await post(`/api/messages/${message.id}/retry`));
   if (message.status === "failed") return go();
-  await ask({ title: t("message.againTitle"), text: t("message.againText", { number: recipient(message.to) }), action: t("message.sendAgain"), run: go });
+  void ask({ title: t("message.againTitle"), text: t("message.againText", { number: recipient(message.to) }), action: t("message.sendAgain"), run: go });
 }
 
 function Acts({ message, load }) {
   const account = accounts.of(message.accountId).value;
   const mayWrite = may(account, "canWrite");
   return html`
-    ${mayWrite && isWaiting(message) && html`<${Button} icon="ban" onClick=${() => cancel(message, load)}>${t("message.cancel")}<//>`}
+    ${mayWrite && isWaiting(message) && html`<${Button} icon="ban" onClick=${() => void cancel(message, load)}>${t("message.stop")}<//>`}
     ${mayWrite && mayRetry(message) && html`<${Button} icon="rotate-ccw" onClick=${() => retry(message, load)}>${t(message.status === "failed" ? "message.retry" : "message.sendAgain")}<//>`}
     <a class="button primary" href="/chats/${message.accountId}/${encodeURIComponent(message.to)}"><${Icon} name="message-circle" size=${18} /><span>${t("message.openChat")}</span></a>`;
 }
@@ -111,7 +107,7 @@ export function Details({ id, close }) {
   const message = load.data;
   return html`<${Dialog} kind="drawer" title=${t("message.title")} close=${close} actions=${message && html`<${Acts} message=${message} load=${load} />`}>
     <${View} load=${load} skeleton=${html`<${Bones} rows=${4} height=${64} />`}>${() => html`
-      <p class="message-now"><${MessageStatus} status=${message.status} /></p>
+      <p class="message-now" role="status"><${MessageStatus} status=${message.status} /></p>
       <${Why} message=${message} />
       <p class="message-text"><bdi>${message.message}</bdi></p>
       <section class="stack"><h3>${t("message.history")}</h3><${History} message=${message} /></section>

@@ -5,8 +5,7 @@ import { span } from "../../lib/dates.js";
 import { html, Icon, signal, useEffect } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
 import { on, onMissed } from "../../lib/socket.js";
-import { may } from "../../lib/store.js";
-import { accounts } from "../../lib/store.js";
+import { accounts, may } from "../../lib/store.js";
 import { Button } from "../../parts/button.js";
 import { ask } from "../../parts/dialog.js";
 import { toast, toastError } from "../../parts/toast.js";
@@ -116,7 +115,9 @@ export function Failed({ filter }) {
   }, [key]);
   if (run.value) return html`<${Progress} />`;
   if (!failed.value) return null;
-  const mayWrite = filter.account ? may(accounts.of(filter.account).value, "canWrite") : accounts.all.some((account) => may(account, "canWrite"));
+  // Of accounts that they may only read, managers can't retry: then account by account.
+  const meant = filter.account ? [accounts.of(filter.account).value] : accounts.all;
+  const mayWrite = meant.every((account) => may(account, "canWrite"));
   return html`<div class="messages-failed">
     <a class="messages-failed-count" href=${addressOf({ ...filter, status: "failed" })}><${Icon} name="triangle-alert" size=${18} /> ${t("messages.failed", { n: failed.value })}</a>
     ${mayWrite && html`<${Button} icon="rotate-ccw" onClick=${() => void offer(filter)}>${t("messages.retryAll")}<//>`}

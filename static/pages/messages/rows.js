@@ -2,7 +2,7 @@ import { When, when } from "../../lib/dates.js";
 import { html, Icon } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
 import { ofChat, pretty } from "../../lib/phone.js";
-import { accounts } from "../../lib/store.js";
+import { accounts, accountsKnown } from "../../lib/store.js";
 import { addressOf } from "./filter.js";
 import { MessageStatus, reasonOf } from "./status.js";
 
@@ -15,7 +15,7 @@ function beginning(text) {
 }
 
 export const recipient = (to) => (to.includes("@") ? ofChat(to) : pretty(to));
-export const nameOf = (accountId) => accounts.of(accountId).value?.name ?? t("messages.gone");
+export const nameOf = (accountId) => accounts.of(accountId).value?.name ?? (accountsKnown.value ? t("messages.gone") : "…");
 
 function Row({ rows, id, filter }) {
   const message = rows.of(id).value;
@@ -25,7 +25,7 @@ function Row({ rows, id, filter }) {
     <span class="messages-time"><${When} at=${message.createdAt} as=${when} /></span>
     <span class="messages-who"><bdi class="messages-account">${nameOf(message.accountId)}</bdi> <span class="messages-number">→ <bdi>${recipient(message.to)}</bdi></span></span>
     <span class="messages-what"><bdi class="messages-text">${beginning(message.message)}</bdi>${message.reference && html` <bdi class="messages-reference">${message.reference}</bdi>`}</span>
-    <span class="messages-became"><${MessageStatus} status=${message.status} />${reason && html`<span class="messages-reason">${reason}</span>`}</span>
+    <span class="messages-became"><${MessageStatus} status=${message.status} />${reason && html`<span class="messages-reason" title=${reason}>${reason}</span>`}</span>
     <span class="messages-open"><${Icon} name="chevron-right" /></span>
   </a></li>`;
 }
