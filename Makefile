@@ -5,22 +5,22 @@ CARGO ?= cargo
 CLIENTS := target/clients
 DENY := target/tools/bin/cargo-deny
 
-.PHONY: help run test shipped check deny fmt bench setup services clients peer
+.PHONY: help run test shipped check deny fmt bench setup vendor services clients peer
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
-run: ## Build, and start on http://127.0.0.1:3000 with SQLite and the queues in memory
+run: vendor ## Build, and start on http://127.0.0.1:3000 with SQLite and the queues in memory
 	$(CARGO) run --release
 
-test: setup shipped ## Install what the tests need, and run them all
+test: vendor setup shipped ## Install what the tests need, and run them all
 	$(CARGO) test --workspace -- --test-threads=6
 
-shipped: ## The program as it is shipped, for the tests: theirs has more linked in
+shipped: vendor ## The program as it is shipped, for the tests: theirs has more linked in
 	$(CARGO) build --bin andante
 	mkdir -p target/shipped && cp target/debug/andante target/shipped/
 
-check: deny ## Formatting, clippy and the documentation, with warnings as errors; and `deny`
+check: vendor deny ## Formatting, clippy and the documentation, with warnings as errors; and `deny`
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features -- -D warnings
@@ -37,10 +37,22 @@ $(DENY):
 fmt: ## Format the source
 	$(CARGO) fmt --all
 
-bench: services peer ## Print the table of figures (takes about three quarters of an hour)
+bench: vendor services peer ## Print the table of figures (takes about three quarters of an hour)
 	$(CARGO) bench --bench bench
 
 setup: services clients ## Install the services and clients that the tests use
+
+vendor: static/vendor/licences.txt ## Fetch what the pages use of other people's work
+
+static/vendor/licences.txt: vendor/package-lock.json vendor/copy.mjs
+	@missing=; command -v node >/dev/null || missing="$$missing nodejs"; command -v npm >/dev/null || missing="$$missing npm"; \
+	if [ -n "$$missing" ]; then \
+		echo "Installing:$$missing"; \
+		as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+		$$as_root apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+	@cd vendor && npm ci --silent --ignore-scripts && node copy.mjs
 
 # Each program the tests run, and the Debian package that brings it.
 services:

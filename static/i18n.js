@@ -24,7 +24,7 @@ export function t(key, values = {}) {
 }
 
 async function load(language) {
-  const answer = await fetch(`/static/i18n/${language}.json`);
+  const answer = await fetch(new URL(`i18n/pair/${language}.json`, import.meta.url));
   words = await answer.json();
   document.documentElement.lang = language;
 }

@@ -1,33 +1,17 @@
-// The page that pairs an account. It is told of every change by server-sent events, and asks
-// every few seconds where they don't come through.
+// The page that pairs an account.
 
 import { start as startWords, t } from "./i18n.js";
+import { lifeOf, viewOf, watch } from "./lib/pairing.js";
 
-const POLL_MS = 3000;
 const base = location.pathname.replace(/\/$/, "");
 const element = (id) => document.getElementById(id);
 const show = (id, visible) => { element(id).hidden = !visible; };
 
 let state = null;
-let clockSkew = 0; // The server's clock minus this device's, in milliseconds.
-let codeSeenAt = 0;
-let polling = null;
-
-/** Which of the page's views the state calls for. */
-function view({ status, codeVersion, isPaired, mayPair, errorCode }) {
-  if (status === "CONNECTED") return "connected";
-  if (status === "QR_READY" && codeVersion) return "scan";
-  if (status === "FAILED") return "failed";
-  if (status === "DISCONNECTED" && isPaired) return "off";
-  if (status === "DISCONNECTED" && !mayPair) return "closed";
-  if (status === "DISCONNECTED") return errorCode === "pairing_expired" ? "expired" : "idle";
-  if (status === "AUTHENTICATING") return "authenticating";
-  return errorCode ? "waiting" : "connecting";
-}
 
 function draw() {
   if (!state) return;
-  const now = view(state);
+  const now = viewOf(state);
   document.title = `${state.name} · Andante`;
   element("name").textContent = state.name;
   element("status").textContent = t(`status.${now}`);
@@ -63,53 +47,25 @@ function drawCode() {
 
 function drawCountdown() {
   if (!state?.codeExpiresAt || element("scan").hidden) return;
-  const left = Math.max(0, Date.parse(state.codeExpiresAt) - Date.now() - clockSkew);
-  const whole = Math.max(1, Date.parse(state.codeExpiresAt) - codeSeenAt);
+  const { left, whole } = lifeOf(state);
   element("countdown").textContent = t("countdown", { seconds: Math.ceil(left / 1000) });
   element("left").value = Math.min(100, (100 * left) / whole);
 }
 
-function accept(next) {
-  // An answer and an event may overtake each other; what was said later holds.
-  if (state && Date.parse(next.now) < Date.parse(state.now)) return;
-  clockSkew = Date.parse(next.now) - Date.now();
-  if (next.codeVersion !== state?.codeVersion) codeSeenAt = Date.parse(next.now);
+function tell(next) {
   state = next;
   show("offline", false);
   draw();
 }
 
-async function ask(path, method = "GET") {
-  try {
-    const answer = await fetch(`${base}/${path}`, { method });
-    if (answer.status === 404) return location.reload(); // Removed meanwhile: the server has a page for that.
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    accept(await answer.json());
-  } catch {
-    show("offline", true);
-  }
+function miss({ status }) {
+  if (status === 404) return location.reload(); // Removed meanwhile: the server has a page for that.
+  show("offline", true);
 }
 
-function poll(on) {
-  if (on && !polling) polling = setInterval(() => ask("state"), POLL_MS);
-  if (!on && polling) polling = clearInterval(polling);
-}
-
-function listen() {
-  if (typeof EventSource === "undefined") return poll(true);
-  const events = new EventSource(`${base}/events`);
-  events.onopen = () => poll(false);
-  events.onmessage = (event) => accept(JSON.parse(event.data));
-  events.onerror = () => {
-    poll(true);
-    // The browser tries again by itself unless the server refused the stream altogether.
-    if (events.readyState === EventSource.CLOSED) setTimeout(listen, 5 * POLL_MS);
-  };
-}
-
-element("again").addEventListener("click", () => ask("start", "POST"));
-element("picture").addEventListener("error", () => ask("state"));
-setInterval(drawCountdown, 1000);
 await startWords(element("languages"), draw);
-await ask("start", "POST");
-listen();
+const pairing = watch(base, { tell, miss });
+element("again").addEventListener("click", () => pairing.ask("start", "POST"));
+element("picture").addEventListener("error", () => pairing.ask("state"));
+setInterval(drawCountdown, 1000);
+await pairing.ask("start", "POST");

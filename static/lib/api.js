@@ -1,0 +1,109 @@
+// The only place that asks the server. The cookie says who asks.
+
+import { learnClock } from "./dates.js";
+import { has, t } from "./i18n.js";
+
+const GIVES_UP_MS = 10_000;
+const PAUSES_MS = [300, 900, 2_000];
+const AGAIN = [502, 503, 504];
+
+/** Why the server did not do what it was asked to. Status 0: it was not reached. */
+export class ApiError extends Error {
+  constructor(status, { code = "unreached", error = "", details = null } = {}, requestId = null, retryAfter = null) {
+    super(error);
+    Object.assign(this, { status, code, details, requestId, retryAfter });
+  }
+
+  /** What is wrong with each field, by name. */
+  get fields() {
+    if (!Array.isArray(this.details)) return {};
+    return Object.fromEntries(this.details.filter((detail) => detail.field).map(({ field, message }) => [field, message]));
+  }
+}
+
+/** The sentence for a person, in the person's language where the code is known. */
+export function explain(error) {
+  const code = error.code ?? (error.status === undefined ? "broken" : "internal");
+  if (has(`error.${code}`)) return t(`error.${code}`);
+  if (error.status === 403) return t("error.forbidden");
+  if (error.status === 404) return t("error.not_found");
+  return error.message || t("error.internal");
+}
+
+const sleep = (ms, signal) => new Promise((resolve, reject) => {
+  const timer = setTimeout(resolve, ms);
+  signal?.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
+});
+
+function address(path, query) {
+  const asked = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== undefined && value !== null && value !== "") asked.append(name, value);
+  }
+  const text = asked.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+async function once(method, path, { body, headers, signal, form, also = [] }) {
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method,
+      signal,
+      credentials: "same-origin",
+      headers: { Accept: "application/json", ...(body === undefined || form ? {} : { "Content-Type": "application/json" }), ...headers },
+      body: body === undefined ? undefined : form ? body : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, { code: error.name === "TimeoutError" ? "too_slow" : "unreached" });
+  }
+  learnClock(answer.headers.get("Date"));
+  const said = answer.headers.get("Content-Type")?.includes("json") ? await answer.json().catch(() => null) : null;
+  if (answer.ok || (said && also.includes(answer.status))) return said;
+  const error = new ApiError(answer.status, said ?? { code: answer.status >= 500 ? "unavailable" : "internal" },
+    answer.headers.get("X-Request-Id"), Number(answer.headers.get("Retry-After")) || null);
+  if (error.status === 401 && location.pathname !== "/login") signIn();
+  throw error;
+}
+
+/** Goes to the sign-in page, and back here afterwards. */
+export function signIn() {
+  const here = location.pathname + location.search;
+  location.assign(here === "/" ? "/login" : `/login?next=${encodeURIComponent(here)}`);
+}
+
+async function ask(method, path, { query, signal, ...rest } = {}) {
+  const isRead = method === "GET";
+  const deadline = AbortSignal.timeout(GIVES_UP_MS);
+  const ends = isRead ? (signal ? either(signal, deadline) : deadline) : signal;
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await once(method, address(path, query), { ...rest, signal: ends });
+    } catch (error) {
+      const mayComeRight = error.status === 0 || AGAIN.includes(error.status);
+      if (!isRead || !mayComeRight || attempt >= PAUSES_MS.length || deadline.aborted || signal?.aborted) throw error;
+      await sleep(PAUSES_MS[attempt], signal);
+    }
+  }
+}
+
+function either(one, other) {
+  if (AbortSignal.any) return AbortSignal.any([one, other]);
+  const both = new AbortController();
+  for (const signal of [one, other]) signal.addEventListener("abort", () => both.abort(signal.reason), { once: true });
+  return both.signal;
+}
+
+/** `get(path, {query, signal})`: tried again for up to ten seconds. `also` lists statuses whose body is an answer, too. */
+export const get = (path, options) => ask("GET", path, options);
+/** `post(path, body, {headers, signal})`, and so `put` and `remove`: once. */
+export const post = (path, body, options) => ask("POST", path, { body, ...options });
+export const put = (path, body, options) => ask("PUT", path, { body, ...options });
+export const patch = (path, body, options) => ask("PATCH", path, { body, ...options });
+export const remove = (path, options) => ask("DELETE", path, options);
+
+/** A random word for an Idempotency-Key; `randomUUID` wants a secure context, this does not. */
+export function randomWord() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

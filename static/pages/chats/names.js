@@ -1,0 +1,25 @@
+// What chats and people are called.
+
+import { html, Icon } from "../../lib/html.js";
+import { ofChat, pretty } from "../../lib/phone.js";
+
+const isNumber = (text) => /^\+?\d{7,15}$/.test(text);
+
+/** A chat's name; of one without, the number as people read it. */
+export const nameOf = (chat) => (isNumber(chat.chatName) ? pretty(chat.chatName) : chat.chatName || ofChat(chat.chatId));
+
+/** The number of a chat with one person, where the messenger's id says it. */
+export const numberOf = (chat) => (chat.isGroup ? "" : (/^\d{7,15}(?=@(c\.us|s\.whatsapp\.net)$)/.exec(chat.chatId)?.[0] ?? ""));
+
+/** Who wrote a message in a group. */
+export const senderOf = (message) => message.fromName || ofChat(message.fromNumber ?? "");
+
+/** A name's first letter, or a number's last two digits. */
+export function Face({ chat }) {
+  if (chat.isGroup) return html`<span class="chats-face" aria-hidden="true"><${Icon} name="users" /></span>`;
+  const name = chat.chatName ?? "";
+  const letter = isNumber(name) ? name.slice(-2) : (/[\p{L}\p{N}]/u.exec(name)?.[0] ?? "").toUpperCase();
+  return html`<span class="chats-face" aria-hidden="true">${letter || html`<${Icon} name="user" />`}</span>`;
+}
+
+export const addressOf = (chat) => `/chats/${chat.sessionId}/${encodeURIComponent(chat.id)}`;

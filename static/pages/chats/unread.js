@@ -1,0 +1,33 @@
+// How many chats have something unread. Admins are told; for the others it is counted anew, now and
+// then, when a chat changed.
+
+import { get } from "../../lib/api.js";
+import { on, onMissed } from "../../lib/socket.js";
+import { isAdmin, unread } from "../../lib/store.js";
+
+const PAUSE_MS = 3_000;
+
+export function followUnread() {
+  const mine = new AbortController();
+  let timer = null;
+  async function count() {
+    timer = null;
+    try {
+      const { pagination } = await get("/api/whatsapp/chats", { query: { chatType: "all", unread: true, limit: 1 }, signal: mine.signal });
+      unread.value = pagination.total;
+    } catch { /* as it was */ }
+  }
+  const soon = () => (timer ??= setTimeout(count, PAUSE_MS));
+  count();
+  const offs = [
+    on("chat-updated", () => { if (!isAdmin.peek()) soon(); }),
+    on("manager-access-revoked", soon),
+    on("manager-access-granted", soon),
+    onMissed(soon),
+  ];
+  return () => {
+    for (const off of offs) off();
+    clearTimeout(timer);
+    mine.abort();
+  };
+}

@@ -1,0 +1,44 @@
+// Which messages: what the address says, and what is asked of the server for it.
+
+const NAMES = ["account", "status", "from", "to", "reference"];
+
+const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text ?? "") && !Number.isNaN(Date.parse(text));
+
+/** `{account, status, from, to, reference}` of the address; days are the browser's. */
+export function read(query) {
+  const { accountId, ...rest } = query;
+  const wanted = { ...rest, account: rest.account ?? accountId };
+  const filter = {};
+  for (const name of NAMES) {
+    const value = wanted[name];
+    if (value && (!["from", "to"].includes(name) || isDay(value))) filter[name] = value;
+  }
+  return filter;
+}
+
+function midnight(day, later = 0) {
+  const [year, month, date] = day.split("-").map(Number);
+  return new Date(year, month - 1, date + later);
+}
+
+/** The parameters of `GET /api/messages`. The last day counts as a whole. */
+export function asked({ account, status, from, to, reference }) {
+  return {
+    accountId: account,
+    status,
+    reference,
+    from: from && midnight(from).toISOString(),
+    to: to && midnight(to, 1).toISOString(),
+  };
+}
+
+/** The address with these filters. */
+export function addressOf(filter) {
+  const text = new URLSearchParams(Object.entries(filter).filter(([, value]) => value)).toString();
+  return text ? `/messages?${text}` : "/messages";
+}
+
+/** Whether a message that was accepted just now could be among them. */
+export function reachesNow({ to }) {
+  return !to || midnight(to, 1) > new Date();
+}
