@@ -200,6 +200,7 @@ fn greet(url: &str, address: std::net::SocketAddr, is_open: bool) {
     say(&format!(
         "Andante listens on http://{address}
 
+  Accounts and chats:  {url}/
   The API, browsable:  {url}/docs/
   Try it:
     curl -s {url}/api/accounts{key} \\

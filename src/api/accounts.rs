@@ -126,7 +126,9 @@ pub(super) async fn open(app: &App, caller: &Caller, asked: NewAccount) -> Resul
         created_at_ms: now.timestamp_millis(),
         updated_at_ms: now.timestamp_millis(),
     });
-    Ok(account.await?)
+    let account = account.await?;
+    app.accounts.changed(&account);
+    Ok(account)
 }
 
 fn write_limits(limits: &Limits) -> Option<String> {

@@ -10,6 +10,7 @@ pub mod chats;
 pub mod connection;
 pub mod docs;
 pub mod draft;
+pub mod files;
 mod gate;
 pub mod health;
 pub mod json;
@@ -102,10 +103,27 @@ fn routes(table: &mut ServiceConfig) {
         .service(at("/qr/{id}/events").get(page::events))
         .service(at("/qr/{id}/code.svg").get(page::code))
         .service(at("/qr/{id}/start").post(page::start))
-        .service(at("/static/{file:.*}").get(page::file))
+        .service(at("/static/~{version}/{file:.*}").get(files::versioned))
+        .service(at("/static/{file:.*}").get(files::named))
+        .service(Line(web::resource(PAGES)).get(files::shell))
         .configure(docs::pages)
         .default_service(web::to(async || HttpResponse::from_error(ApiError::NotFound("address"))));
 }
+
+/// The addresses that pages have in a browser.
+const PAGES: [&str; 11] = [
+    "/",
+    "/login",
+    "/accounts/{id}",
+    "/accounts/{id}/{tab}",
+    "/chats",
+    "/chats/{accountId}",
+    "/chats/{accountId}/{chatId}",
+    "/messages",
+    "/team",
+    "/developers",
+    "/system",
+];
 
 /// One line of the route table.
 struct Line(Resource);
@@ -149,6 +167,7 @@ pub(crate) fn serve(app: Arc<App>, service: Service, listener: TcpListener) -> a
     let arrivals = arrival::Arrivals::new(&app.config);
     let streams = web::Data::new(page::Streams::default());
     let callers = web::Data::new(gate::Callers::new(&app.config));
+    let files = web::Data::new(files::Files::new(app.guard.is_open(), app.config.registration));
     let server = HttpServer::new(move || {
         actix_web::App::new()
             .app_data(data.clone())
@@ -156,6 +175,7 @@ pub(crate) fn serve(app: Arc<App>, service: Service, listener: TcpListener) -> a
             .app_data(callers.clone())
             .app_data(bridge.clone())
             .app_data(streams.clone())
+            .app_data(files.clone())
             .app_data(web::PathConfig::default().error_handler(|_, _| ApiError::NotFound("address").into()))
             .configure(routes)
             .wrap(from_fn(gate::gate))

@@ -5,19 +5,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::{Bytes, Data, Json, Path};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder};
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use entity::ids::AccountId;
 use futures_util::stream;
-use rust_embed::RustEmbed;
 use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::connection::{drawn, present_code};
+use super::files::{Files, guarded};
 use super::json::id;
 use crate::account::WAITS;
 use crate::app::App;
@@ -30,65 +29,26 @@ use crate::seats::Seats;
 use crate::store::account::Account;
 use crate::view::Timestamp;
 
-/// The pages' files, inside the binary.
-#[derive(RustEmbed)]
-#[folder = "static/"]
-struct Files;
-
-/// Nothing from elsewhere, nothing inline, in nobody's frame.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// How often a silent stream says that it is still there, so that proxies let it live.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-fn guarded(mut response: HttpResponseBuilder, content_type: &str) -> HttpResponseBuilder {
-    response
-        .insert_header((CONTENT_TYPE, content_type))
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((REFERRER_POLICY, "no-referrer"));
-    response
-}
 
 async fn find(app: &App, text: &str) -> Result<Arc<Account>, ApiError> {
     let id: AccountId = id(text, "account")?;
     app.store.account(id).await?.ok_or(ApiError::NotFound("account"))
 }
 
-fn html(mut response: HttpResponseBuilder, name: &str) -> HttpResponse {
-    let page = Files::get(name).map(|file| file.data.into_owned()).unwrap_or_default();
-    response.insert_header((CACHE_CONTROL, "no-store"));
-    guarded(response, "text/html; charset=utf-8").body(page)
-}
-
 /// The page, or one that says that there is no such account.
-pub async fn show(app: Data<App>, id: Path<String>) -> Result<HttpResponse, ApiError> {
+pub async fn show(
+    request: HttpRequest,
+    app: Data<App>,
+    files: Data<Files>,
+    id: Path<String>,
+) -> Result<HttpResponse, ApiError> {
     match find(&app, &id).await {
-        Ok(_) => Ok(html(HttpResponse::Ok(), "qr.html")),
-        Err(ApiError::NotFound(_)) => Ok(html(HttpResponse::NotFound(), "unknown.html")),
+        Ok(_) => Ok(files.page(&request, StatusCode::OK, "qr.html")),
+        Err(ApiError::NotFound(_)) => Ok(files.page(&request, StatusCode::NOT_FOUND, "unknown.html")),
         Err(error) => Err(error),
     }
-}
-
-/// A file of the pages.
-pub async fn file(request: HttpRequest, name: Path<String>) -> Result<HttpResponse, ApiError> {
-    let file = Files::get(&name).filter(|_| !name.ends_with(".html")).ok_or(ApiError::NotFound("address"))?;
-    let tag = file.metadata.sha256_hash().iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
-    let tag = format!("\"{tag}\"");
-    let mut response = HttpResponse::Ok();
-    // Kept, but asked for again each time: a new version shows at once.
-    response.insert_header((CACHE_CONTROL, "no-cache")).insert_header(("ETag", tag.as_str()));
-    if request.headers().get("If-None-Match").is_some_and(|seen| seen.as_bytes() == tag.as_bytes()) {
-        return Ok(response.status(actix_web::http::StatusCode::NOT_MODIFIED).finish());
-    }
-    let kind = match name.rsplit('.').next() {
-        Some("css") => "text/css; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("json") => "application/json",
-        Some("svg") => "image/svg+xml",
-        _ => "application/octet-stream",
-    };
-    Ok(guarded(response, kind).body(file.data.into_owned()))
 }
 
 /// What the page shows.

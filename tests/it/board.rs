@@ -77,8 +77,10 @@ async fn a_caller_is_told_what_they_may_and_who_watches_is_not() {
 async fn a_watcher_sees_each_change_at_once_and_many_together() {
     let clock = Clock::manual(chrono::Utc::now());
     let app = TestApp::on(&[], clock.clone()).await;
-    let id = app.client.create(json!({"name": "Reception", "provider": "simulator"})).await;
     let mut socket = Socket::with_token(&app.client, "").await;
+    let id = app.client.create(json!({"name": "Reception", "provider": "simulator"})).await;
+    assert_eq!(socket.event("account-updated").await["account"]["name"], "Reception", "it is new");
+    clock.advance_to(clock.now() + TimeDelta::seconds(2));
     let queued = async |socket: &mut Socket| socket.event("account-updated").await["account"]["queueLength"].clone();
     app.client.send(&id, "996700123456", "first").await;
     assert_eq!(queued(&mut socket).await, 1, "it waits, as the account is not connected");

@@ -1,0 +1,167 @@
+//! What people do with the pages, from the first look to the last message.
+
+use serde_json::json;
+use thirtyfour::prelude::*;
+
+use crate::browser::Browser;
+use crate::harness::{Binary, Company, PASSWORD, TestApp, eventually, guarded, ready_account};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_sees_an_account_connect_and_a_message_leave_without_typing_a_command() {
+    let app = TestApp::start().await;
+    let browser = Browser::open("en", 1440, false).await;
+    browser.driver.goto(&app.client.url).await.unwrap();
+    browser.sees("Try without a phone").await;
+    browser.clicks("Try without a phone").await;
+    let account = eventually("an account is connected", 30, async || {
+        let accounts = app.client.get("/api/accounts").await.body;
+        let account = &accounts["data"][0];
+        (account["status"] == "CONNECTED").then(|| account["id"].as_str().unwrap().to_owned())
+    })
+    .await;
+    browser.sees("Connected").await;
+    browser.driver.goto(format!("{}/chats", app.client.url)).await.unwrap();
+    browser.types("input[name=phone]", "+996 700 000 055").await;
+    browser.types("textarea[name=text]", "Your appointment is tomorrow at 9:30").await;
+    // The keyboard alone sends it.
+    let field = browser.driver.find(By::Css("textarea[name=text]")).await.unwrap();
+    field.send_keys(Key::Control + Key::Enter).await.unwrap();
+    browser.sees("Message accepted").await;
+    eventually("the fields are cleared", 20, async || {
+        let empty = "return document.querySelector('input[name=phone]').value + document.querySelector('textarea[name=text]').value === ''";
+        (browser.asks(empty).await == json!(true)).then_some(())
+    })
+    .await;
+    browser.clicks("Open chat").await;
+    browser.sees("Your appointment is tomorrow at 9:30").await;
+    browser.sees("read").await;
+    let path = browser.asks("return location.pathname").await;
+    assert!(path.as_str().unwrap().starts_with(&format!("/chats/{account}/")), "{path}");
+    // The chat is in the address: a reload shows it again.
+    browser.driver.refresh().await.unwrap();
+    browser.sees("Your appointment is tomorrow at 9:30").await;
+    browser.screenshot("newcomer").await;
+    browser.is_tidy().await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_dies_while_a_message_is_sent_has_it_once_when_it_is_back() {
+    let mut server = Binary::start(&[]);
+    let id = ready_account(&server.client, json!({})).await;
+    server
+        .client
+        .post(&format!("/api/whatsapp/sessions/{id}/chats/996700000055@c.us/messages"), json!({"message": "before"}))
+        .await
+        .expect(202);
+    let browser = Browser::open("en", 1440, false).await;
+    browser.driver.goto(format!("{}/chats/{id}/996700000055@c.us", server.client.url)).await.unwrap();
+    browser.sees("before").await;
+    server.kill();
+    let composer = "main textarea:not([name=text])";
+    browser.types(composer, "written in the dark").await;
+    browser.driver.find(By::Css(composer)).await.unwrap().send_keys(Key::Enter + "").await.unwrap();
+    browser.sees("written in the dark").await;
+    server.resume();
+    let messages = format!("/api/whatsapp/sessions/{id}/chats/996700000055@c.us/messages");
+    let written = async || {
+        let messages = server.client.get(&messages).await.body;
+        let all = messages["data"].as_array().cloned().unwrap_or_default();
+        all.iter().filter(|message| message["body"] == "written in the dark").count()
+    };
+    eventually("it has arrived", 60, async || (written().await > 0).then_some(())).await;
+    // Also after a reload, which looks at what was not sent yet.
+    browser.driver.refresh().await.unwrap();
+    browser.sees("written in the dark").await;
+    eventually("it has left", 30, async || {
+        let shown = browser.asks("return document.body.innerText").await;
+        shown.as_str()?.contains("sent").then_some(())
+    })
+    .await;
+    assert_eq!(written().await, 1);
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_sees_what_is_granted_and_no_more_and_an_admin_everything() {
+    let app = guarded(&[]).await;
+    let clinic = Company::register(&app.client, "clinic").await;
+    let granted = ready_account(&clinic.admin, json!({"name": "Front desk"})).await;
+    ready_account(&clinic.admin, json!({"name": "Directors only"})).await;
+    let anna = clinic.manager("anna").await;
+    clinic.grant(&granted, &anna, &["read"]).await;
+    let sent = clinic.admin.send(&granted, "996700000055", "for the desk").await;
+    clinic.admin.reaches(sent["messageId"].as_str().unwrap(), &["sent"]).await;
+    let browser = Browser::open("en", 1440, false).await;
+    browser.driver.goto(format!("{}/chats", app.client.url)).await.unwrap();
+    // Who is not signed in is asked to, and comes to where they wanted.
+    browser.types("input[name=email]", &format!("anna@{}.example", clinic.id)).await;
+    browser.types("input[name=password]", "not this one").await;
+    browser.clicks("Sign in").await;
+    browser.sees("E-mail or password is wrong").await;
+    let field = browser.driver.find(By::Css("input[name=password]")).await.unwrap();
+    field.clear().await.unwrap();
+    field.send_keys(PASSWORD).await.unwrap();
+    browser.clicks("Sign in").await;
+    browser.sees("for the desk").await;
+    let kept = browser.asks("return JSON.stringify([{...localStorage}, {...sessionStorage}]) + document.cookie").await;
+    assert!(!kept.as_str().unwrap().contains("eyJ"), "the page keeps a token: {kept}");
+    browser.driver.goto(format!("{}/", app.client.url)).await.unwrap();
+    browser.sees("Front desk").await;
+    let shown = browser.driver.find(By::Tag("body")).await.unwrap().text().await.unwrap();
+    assert!(!shown.contains("Directors only") && !shown.contains("Team"), "{shown}");
+    browser.screenshot("manager").await;
+    // What is taken back is gone from the open page.
+    browser.driver.goto(format!("{}/chats", app.client.url)).await.unwrap();
+    browser.sees("for the desk").await;
+    clinic.admin.delete(&format!("/api/whatsapp/sessions/{granted}/managers/{}", anna.id)).await.expect(200);
+    eventually("the list is empty", 20, async || {
+        let shown = browser.driver.find(By::Tag("body")).await.ok()?.text().await.ok()?;
+        (!shown.contains("for the desk")).then_some(())
+    })
+    .await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_is_paused_and_resumed_from_a_phone() {
+    let app = TestApp::start().await;
+    let id = ready_account(&app.client, json!({"name": "Front desk"})).await;
+    let browser = Browser::open("en", 360, true).await;
+    browser.driver.goto(&app.client.url).await.unwrap();
+    browser.sees("Front desk").await;
+    let is_paused = async || app.client.account(&id).await["queue"]["isPaused"] == true;
+    browser.clicks("Pause").await;
+    eventually("the queue is paused", 20, async || is_paused().await.then_some(())).await;
+    browser.sees("Paused").await;
+    // Somebody else resumes it: the page shows that, too.
+    app.client.post(&format!("/api/accounts/{id}/queue/resume"), json!({})).await.expect(200);
+    browser.clicks("Pause").await;
+    eventually("the queue is paused again", 20, async || is_paused().await.then_some(())).await;
+    browser.clicks("Resume").await;
+    eventually("the queue goes on", 20, async || (!is_paused().await).then_some(())).await;
+    browser.is_tidy().await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_with_a_hostile_name_is_shown_harmlessly() {
+    let app = TestApp::start().await;
+    let name = "<img src=x onerror=alert(1)>\u{202e}\"'&{{7*7}}";
+    let id = ready_account(&app.client, json!({"name": name})).await;
+    let text = "<script>document.title='taken'</script><b>bold</b>";
+    let sent = app.client.send(&id, "996700000055", text).await;
+    app.client.reaches(sent["messageId"].as_str().unwrap(), &["sent"]).await;
+    let browser = Browser::open("en", 1440, false).await;
+    for page in
+        ["/".to_owned(), format!("/accounts/{id}"), format!("/chats/{id}/996700000055@c.us"), "/messages".to_owned()]
+    {
+        browser.driver.goto(format!("{}{page}", app.client.url)).await.unwrap();
+        browser
+            .sees(if page.contains("chats") || page.contains("messages") { "<b>bold</b>" } else { "<img src=x" })
+            .await;
+        browser.is_tidy().await;
+        assert_ne!(browser.asks("return document.title").await, "taken");
+    }
+    browser.close().await;
+}
