@@ -61,7 +61,6 @@ function useNews(talk, isAtEnd, claims) {
         if (entry.chatId === talk.chatId) talk.add({ ...message }, isAtEnd.peek());
       }),
     ];
-    talk.latest();
     return () => {
       for (const off of offs) off();
       talk.close();
@@ -127,7 +126,11 @@ function Banner({ account }) {
 /** `chat` is a signal; `changed(chat)` is told what was done to it here. */
 export function Conversation({ chat, back, changed, leave }) {
   const { sessionId, id } = chat.peek();
-  const talk = useMemo(() => new Talk({ sessionId, id }), [id]);
+  const talk = useMemo(() => {
+    const made = new Talk({ sessionId, id });
+    made.latest();
+    return made;
+  }, [id]);
   const frame = useRef(null);
   const body = useRef(null);
   const unreadFrom = useRef(null);
