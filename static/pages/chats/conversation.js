@@ -140,7 +140,7 @@ export function Conversation({ chat, back, changed, leave }) {
   const steady = useSteady({
     frame,
     body,
-    moved({ above, below }) {
+    looked({ above, below }) {
       if (!isPlaced.current || talk.isLoading.peek()) return;
       if (above < NEAR) talk.older();
       else if (below < NEAR) talk.newer();
