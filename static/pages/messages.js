@@ -1,6 +1,6 @@
 // The journal: every message that was accepted, and what became of it.
 
-import { html, Icon, useEffect, useState } from "../lib/html.js";
+import { html, Icon, useEffect, useMemo, useState } from "../lib/html.js";
 import { t } from "../lib/i18n.js";
 import { setQuery } from "../lib/router.js";
 import { accountsKnown, isAdmin, loadAccounts } from "../lib/store.js";
@@ -64,7 +64,9 @@ function Content({ list, filter, hasNames }) {
 }
 
 export default function Messages({ query }) {
-  const filter = read(query);
+  const wanted = read(query);
+  // The same object as long as it says the same, so that rows are not drawn again.
+  const filter = useMemo(() => wanted, [JSON.stringify(wanted)]);
   const list = useList(filter);
   const [isAlone, setAlone] = useState(false);
   useEffect(() => { if (!accountsKnown.peek()) loadAccounts().catch(() => setAlone(true)); }, []);
