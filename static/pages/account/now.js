@@ -39,7 +39,7 @@ function Pace({ account }) {
     <h2>${t("now.pace")}</h2>
     <${Beat} account=${account} isLarge />
     <dl class="facts">
-      <${Fact} word=${t("now.next")} more=${queue.estimatedDrainAt && t("account.drainAt", { time: when(queue.estimatedDrainAt) })}>
+      <${Fact} word=${t("now.next")} more=${queue.estimatedDrainAt ? t("account.drainAt", { time: when(queue.estimatedDrainAt) }) : "\u00a0"}>
         ${queue.nextSendAt ? html`<${When} at=${queue.nextSendAt} />` : queue.holdReason ? t(`hold.${queue.holdReason}`) : t("now.nothing")}<//>
       <${Fact} word=${t("now.rest")}>${isResting ? t("beat.more", { span: span(Date.parse(queue.restUntil) - now) }) : t("now.noRest")}<//>
       <${Fact} word=${t("now.minute")}>${queue.perMinute ? t("now.ofLimit", { n: recent, limit: queue.perMinute }) : number(recent)}<//>
