@@ -20,7 +20,7 @@ function State({ account }) {
   const { kind, icon } = statusOf(account);
   const remedy = remedyOf(account);
   return html`<section class="card account-state" aria-label=${t("now.state")}>
-    <span class="empty-icon ${kind === "alarm" ? "alarm" : ""}"><${Icon} name=${icon} size=${24} /></span>
+    <span class="empty-icon ${kind}"><${Icon} name=${icon} size=${24} /></span>
     <p>${sentence(account)}</p>
     ${remedy?.href && html`<a class="button primary" href=${remedy.href}><${Icon} name=${remedy.icon} size=${18} /><span>${remedy.text}</span></a>`}
     ${remedy?.run && html`<${Button} kind="primary" icon=${remedy.icon} onClick=${remedy.run}>${remedy.text}<//>`}
