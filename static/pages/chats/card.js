@@ -160,7 +160,7 @@ export function Card({ given, sent }) {
   }
 
   const to = plain(phone);
-  const hint = html`${!to ? t("chats.format") : account ? parts("chats.goesFrom", { number: to, account: html`<b>${account.name}</b>` }) : t("chats.goes", { number: to })}
+  const hint = html`${!to ? t("chats.format") : account && !choices.length ? parts("chats.goesFrom", { number: to, account: html`<b>${account.name}</b>` }) : t("chats.goes", { number: to })}
     ${choices.length > 0 && (to || offered) && html` <${From} chosen=${chosen} choices=${choices} choose=${choose} />`}
     ${error?.field === "account" && html`<span class="wrong" role="alert"><${Icon} name="triangle-alert" size=${16} /> ${error.text}</span>`}`;
   return html`<section class="chats-card" aria-labelledby="${ids}-title">

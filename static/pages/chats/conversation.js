@@ -116,11 +116,14 @@ function Messages({ talk, chat, account, steady, body, claims, unreadFrom }) {
     ${isEmpty && html`<${Empty} icon="message-circle" title=${t("chats.noMessages")} />`}`;
 }
 
+// These say themselves that messages wait.
+const WAITS = ["off", "paused", "loggedOut"];
+
 function Banner({ account }) {
   if (!account) return null;
   const { word, kind } = statusOf(account);
   if (["connected", "resting"].includes(word)) return null;
-  return html`<p class="notice chats-banner ${kind || "wait"}"><${Icon} name="info" size=${18} /><span>${t("chats.messagesWait")} ${sentence(account)}</span></p>`;
+  return html`<p class="notice chats-banner ${kind || "wait"}"><${Icon} name="info" size=${18} /><span>${WAITS.includes(word) ? "" : `${t("chats.messagesWait")} `}${sentence(account)}</span></p>`;
 }
 
 /** `chat` is a signal; `changed(chat)` is told what was done to it here. */

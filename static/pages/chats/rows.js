@@ -101,6 +101,7 @@ export function Rows({ list, filter, openId, open, fill }) {
     else timer.current = setTimeout(hold, LEAVES_MS);
   }
   function look() {
+    if (!frame.current || !body.current) return;
     const top = scrollerOf(frame.current).scrollTop - (isPhone.peek() ? body.current.offsetTop : 0);
     const is = top > height / 2;
     if (is !== isAway.current) {
