@@ -59,7 +59,7 @@ function Facts({ message }) {
 
 function Why({ message }) {
   const reason = reasonOf(message);
-  const hold = message.holdReason && t(`messageHold.${message.holdReason}`);
+  const hold = isWaiting(message) && message.holdReason && t(`messageHold.${message.holdReason}`);
   const kind = message.status === "failed" ? "alarm" : message.status === "uncertain" ? "wait" : "info";
   if (!reason && !hold) return null;
   return html`<div class="notice ${kind}"><${Icon} name=${kind === "info" ? "info" : kind === "wait" ? "circle-help" : "triangle-alert"} size=${18} />
