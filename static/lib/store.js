@@ -122,6 +122,7 @@ export function follow() {
       messages: { ...known.messages, total: told.totalMessages, today: told.todayMessages },
     };
   });
+  on("refused", () => loadMe().catch(() => {}));
   on("manager-access-granted", () => accountsKnown.peek() && loadAccounts().catch(() => {}));
   on("manager-access-revoked", ({ sessionId, managerId }) => {
     if (managerId === me.peek()?.user?.id) accounts.drop(sessionId);
