@@ -48,7 +48,8 @@ export function Day({ queue = {} }) {
 
 function Standing({ account }) {
   if (account.status === "CONNECTED" && !account.queue?.pauseReason) return html`<${Beat} account=${account} />`;
-  return html`<p class="account-why small">${sentence(account)}</p>`;
+  const why = sentence(account);
+  return html`<p class="account-why small" title=${why}>${why}</p>`;
 }
 
 function Act({ account }) {
