@@ -106,8 +106,11 @@ export async function loadMe() {
 
 export function follow() {
   on("account-updated", ({ sessionId, account }) => {
-    if (account) accounts.put({ ...account, id: sessionId });
-    else accounts.drop(sessionId);
+    if (!account) return accounts.drop(sessionId);
+    const isNew = !accounts.of(sessionId).peek();
+    accounts.put({ ...account, id: sessionId });
+    // The event has what all may know; the rest is the caller's own.
+    if (isNew) loadAccount(sessionId).catch(() => {});
   });
   on("qr-updated", ({ sessionId, qrCode }) => {
     if (accounts.of(sessionId).peek()) accounts.put({ id: sessionId, qrCode });
