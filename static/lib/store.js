@@ -107,7 +107,7 @@ export async function loadMe() {
 export function follow() {
   on("account-updated", ({ sessionId, account }) => {
     if (!account) return accounts.drop(sessionId);
-    const isNew = !accounts.of(sessionId).peek();
+    const isNew = accountsKnown.peek() && !accounts.of(sessionId).peek();
     accounts.put({ ...account, id: sessionId });
     // The event has what all may know; the rest is the caller's own.
     if (isNew) loadAccount(sessionId).catch(() => {});
