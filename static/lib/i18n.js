@@ -20,6 +20,9 @@ export function number(value) {
   return digits.value.format(value);
 }
 
+// Letters from right to left, and marks that turn what follows: they stay within their name.
+const TURNS = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff]/;
+
 export const has = (key) => key in words.value;
 
 /**
@@ -31,7 +34,8 @@ export function t(key, values = {}) {
   if (typeof text === "object") text = text[plurals.value.select(values.n ?? 0)] ?? text.other;
   return text.replace(/\{(\w+)\}/g, (_, name) => {
     const value = values[name] ?? "";
-    return typeof value === "number" ? number(value) : value;
+    if (typeof value === "number") return number(value);
+    return TURNS.test(value) ? `\u2068${value}\u2069` : value;
   });
 }
 

@@ -12,12 +12,12 @@ export const DEFAULTS = {
 };
 
 export const zones = () => Intl.supportedValuesOf?.("timeZone") ?? [];
-export const ownZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 const whole = (text) => (text === "" || text === undefined ? undefined : Number(text));
 
 /** The API's limits of a form's fields. An empty field is left out: the preset's number holds. */
-export function readLimits(said) {
+export function readLimits(said, useLimits) {
+  const preset = useLimits ? DEFAULTS.limited : DEFAULTS.unlimited;
   const limits = {};
   for (const name of NUMBERS) {
     const value = whole(said[name]);
@@ -26,7 +26,8 @@ export function readLimits(said) {
   for (const name of SPANS) {
     const [min, max] = [whole(said[`${name}Min`]), whole(said[`${name}Max`])];
     if (min === undefined && max === undefined) continue;
-    limits[name] = [(min ?? max) * 1000, (max ?? min) * 1000].map(Math.round);
+    const [shortest, longest] = [min ?? Math.min(preset[name][0] / 1000, max), max ?? Math.max(preset[name][1] / 1000, min)];
+    limits[name] = [Math.round(shortest * 1000), Math.round(longest * 1000)];
   }
   if (said.timezone) limits.timezone = said.timezone;
   if (said.quietFrom && said.quietTo) limits.quietHours = [said.quietFrom, said.quietTo];

@@ -40,6 +40,7 @@ function count({ sessionId, seq, source }) {
   if (last !== undefined && seq > last + 1) missed(sessionId);
 }
 
+// Besides the server's events there is `refused`: it does not let us in, as after a login has ended.
 function hear(name, payload) {
   const short = name.replace(/^whatsapp:/, "");
   for (const one of hearers.get(short) ?? []) one(payload ?? {});
@@ -72,7 +73,9 @@ export async function listen() {
   });
   socket.on("connect_error", () => {
     isOffline();
-    if (!socket.active) setTimeout(() => socket?.connect(), 5_000);
+    if (socket.active) return;
+    hear("refused");
+    setTimeout(() => socket?.connect(), 5_000);
   });
   socket.onAny(hear);
   addEventListener("offline", isOffline);

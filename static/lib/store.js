@@ -106,8 +106,11 @@ export async function loadMe() {
 
 export function follow() {
   on("account-updated", ({ sessionId, account }) => {
-    if (account) accounts.put({ ...account, id: sessionId });
-    else accounts.drop(sessionId);
+    if (!account) return accounts.drop(sessionId);
+    const isNew = accountsKnown.peek() && !accounts.of(sessionId).peek();
+    accounts.put({ ...account, id: sessionId });
+    // The event has what all may know; the rest is the caller's own.
+    if (isNew) loadAccount(sessionId).catch(() => {});
   });
   on("qr-updated", ({ sessionId, qrCode }) => {
     if (accounts.of(sessionId).peek()) accounts.put({ id: sessionId, qrCode });
@@ -122,6 +125,7 @@ export function follow() {
       messages: { ...known.messages, total: told.totalMessages, today: told.todayMessages },
     };
   });
+  on("refused", () => loadMe().catch(() => {}));
   on("manager-access-granted", () => accountsKnown.peek() && loadAccounts().catch(() => {}));
   on("manager-access-revoked", ({ sessionId, managerId }) => {
     if (managerId === me.peek()?.user?.id) accounts.drop(sessionId);

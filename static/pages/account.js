@@ -1,4 +1,4 @@
-import { html, Icon, useEffect, useState } from "../lib/html.js";
+import { html, Icon, useEffect, useRef, useState } from "../lib/html.js";
 import { number, t } from "../lib/i18n.js";
 import { go } from "../lib/router.js";
 import { accounts, loadAccount, may } from "../lib/store.js";
@@ -21,7 +21,9 @@ const FOR_ADMINS = ["access", "settings"];
 
 function Tabs({ account, current }) {
   const names = Object.keys(TABS).filter((name) => may(account, "canAdmin") || !FOR_ADMINS.includes(name));
-  return html`<nav class="tabs" aria-label=${t("account.tabs")}>${names.map((name) => html`
+  const self = useRef(null);
+  useEffect(() => self.current.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [current]);
+  return html`<nav class="tabs" ref=${self} aria-label=${t("account.tabs")}>${names.map((name) => html`
     <a key=${name} href="/accounts/${account.id}${name === "now" ? "" : `/${name}`}" aria-current=${name === current ? "page" : undefined}>
       ${t(`account.${name}Tab`)}${name === "queue" && account.queueLength > 0 ? html` <span class="chip">${number(account.queueLength)}</span>` : ""}</a>`)}</nav>`;
 }

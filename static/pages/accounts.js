@@ -84,7 +84,7 @@ export default function Accounts({ query }) {
   const isEmpty = isKnown && accounts.ids.value.length === 0;
   return html`<${Page} title=${t("nav.accounts")} actions=${isAdmin.value && html`<${Button} kind="primary" icon="plus" onClick=${() => void openEditor()}>${t("accounts.add")}<//>`}>
     ${!isKnown && error && html`<${Problem} error=${error} retry=${load} />`}
-    ${!isKnown && !error && html`<${Loading} skeleton=${html`<div class="stack"><div class="bone accounts-bone" /><${Bones} rows=${5} height=${100} /></div>`} />`}
+    ${!isKnown && !error && html`<${Loading} skeleton=${html`<div class="stack"><div class="bone accounts-bone" /><${Bones} rows=${5} height=${118} /></div>`} />`}
     ${isEmpty && html`<${Nothing} />`}
     ${isKnown && !isEmpty && html`<div class="accounts"><${Strip} /><${List} query=${query} /></div>`}
   <//>`;

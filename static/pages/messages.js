@@ -1,6 +1,6 @@
 // The journal: every message that was accepted, and what became of it.
 
-import { html, Icon, useEffect, useState } from "../lib/html.js";
+import { html, Icon, useEffect, useMemo, useState } from "../lib/html.js";
 import { t } from "../lib/i18n.js";
 import { setQuery } from "../lib/router.js";
 import { accountsKnown, isAdmin, loadAccounts } from "../lib/store.js";
@@ -8,13 +8,21 @@ import { Button } from "../parts/button.js";
 import { Page } from "../parts/page.js";
 import { Bones, Empty, Loading, Problem } from "../parts/state.js";
 import { toastError } from "../parts/toast.js";
-import { FirstCall } from "./developers/call.js";
-import { Details } from "./messages/details.js";
 import { Failed } from "./messages/failed.js";
 import { read } from "./messages/filter.js";
 import { Filters } from "./messages/filters.js";
 import { useList } from "./messages/list.js";
 import { Rows } from "./messages/rows.js";
+
+/** A part that few need: fetched once it is wanted, and what comes after it with it. `load` answers its component. */
+function Later({ load, children, ...rest }) {
+  const [Part, setPart] = useState(null);
+  useEffect(() => { load().then((part) => setPart(() => part), toastError); }, []);
+  return Part && html`<${Part} ...${rest} />${children}`;
+}
+
+const details = async () => (await import("./messages/details.js")).Details;
+const firstCall = async () => (await import("./developers/call.js")).FirstCall;
 
 function Nothing({ filter }) {
   if (Object.keys(filter).length) {
@@ -25,8 +33,7 @@ function Nothing({ filter }) {
   }
   return html`<div class="messages-first">
     <${Empty} icon="list" title=${t("messages.none")}><p>${t("messages.noneText")}</p><//>
-    <${FirstCall} isShort />
-    <p class="actions"><a href="/developers">${t("messages.toDevelopers")}</a></p>
+    <${Later} load=${firstCall} isShort><p class="actions"><a href="/developers">${t("messages.toDevelopers")}</a></p><//>
   </div>`;
 }
 
@@ -64,7 +71,9 @@ function Content({ list, filter, hasNames }) {
 }
 
 export default function Messages({ query }) {
-  const filter = read(query);
+  const wanted = read(query);
+  // The same object as long as it says the same, so that rows are not drawn again.
+  const filter = useMemo(() => wanted, [JSON.stringify(wanted)]);
   const list = useList(filter);
   const [isAlone, setAlone] = useState(false);
   useEffect(() => { if (!accountsKnown.peek()) loadAccounts().catch(() => setAlone(true)); }, []);
@@ -73,6 +82,6 @@ export default function Messages({ query }) {
   return html`<${Page} title=${t("nav.messages")} class="messages">
     ${!hasNone && html`<${Filters} filter=${filter} /><${Bar} list=${list} filter=${filter} />`}
     <${Content} list=${list} filter=${filter} hasNames=${accountsKnown.value || isAlone} />
-    ${query.message && html`<${Details} key=${query.message} id=${query.message} close=${() => setQuery({ message: null })} />`}
+    ${query.message && html`<${Later} load=${details} key=${query.message} id=${query.message} close=${() => setQuery({ message: null })} />`}
   <//>`;
 }

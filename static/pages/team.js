@@ -64,7 +64,7 @@ function Team({ query }) {
   const actions = manager
     ? html`<${Menu} label=${t("team.more", { name: manager.name })} items=${menuOf(manager, load, () => go("/team", { replace: true }))} />`
     : managers?.length > 0 && html`<${Button} kind="primary" icon="user-plus" onClick=${() => void add(load)}>${t(isNarrow ? "team.addShort" : "team.add")}<//>`;
-  return html`<${Page} title=${manager ? manager.name : t("nav.team")} heading=${manager && html`<bdi>${manager.name}</bdi>`} back=${manager ? "/team" : undefined} actions=${actions}>
+  return html`<${Page} title=${manager ? manager.name : t("nav.team")} heading=${manager && html`<bdi>${manager.name}</bdi>`} back=${manager ? "/team" : undefined} class=${manager ? "team-single" : ""} actions=${actions}>
     ${isGone ? html`<${Empty} icon="users" title=${t("team.gone")} actions=${html`<a class="button" href="/team">${t("team.toAll")}</a>`} />`
       : html`<${View} load=${load} skeleton=${html`<${Bones} rows=${4} height=${104} />`}>${() => html`<${Ground} managers=${managers} load=${load} manager=${manager} isNarrow=${isNarrow} />`}<//>`}
   <//>`;

@@ -68,7 +68,7 @@ function Line({ account, now }) {
 /** What the beat says, in words: `{what, next}`. */
 export function beatWords(account, now = second.value) {
   const queue = account.queue ?? {};
-  if (queue.isPaused) return { what: t("beat.paused"), next: "" };
+  if (queue.isPaused) return { what: t(account.queueLength ? "beat.paused" : "status.paused"), next: "" };
   if (queue.isResting && Date.parse(queue.restUntil) > now) {
     return { what: t("beat.resting"), next: t("beat.more", { span: span(Date.parse(queue.restUntil) - now) }) };
   }

@@ -54,6 +54,12 @@ function translated(fields) {
   return Object.fromEntries(Object.entries(fields).map(say));
 }
 
+/** The element of what the API calls `name`, such as `limits.delayMs`. */
+function elementOf(form, name) {
+  const last = name.split(".").at(-1);
+  return form.elements.namedItem(name) ?? [...form.elements].find((element) => element.name?.startsWith(last));
+}
+
 /**
  * A form's state. `send(data, form)` gets its FormData as an object; what it throws is put beside
  * its fields (`errors`), or over the form (`problem`). Use: `<form onSubmit=${form.onSubmit}>`.
@@ -75,10 +81,10 @@ export function useForm(send) {
       await send(Object.fromEntries(new FormData(form)), form);
     } catch (error) {
       const fields = error.fields ?? {};
-      const known = Object.keys(fields).filter((name) => form.elements.namedItem(name));
+      const known = Object.keys(fields).filter((name) => elementOf(form, name));
       setErrors(translated(fields));
       if (!known.length) setProblem(error);
-      else requestAnimationFrame(() => form.elements.namedItem(known[0])?.focus?.());
+      else requestAnimationFrame(() => elementOf(form, known[0])?.focus?.());
     } finally {
       busy.current = false;
       setBusy(false);

@@ -1,4 +1,4 @@
-import { html, Icon, useId, useRef } from "../lib/html.js";
+import { html, Icon, useId, useRef, useState } from "../lib/html.js";
 import { Button } from "./button.js";
 
 /**
@@ -9,7 +9,9 @@ export function Menu({ label, icon = "ellipsis-vertical", items, kind = "quiet",
   const id = useId();
   const list = useRef(null);
   const button = useRef(null);
-  const shown = items.filter(Boolean);
+  // Drawn once it is asked for: a list of accounts has hundreds of these.
+  const [isDrawn, setDrawn] = useState(false);
+  const shown = isDrawn ? items.filter(Boolean) : [];
   const things = () => [...list.current.querySelectorAll("[role^=menuitem]")];
 
   function place() {
@@ -23,8 +25,12 @@ export function Menu({ label, icon = "ellipsis-vertical", items, kind = "quiet",
     menu.style.top = `${top}px`;
     menu.style.visibility = "visible";
   }
-  // Not seen before it has its place.
-  const opens = (event) => { if (event.newState === "open") list.current.style.visibility = "hidden"; };
+  // Unseen until it has its place.
+  function opens(event) {
+    if (event.newState !== "open") return;
+    setDrawn(true);
+    list.current.style.visibility = "hidden";
+  }
   function toggled(event) {
     const isOpen = event.newState === "open";
     button.current.querySelector("button").setAttribute("aria-expanded", String(isOpen));
@@ -32,6 +38,8 @@ export function Menu({ label, icon = "ellipsis-vertical", items, kind = "quiet",
       place();
       (things().find((one) => one.getAttribute("aria-checked") === "true") ?? things()[0])?.focus();
       addEventListener("scroll", shut, { once: true, capture: true });
+    } else {
+      setDrawn(false);
     }
   }
   const shut = () => list.current?.matches(":popover-open") && list.current.hidePopover();

@@ -20,7 +20,7 @@ function State({ account }) {
   const { kind, icon } = statusOf(account);
   const remedy = remedyOf(account);
   return html`<section class="card account-state" aria-label=${t("now.state")}>
-    <span class="empty-icon ${kind === "alarm" ? "alarm" : ""}"><${Icon} name=${icon} size=${24} /></span>
+    <span class="empty-icon ${kind}"><${Icon} name=${icon} size=${24} /></span>
     <p>${sentence(account)}</p>
     ${remedy?.href && html`<a class="button primary" href=${remedy.href}><${Icon} name=${remedy.icon} size=${18} /><span>${remedy.text}</span></a>`}
     ${remedy?.run && html`<${Button} kind="primary" icon=${remedy.icon} onClick=${remedy.run}>${remedy.text}<//>`}
@@ -39,7 +39,7 @@ function Pace({ account }) {
     <h2>${t("now.pace")}</h2>
     <${Beat} account=${account} isLarge />
     <dl class="facts">
-      <${Fact} word=${t("now.next")} more=${queue.estimatedDrainAt && t("account.drainAt", { time: when(queue.estimatedDrainAt) })}>
+      <${Fact} word=${t("now.next")} more=${queue.estimatedDrainAt ? t("account.drainAt", { time: when(queue.estimatedDrainAt) }) : "\u00a0"}>
         ${queue.nextSendAt ? html`<${When} at=${queue.nextSendAt} />` : queue.holdReason ? t(`hold.${queue.holdReason}`) : t("now.nothing")}<//>
       <${Fact} word=${t("now.rest")}>${isResting ? t("beat.more", { span: span(Date.parse(queue.restUntil) - now) }) : t("now.noRest")}<//>
       <${Fact} word=${t("now.minute")}>${queue.perMinute ? t("now.ofLimit", { n: recent, limit: queue.perMinute }) : number(recent)}<//>

@@ -18,7 +18,7 @@ function Form({ account, providers }) {
   const [round, setRound] = useState(0);
   const fields = providers.find((one) => one.provider === account.provider)?.config ?? [];
   const form = useForm(async (said) => {
-    const asked = { name: said.name.trim(), useLimits: preset === "limited", limits: readLimits(said) };
+    const asked = { name: said.name.trim(), useLimits: preset === "limited", limits: readLimits(said, preset === "limited") };
     const config = readConfig(said);
     if (config) asked.config = config;
     if (isBare) asked.proxy = null;
@@ -57,7 +57,6 @@ function Danger({ account }) {
 export function Settings({ account }) {
   const load = useLoad(loadProviders, [], { refetch: false });
   return html`<div class="account-settings">
-    <${View} load=${load} skeleton=${html`<${Bones} rows=${5} height=${72} />`}>${(providers) => html`<${Form} account=${account} providers=${providers} />`}<//>
-    <${Danger} account=${account} />
+    <${View} load=${load} skeleton=${html`<${Bones} rows=${5} height=${72} />`}>${(providers) => html`<${Form} account=${account} providers=${providers} /><${Danger} account=${account} />`}<//>
   </div>`;
 }

@@ -57,7 +57,7 @@ function Form({ account, providers, close }) {
   const provider = providers.find((one) => one.provider === chosen) ?? { config: [], pairing: [] };
   const isNew = !account;
   const form = useForm(async (said) => {
-    const asked = { name: said.name.trim(), useLimits: preset === "limited", limits: readLimits(said) };
+    const asked = { name: said.name.trim(), useLimits: preset === "limited", limits: readLimits(said, preset === "limited") };
     const config = readConfig(said);
     if (config) asked.config = config;
     if (said.proxy?.trim()) asked.proxy = said.proxy.trim();

@@ -1,6 +1,6 @@
 import { html } from "../../lib/html.js";
 import { number, t } from "../../lib/i18n.js";
-import { DEFAULTS, NUMBERS, ownZone, SPANS, zones } from "../../lib/limits.js";
+import { DEFAULTS, NUMBERS, SPANS, zones } from "../../lib/limits.js";
 import { Field } from "../../parts/field.js";
 
 const MOST = { warmupDays: 3650 };
@@ -39,7 +39,7 @@ export function Limits({ limits = {}, useLimits, errors }) {
       <p class="hint">${t("limits.quietHint")}</p>
       ${errorOf(errors, "quietHours") && html`<p class="wrong">${errorOf(errors, "quietHours")}</p>`}
     </fieldset>
-    <${Field} label=${t("limits.timezone")} hint=${t("limits.timezoneHint")} name="timezone" list="limits-zones" autocomplete="off" defaultValue=${limits.timezone ?? ""} placeholder=${ownZone()} error=${errorOf(errors, "timezone")} />
+    <${Field} label=${t("limits.timezone")} hint=${t("limits.timezoneHint")} name="timezone" list="limits-zones" autocomplete="off" defaultValue=${limits.timezone ?? ""} placeholder="UTC" error=${errorOf(errors, "timezone")} />
     <datalist id="limits-zones">${zones().map((zone) => html`<option value=${zone} />`)}</datalist>
     <${Field} label=${t("limits.typing")} name="typing" as="select" defaultValue=${limits.typing === undefined ? "" : limits.typing ? "yes" : "no"} error=${errorOf(errors, "typing")}>
       ${["", "yes", "no"].map((value) => html`<option value=${value} selected=${value === (limits.typing === undefined ? "" : limits.typing ? "yes" : "no")}>${t(`limits.typing${value || "Preset"}`)}</option>`)}

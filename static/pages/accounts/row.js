@@ -26,7 +26,7 @@ function Who({ account }) {
 function Queue({ account }) {
   const queue = account.queue ?? {};
   const isWaiting = account.queueLength > 0;
-  let note = queue.lastSentAt ? t("account.lastAt", { time: when(queue.lastSentAt) }) : t("account.noneYet");
+  let note = queue.lastSentAt ? t("account.lastAt", { time: when(queue.lastSentAt) }) : t(account.connectedAt && account.status !== "CONNECTED" ? "now.nothing" : "account.noneYet");
   if (isWaiting) note = t(account.status === "CONNECTED" ? (queue.isPaused ? "account.waitsResume" : "account.waits") : "account.waitsConnect");
   if (isWaiting && queue.estimatedDrainAt) note = t("account.drainAt", { time: when(queue.estimatedDrainAt) });
   return html`<div class="account-queue">
@@ -48,7 +48,8 @@ export function Day({ queue = {} }) {
 
 function Standing({ account }) {
   if (account.status === "CONNECTED" && !account.queue?.pauseReason) return html`<${Beat} account=${account} />`;
-  return html`<p class="account-why small">${sentence(account)}</p>`;
+  const why = sentence(account);
+  return html`<p class="account-why small" title=${why}>${why}</p>`;
 }
 
 function Act({ account }) {

@@ -5,7 +5,7 @@ import { html, Icon } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
 import { Button } from "../../parts/button.js";
 import { senderOf } from "./names.js";
-import { reasonOf, standingOf } from "./standing.js";
+import { reasonOf, standingOf, within } from "./standing.js";
 
 const ACTS = {
   queued: [["cancel", "message.cancelOne"]],
@@ -49,7 +49,7 @@ export function Waiting({ entry, isUnderWay, discard, again, explain }) {
     <p dir="auto">${entry.body}</p>
     <div class="chats-stands ${entry.error ? "alarm" : ""}">
       <${Icon} name=${entry.error ? "triangle-alert" : "clock"} size=${16} />
-      <span>${entry.error ? t("chats.failedBecause", { reason: explain(entry.error) }) : t(isUnderWay ? "chats.toServer" : "chats.waitsForServer")}</span>
+      <span>${entry.error ? t("chats.failedBecause", { reason: within(explain(entry.error)) }) : t(isUnderWay ? "chats.toServer" : "chats.waitsForServer")}</span>
       ${entry.error && html`<button type="button" class="text-button" onClick=${again}>${t("message.retry")}</button>`}
       ${!isUnderWay && html`<button type="button" class="text-button" onClick=${discard}>${t(entry.error ? "chats.remove" : "message.cancelOne")}</button>`}
     </div>

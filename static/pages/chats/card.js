@@ -160,8 +160,8 @@ export function Card({ given, sent }) {
   }
 
   const to = plain(phone);
-  const hint = html`${!to ? t("chats.format") : account ? parts("chats.goesFrom", { number: to, account: html`<b>${account.name}</b>` }) : t("chats.goes", { number: to })}
-    ${choices.length > 0 && html` <${From} chosen=${chosen} choices=${choices} choose=${choose} />`}
+  const hint = html`${!to ? t("chats.format") : account && !choices.length ? parts("chats.goesFrom", { number: to, account: html`<b>${account.name}</b>` }) : t("chats.goes", { number: to })}
+    ${choices.length > 0 && (to || offered) && html` <${From} chosen=${chosen} choices=${choices} choose=${choose} />`}
     ${error?.field === "account" && html`<span class="wrong" role="alert"><${Icon} name="triangle-alert" size=${16} /> ${error.text}</span>`}`;
   return html`<section class="chats-card" aria-labelledby="${ids}-title">
     <h2 id="${ids}-title"><button type="button" aria-expanded=${String(isOpen)} aria-controls="${ids}-body" onClick=${toggle}>

@@ -61,7 +61,6 @@ function useNews(talk, isAtEnd, claims) {
         if (entry.chatId === talk.chatId) talk.add({ ...message }, isAtEnd.peek());
       }),
     ];
-    talk.latest();
     return () => {
       for (const off of offs) off();
       talk.close();
@@ -117,17 +116,24 @@ function Messages({ talk, chat, account, steady, body, claims, unreadFrom }) {
     ${isEmpty && html`<${Empty} icon="message-circle" title=${t("chats.noMessages")} />`}`;
 }
 
+// These say themselves that messages wait.
+const WAITS = ["off", "paused", "loggedOut"];
+
 function Banner({ account }) {
   if (!account) return null;
   const { word, kind } = statusOf(account);
   if (["connected", "resting"].includes(word)) return null;
-  return html`<p class="notice chats-banner ${kind || "wait"}"><${Icon} name="info" size=${18} /><span>${t("chats.messagesWait")} ${sentence(account)}</span></p>`;
+  return html`<p class="notice chats-banner ${kind || "wait"}"><${Icon} name="info" size=${18} /><span>${WAITS.includes(word) ? "" : `${t("chats.messagesWait")} `}${sentence(account)}</span></p>`;
 }
 
 /** `chat` is a signal; `changed(chat)` is told what was done to it here. */
 export function Conversation({ chat, back, changed, leave }) {
   const { sessionId, id } = chat.peek();
-  const talk = useMemo(() => new Talk({ sessionId, id }), [id]);
+  const talk = useMemo(() => {
+    const made = new Talk({ sessionId, id });
+    made.latest();
+    return made;
+  }, [id]);
   const frame = useRef(null);
   const body = useRef(null);
   const unreadFrom = useRef(null);
@@ -137,7 +143,7 @@ export function Conversation({ chat, back, changed, leave }) {
   const steady = useSteady({
     frame,
     body,
-    moved({ above, below }) {
+    looked({ above, below }) {
       if (!isPlaced.current || talk.isLoading.peek()) return;
       if (above < NEAR) talk.older();
       else if (below < NEAR) talk.newer();

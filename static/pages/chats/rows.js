@@ -39,23 +39,26 @@ function Search({ words }) {
     <input type="search" name="search" aria-label=${t("chats.search")} placeholder=${t("chats.search")} maxlength="200" autocomplete="off" spellcheck="false" value=${text} onInput=${input} /></div>`;
 }
 
-function Filters({ show, account }) {
-  const filter = (name, text) => html`<a class="filter" href=${addressOf({ show: name })} aria-current=${(show === name || (!name && show === "all")) ? "true" : undefined}>${text}</a>`;
+function MoreFilters({ show, account }) {
   const kinds = ["people", "statuses"].map((name) => ({ text: t(`chats.${name}`), checked: show === name, run: () => setQuery({ show: show === name ? null : name }) }));
-  const several = accounts.ids.value.length > 1;
-  const chosen = account && accounts.of(account).value;
-  const choices = several ? [
+  const choices = accounts.ids.value.length > 1 ? [
     { text: t("chats.allAccounts"), checked: !account, run: () => setQuery({ account: null }) },
     ...accounts.all.map(({ id, name }) => ({ text: name, checked: account === id, run: () => setQuery({ account: id }) })),
     "-",
   ] : [];
-  return html`<div class="chats-filters"><nav class="filters" aria-label=${t("chats.filters")}>
+  return html`<${Menu} label=${t("chats.moreFilters")} items=${[...choices, ...kinds]} />`;
+}
+
+function Filters({ show, account }) {
+  const filter = (name, text) => html`<a class="filter" href=${addressOf({ show: name })} aria-current=${(show === name || (!name && show === "all")) ? "true" : undefined}>${text}</a>`;
+  const chosen = account && accounts.of(account).value;
+  return html`<nav class="filters chats-filters" aria-label=${t("chats.filters")}>
       ${filter(null, t("chats.all"))}
       ${filter("unread", unread.value ? t("chats.unread", { n: unread.value }) : t("chats.unreadNone"))}
       ${filter("groups", t("chats.groups"))}
       ${filter("archive", t("chats.archive"))}
       ${["people", "statuses"].includes(show) && filter(show, t(`chats.${show}`))}
-    </nav><${Menu} label=${t("chats.moreFilters")} items=${[...choices, ...kinds]} /></div>
+    </nav>
     ${chosen && html`<p class="chats-chosen">${t("chats.onlyOf", { name: chosen.name })} <button type="button" class="text-button" onClick=${() => setQuery({ account: null })}>${t("chats.allAccounts")}</button></p>`}`;
 }
 
@@ -98,6 +101,7 @@ export function Rows({ list, filter, openId, open, fill }) {
     else timer.current = setTimeout(hold, LEAVES_MS);
   }
   function look() {
+    if (!frame.current || !body.current) return;
     const top = scrollerOf(frame.current).scrollTop - (isPhone.peek() ? body.current.offsetTop : 0);
     const is = top > height / 2;
     if (is !== isAway.current) {
@@ -156,7 +160,7 @@ export function Rows({ list, filter, openId, open, fill }) {
       isOpen=${id !== null && id === openId} isActive=${id !== null && id === active} open=${open} />`);
   }
   return html`<div class="chats-list">
-    <div class="chats-find"><${Search} words=${filter.search} /><${Filters} ...${filter} />
+    <div class="chats-find"><div class="chats-words"><${Search} words=${filter.search} /><${MoreFilters} ...${filter} /></div><${Filters} ...${filter} />
       <button type="button" class="button chats-waiting" hidden=${!(waiting && held)} onClick=${newest}><${Icon} name="arrow-up" size=${16} />${t("chats.waiting", { n: waiting })}</button></div>
     <div class="chats-frame" ref=${frame} onPointerEnter=${(event) => event.pointerType === "mouse" && hand("pointer", true)} onPointerLeave=${() => hand("pointer", false)}>
       ${!isKnown && !list.error.value && html`<${Loading} skeleton=${html`<div class="chats-bones">${Array.from({ length: 8 }, (_, i) => html`<div class="chats-row is-empty" key=${i}><span class="bone" /></div>`)}</div>`} />`}

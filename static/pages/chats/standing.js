@@ -32,6 +32,12 @@ export function reasonOf({ code, message }) {
   return has(`messageError.${code}`) ? t(`messageError.${code}`) : message;
 }
 
+/** A sentence as the rest of another. */
+export function within(sentence) {
+  const text = sentence.replace(/\.$/, "");
+  return /^\p{Lu}\p{Ll}*(\s|$)/u.test(text) && !text.startsWith("Telegram") ? text[0].toLowerCase() + text.slice(1) : text;
+}
+
 function words({ status, lastError, estimatedSendAt, sendAt }, hold) {
   const word = t(`messageStatus.${status}`);
   if (status === "scheduled" && sendAt) return t("chats.scheduledAt", { time: when(sendAt) });
@@ -40,7 +46,8 @@ function words({ status, lastError, estimatedSendAt, sendAt }, hold) {
     if (!estimatedSendAt) return word;
     return `${word} · ${Date.parse(estimatedSendAt) - second.value < 1_500 ? t("chats.leavesNow") : t("chats.leaves", { when: relative(estimatedSendAt) })}`;
   }
-  if (status === "failed" && lastError) return t("chats.failedBecause", { reason: reasonOf(lastError) });
+  if (status === "failed" && lastError) return t("chats.failedBecause", { reason: within(reasonOf(lastError)) });
+  if (status === "uncertain") return t("chats.uncertain");
   return word;
 }
 

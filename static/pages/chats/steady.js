@@ -21,19 +21,19 @@ function firstUnder(body, top) {
 
 /**
  * `frame` scrolls `body`. Answers `isAtEnd` (a signal), `toEnd()`, `show(element)`, and what is to be called
- * before and after `body` is drawn anew: `measure()` and `settle()`. `moved({above, below})` hears how many
+ * before and after `body` is drawn anew: `measure()` and `settle()`. `looked({above, below})` hears how many
  * screens are left.
  */
-export function useSteady({ frame, body, moved }) {
+export function useSteady({ frame, body, looked }) {
   const isAtEnd = useSignal(true);
-  const seen = useRef({ scroll: 0, anchor: null, top: 0 });
+  const seen = useRef({ anchor: null, top: 0 });
 
   function measure() {
     if (!frame.current || !body.current) return;
     const scroller = scrollerOf(frame.current);
     const below = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
     const anchor = firstUnder(body.current, viewOf(frame.current).top + NEAR_PX);
-    seen.current = { scroll: scroller.scrollTop, anchor, top: anchor?.getBoundingClientRect().top ?? 0 };
+    seen.current = { anchor, top: anchor?.getBoundingClientRect().top ?? 0 };
     isAtEnd.value = below < NEAR_PX;
   }
   function look() {
@@ -41,7 +41,7 @@ export function useSteady({ frame, body, moved }) {
     const scroller = scrollerOf(frame.current);
     const screen = scroller.clientHeight || 1;
     const above = isPhone.peek() ? viewOf(frame.current).top - body.current.getBoundingClientRect().top : scroller.scrollTop;
-    moved({ above: above / screen, below: (scroller.scrollHeight - scroller.scrollTop - screen) / screen });
+    looked({ above: above / screen, below: (scroller.scrollHeight - scroller.scrollTop - screen) / screen });
   }
   function toEnd() {
     const scroller = scrollerOf(frame.current);
@@ -56,13 +56,13 @@ export function useSteady({ frame, body, moved }) {
   function settle() {
     if (!frame.current || !body.current) return;
     const scroller = scrollerOf(frame.current);
-    const { anchor, top, scroll } = seen.current;
+    const { anchor, top } = seen.current;
     if (isAtEnd.peek()) scroller.scrollTop = scroller.scrollHeight;
-    else if (anchor?.isConnected && Math.abs(scroller.scrollTop - scroll) < 2) {
-      scroller.scrollTop += anchor.getBoundingClientRect().top - top;
+    else if (anchor?.isConnected) {
+      const moved = anchor.getBoundingClientRect().top - top;
+      if (Math.abs(moved) >= 1) scroller.scrollTop += moved;
     }
-    seen.current.scroll = scroller.scrollTop;
-    seen.current.top = seen.current.anchor?.getBoundingClientRect().top ?? 0;
+    if (anchor) seen.current.top = anchor.getBoundingClientRect().top;
   }
   useScroll(frame, look, []);
   useLayoutEffect(settle);

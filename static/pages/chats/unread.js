@@ -21,7 +21,7 @@ export function followUnread() {
   count();
   const offs = [
     on("chat-updated", () => { if (!isAdmin.peek()) soon(); }),
-    on("manager-access-revoked", soon),
+    on("manager-access-revoked", () => void count()),
     on("manager-access-granted", soon),
     onMissed(soon),
   ];

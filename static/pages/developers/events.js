@@ -1,5 +1,5 @@
 import { clock, exact } from "../../lib/dates.js";
-import { html, Icon, useRef, useState } from "../../lib/html.js";
+import { html, Icon, useEffect, useRef, useState } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
 import { Button } from "../../parts/button.js";
 import { Copy, copy } from "../../parts/copy.js";
@@ -9,6 +9,8 @@ import { toast } from "../../parts/toast.js";
 import { lineOf, tape, textOf } from "./tape.js";
 
 const MOST_SHOWN = 20_000;
+/** A finger leaves no pointer behind: what it touched stays as long as somebody may look at it. */
+const TOUCH_MS = 10_000;
 const two = (n, length = 2) => String(n).padStart(length, "0");
 const toTheMs = (at) => `${clock(at)}:${two(at.getSeconds())}.${two(at.getMilliseconds(), 3)}`;
 
@@ -36,7 +38,14 @@ function useStill(all, isPaused) {
   const isUsed = isPointed || Boolean(list.current?.querySelector("details[open], :focus-visible"));
   if (!isPaused && !isUsed) still.current = all;
   const newest = still.current[0]?.id ?? 0;
-  const hold = { ref: list, onMouseEnter: () => setPointed(true), onMouseLeave: () => setPointed(false) };
+  const timer = useRef(null);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  function touched() {
+    clearTimeout(timer.current);
+    setPointed(true);
+    timer.current = setTimeout(() => setPointed(false), TOUCH_MS);
+  }
+  const hold = { ref: list, onMouseEnter: () => setPointed(true), onMouseLeave: () => setPointed(false), onTouchStart: touched };
   const follow = () => {
     for (const one of list.current?.querySelectorAll("details[open]") ?? []) one.open = false;
     still.current = all;

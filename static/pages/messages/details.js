@@ -10,6 +10,7 @@ import { Button } from "../../parts/button.js";
 import { Copy } from "../../parts/copy.js";
 import { ask, Dialog } from "../../parts/dialog.js";
 import { Bones, useLoad, View } from "../../parts/state.js";
+import { toast } from "../../parts/toast.js";
 import { moved } from "./list.js";
 import { nameOf, recipient } from "./rows.js";
 import { isWaiting, mayRetry, MessageStatus, reasonOf } from "./status.js";
@@ -59,7 +60,7 @@ function Facts({ message }) {
 
 function Why({ message }) {
   const reason = reasonOf(message);
-  const hold = message.holdReason && t(`messageHold.${message.holdReason}`);
+  const hold = isWaiting(message) && message.holdReason && t(`messageHold.${message.holdReason}`);
   const kind = message.status === "failed" ? "alarm" : message.status === "uncertain" ? "wait" : "info";
   if (!reason && !hold) return null;
   return html`<div class="notice ${kind}"><${Icon} name=${kind === "info" ? "info" : kind === "wait" ? "circle-help" : "triangle-alert"} size=${18} />
@@ -82,7 +83,12 @@ async function cancel(message, load) {
 
 /** At once what failed; what may have left, after a word of warning. */
 async function retry(message, load) {
-  const go = async () => load.set(await post(`/api/messages/${message.id}/retry`));
+  const go = async () => {
+    load.set(await post(`/api/messages/${message.id}/retry`));
+    // It may be refused again before anybody sees the difference.
+    toast(t("message.retried"));
+    load.reload();
+  };
   if (message.status === "failed") return go();
   void ask({ title: t("message.againTitle"), text: t("message.againText", { number: recipient(message.to) }), action: t("message.sendAgain"), run: go });
 }

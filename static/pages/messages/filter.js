@@ -1,17 +1,21 @@
 // Which messages: what the address says, and what is asked of the server for it.
 
+import { STATUSES } from "./status.js";
+
 const NAMES = ["account", "status", "from", "to", "reference"];
 
 const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text ?? "") && !Number.isNaN(Date.parse(text));
 
-/** `{account, status, from, to, reference}` of the address; days are the browser's. */
+const IS_FINE = { status: (word) => STATUSES.includes(word), from: isDay, to: isDay };
+
+/** `{account, status, from, to, reference}` of the address, without what makes no sense; days are the browser's. */
 export function read(query) {
   const { accountId, ...rest } = query;
   const wanted = { ...rest, account: rest.account ?? accountId };
   const filter = {};
   for (const name of NAMES) {
     const value = wanted[name];
-    if (value && (!["from", "to"].includes(name) || isDay(value))) filter[name] = value;
+    if (value && (IS_FINE[name]?.(value) ?? true)) filter[name] = value;
   }
   return filter;
 }

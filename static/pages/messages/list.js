@@ -111,8 +111,7 @@ function listOf(filter) {
 
 /** The list of a filter: `{rows, state, fresh, load, more}`. */
 export function useList(filter) {
-  const key = JSON.stringify(filter);
-  const list = useMemo(() => listOf(filter), [key]);
+  const list = useMemo(() => listOf(filter), [filter]);
   useEffect(() => list.follow(), [list]);
   return list;
 }

@@ -1,5 +1,5 @@
 import { When, when } from "../../lib/dates.js";
-import { html, Icon } from "../../lib/html.js";
+import { html, Icon, useMemo } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
 import { ofChat, pretty } from "../../lib/phone.js";
 import { accounts, accountsKnown } from "../../lib/store.js";
@@ -31,7 +31,7 @@ function Row({ rows, id, filter }) {
 }
 
 export function Rows({ list, filter }) {
-  return html`<ol class="messages-rows card" aria-label=${t("messages.list")}>
-    ${list.rows.ids.value.map((id) => html`<${Row} key=${id} rows=${list.rows} id=${id} filter=${filter} />`)}
-  </ol>`;
+  const ids = list.rows.ids.value;
+  const drawn = useMemo(() => ids.map((id) => html`<${Row} key=${id} rows=${list.rows} id=${id} filter=${filter} />`), [ids, list, filter]);
+  return html`<ol class="messages-rows card" aria-label=${t("messages.list")}>${drawn}</ol>`;
 }
