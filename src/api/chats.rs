@@ -2,14 +2,15 @@
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, Responder};
-use entity::chat::{Kind, Model};
-use entity::ids::{AccountId, ChatId, CompanyId};
+use entity::chat::Model;
+use entity::ids::{AccountId, ChatId};
 use entity::message::Model as Message;
 use futures_util::future::try_join_all;
 use garde::Validate;
 use serde::Deserialize;
 
 use super::accounts::find;
+use super::chat_list::{ChatQuery, page_of_chats};
 use super::draft::hash_of;
 use super::list::{Listed, PageQuery, read_cursor};
 use super::read::{Body, Query};
@@ -21,95 +22,9 @@ use crate::error::ApiError;
 use crate::intake::Draft;
 use crate::phone::Recipient;
 use crate::store::account::Account;
-use crate::store::chats::ChatFilter;
 use crate::store::file::NewChat;
 use crate::store::list::Page;
 use crate::view::{ChatMessageView, ChatView, Timestamp};
-
-/// Which chats.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-pub struct ChatQuery {
-    /// Which page, from 1.
-    #[param(minimum = 1)]
-    page: Option<u64>,
-    /// How many, 50 unless said, at most 200.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u64>,
-    /// Goes on where a page ended, however far that is; instead of `page`.
-    cursor: Option<String>,
-    /// Whether groups and channels are listed, too.
-    include_groups: Option<bool>,
-    /// Whether statuses are listed, too.
-    include_status: Option<bool>,
-    /// One kind alone: `individual`, `group` or `status`; or `all`.
-    chat_type: Option<String>,
-    /// In the name, in the number, or at the beginning of words of a message.
-    #[param(max_length = 200)]
-    search: Option<String>,
-    /// Only those with something unread.
-    unread: Option<bool>,
-    /// Only those put away, or only the others.
-    archived: Option<bool>,
-}
-
-impl ChatQuery {
-    fn kinds(&self, with_groups: bool) -> Result<Vec<Kind>, ApiError> {
-        let one = match self.chat_type.as_deref() {
-            None => None,
-            Some("all") => return Ok(Kind::ALL.to_vec()),
-            Some(word) => Some(
-                word.parse::<Kind>()
-                    .map_err(|_| ApiError::field("chatType", "must be all, individual, group or status"))?,
-            ),
-        };
-        if let Some(kind) = one {
-            return Ok(vec![kind]);
-        }
-        let mut kinds = vec![Kind::Individual];
-        if self.include_groups.unwrap_or(with_groups) {
-            kinds.push(Kind::Group);
-        }
-        if self.include_status.unwrap_or(false) {
-            kinds.push(Kind::Status);
-        }
-        Ok(kinds)
-    }
-}
-
-/// A page of chats of the company, or of some of its accounts, the latest first.
-pub(super) async fn page_of_chats(
-    app: &App,
-    company: CompanyId,
-    accounts: Option<Vec<AccountId>>,
-    query: &ChatQuery,
-    with_groups: bool,
-) -> Result<Listed<ChatView>, ApiError> {
-    let part = PageQuery { page: query.page, limit: query.limit }.read()?;
-    let search = query.search.clone().filter(|search| !search.trim().is_empty());
-    if search.as_ref().is_some_and(|text| text.contains('\0') || text.chars().count() > 200) {
-        return Err(ApiError::field("search", "must have at most 200 characters, and no NUL"));
-    }
-    let page = match &query.cursor {
-        None => Page::Offset(part.offset),
-        Some(cursor) => Page::After(read_cursor(cursor, |text| {
-            let (at, id) = text.split_once('_')?;
-            Some((at.parse().ok()?, id.parse().ok()?))
-        })?),
-    };
-    let filter = ChatFilter {
-        company,
-        accounts,
-        kinds: query.kinds(with_groups)?,
-        search,
-        is_unread: query.unread.unwrap_or(false),
-        is_archived: query.archived,
-    };
-    let (rows, total) = app.store.list_chats(&filter, page, part.limit).await?;
-    let next_cursor = part.next_cursor(&rows, |chat| format!("{}_{}", chat.active_at_ms, chat.id));
-    Ok(part.list(rows.into_iter().map(ChatView::from).collect(), total).going_on(next_cursor))
-}
 
 /// An account's chats, the latest first: with people and groups, unless the query says otherwise.
 #[utoipa::path(get, path = "/api/accounts/{id}/chats", tag = "chats", params(("id" = AccountId, Path), ChatQuery),

@@ -6,6 +6,7 @@ pub mod activity;
 mod arrival;
 pub mod auth;
 pub mod bulk;
+pub mod chat_list;
 pub mod chats;
 pub mod connection;
 pub mod docs;

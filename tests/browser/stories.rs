@@ -4,7 +4,7 @@ use serde_json::json;
 use thirtyfour::prelude::*;
 
 use crate::browser::Browser;
-use crate::harness::{Binary, Company, PASSWORD, TestApp, eventually, guarded, ready_account};
+use crate::harness::{Binary, Company, PASSWORD, TestApp, eventually, free_port, guarded, ready_account};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_sees_an_account_connect_and_a_message_leave_without_typing_a_command() {
@@ -47,7 +47,9 @@ async fn a_newcomer_sees_an_account_connect_and_a_message_leave_without_typing_a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_dies_while_a_message_is_sent_has_it_once_when_it_is_back() {
-    let mut server = Binary::start(&[]);
+    // It is back where it was.
+    let bind = format!("127.0.0.1:{}", free_port());
+    let mut server = Binary::start(&[("ANDANTE_BIND", &bind)]);
     let id = ready_account(&server.client, json!({})).await;
     server
         .client
@@ -88,14 +90,17 @@ async fn a_manager_sees_what_is_granted_and_no_more_and_an_admin_everything() {
     let clinic = Company::register(&app.client, "clinic").await;
     let granted = ready_account(&clinic.admin, json!({"name": "Front desk"})).await;
     ready_account(&clinic.admin, json!({"name": "Directors only"})).await;
-    let anna = clinic.manager("anna").await;
-    clinic.grant(&granted, &anna, &["read"]).await;
+    let anna =
+        json!({"email": "anna@clinic.example", "password": PASSWORD, "firstName": "Anna", "lastName": "Ivanova"});
+    let anna = clinic.admin.post("/api/managers", anna).await.expect(201)["data"]["id"].as_str().unwrap().to_owned();
+    let grant = json!({"managerId": anna, "permissions": ["read"]});
+    clinic.admin.post(&format!("/api/whatsapp/sessions/{granted}/managers"), grant).await.expect(200);
     let sent = clinic.admin.send(&granted, "996700000055", "for the desk").await;
     clinic.admin.reaches(sent["messageId"].as_str().unwrap(), &["sent"]).await;
     let browser = Browser::open("en", 1440, false).await;
     browser.driver.goto(format!("{}/chats", app.client.url)).await.unwrap();
     // Who is not signed in is asked to, and comes to where they wanted.
-    browser.types("input[name=email]", &format!("anna@{}.example", clinic.id)).await;
+    browser.types("input[name=email]", "anna@clinic.example").await;
     browser.types("input[name=password]", "not this one").await;
     browser.clicks("Sign in").await;
     browser.sees("E-mail or password is wrong").await;
@@ -114,7 +119,7 @@ async fn a_manager_sees_what_is_granted_and_no_more_and_an_admin_everything() {
     // What is taken back is gone from the open page.
     browser.driver.goto(format!("{}/chats", app.client.url)).await.unwrap();
     browser.sees("for the desk").await;
-    clinic.admin.delete(&format!("/api/whatsapp/sessions/{granted}/managers/{}", anna.id)).await.expect(200);
+    clinic.admin.delete(&format!("/api/whatsapp/sessions/{granted}/managers/{anna}")).await.expect(200);
     eventually("the list is empty", 20, async || {
         let shown = browser.driver.find(By::Tag("body")).await.ok()?.text().await.ok()?;
         (!shown.contains("for the desk")).then_some(())

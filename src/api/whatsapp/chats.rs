@@ -8,10 +8,8 @@ use serde::Deserialize;
 
 use super::{Wrapped, WrappedPage};
 use crate::api::accounts::{Done, find};
-use crate::api::chats::{
-    ChatMessageQuery, ChatPath, ChatQuery, ChatText, To, find_chat, message_view, page_of_chats, page_of_messages,
-    send_in,
-};
+use crate::api::chat_list::{ChatQuery, page_of_chats};
+use crate::api::chats::{ChatMessageQuery, ChatPath, ChatText, To, find_chat, message_view, page_of_messages, send_in};
 use crate::api::read::{Body, Query};
 use crate::api::send::{KeyHeader, WaitHeader};
 use crate::api::wrong::{check, text};
