@@ -22,6 +22,9 @@ use crate::store::account::Account;
 use crate::store::{Store, StoreError, instant};
 use crate::view::Timestamp;
 
+/// Sends of the last minute that are shown one by one.
+const LATELY: usize = 60;
+
 /// An account as the API shows it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -139,6 +142,8 @@ pub struct QueueState {
     pub per_minute: Option<u32>,
     /// Sent in the last 60 s.
     pub sent_last_minute: u32,
+    /// When: the latest sixty at most, oldest first, of accounts with a limit by the minute.
+    pub sent_lately: Vec<Timestamp>,
     /// Messages since the last rest.
     #[serde(skip)]
     pub since_rest: u32,
@@ -236,6 +241,7 @@ impl Board {
                 Some(_) => u32::try_from(pace.sent_last_minute(now)).unwrap_or(u32::MAX),
                 None => self.store.sent_last_minute(account.id, now).await?,
             },
+            sent_lately: pace.sent_lately(now, LATELY).map(Timestamp).collect(),
             since_rest: if is_rested { 0 } else { pace.since_rest },
         })
     }

@@ -84,6 +84,12 @@ impl Pace {
     /// Sends counted in the 60 s up to `now`, as far as the per-minute limit looks.
     #[must_use]
     pub fn sent_last_minute(&self, now: DateTime<Utc>) -> usize {
-        self.recent.iter().filter(|sent| sent.0 > now - MINUTE).count()
+        self.sent_lately(now, usize::MAX).count()
+    }
+
+    /// When those were: the latest `most` of them, oldest first.
+    pub fn sent_lately(&self, now: DateTime<Utc>, most: usize) -> impl Iterator<Item = DateTime<Utc>> {
+        let older = self.recent.len().saturating_sub(most);
+        self.recent.iter().skip(older).map(|sent| sent.0).filter(move |at| *at > now - MINUTE)
     }
 }

@@ -38,7 +38,7 @@ on("message-status", ({ sessionId, status, timestamp }) => {
 });
 
 function learn({ id, queue }) {
-  if (queue?.lastSentAt) note(id, Date.parse(queue.lastSentAt));
+  for (const at of [...(queue?.sentLately ?? []), queue?.lastSentAt]) if (at) note(id, Date.parse(at));
   if (!queue?.isResting || !queue.restUntil) return;
   const { rests } = history(id);
   const to = Date.parse(queue.restUntil);

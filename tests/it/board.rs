@@ -31,6 +31,8 @@ async fn an_account_s_queue_says_the_same_in_every_view_of_it() {
         "{own}"
     );
     assert_eq!(resting["queueLength"], 2);
+    let lately: Vec<&str> = own["sentLately"].as_array().unwrap().iter().map(|at| at.as_str().unwrap()).collect();
+    assert!(lately.len() == 3 && lately.is_sorted() && own["lastSentAt"] == lately[2], "{own}");
     for name in ["dailyCount", "dailyLimit", "perMinute", "sentLastMinute"] {
         assert_eq!(own[name], queue["limits"][name], "{name}");
     }
@@ -75,7 +77,7 @@ async fn a_caller_is_told_what_they_may_and_who_watches_is_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watcher_sees_each_change_at_once_and_many_together() {
-    let clock = Clock::manual(chrono::Utc::now());
+    let clock = Clock::manual(Clock::system().now());
     let app = TestApp::on(&[], clock.clone()).await;
     let mut socket = Socket::with_token(&app.client, "").await;
     let id = app.client.create(json!({"name": "Reception", "provider": "simulator"})).await;

@@ -177,12 +177,28 @@ fn the_readme_tells_every_setting_as_it_is() {
 
 #[test]
 fn the_three_languages_have_the_same_words() {
-    let keys = |language: &str| -> Vec<String> {
-        let words: serde_json::Value = serde_json::from_str(&read(&format!("static/i18n/{language}.json"))).unwrap();
-        words.as_object().unwrap().keys().cloned().collect()
+    use serde_json::Value;
+    let words = |folder: &str, language: &str| -> serde_json::Map<String, Value> {
+        serde_json::from_str(&read(&format!("static/i18n/{folder}{language}.json"))).unwrap()
     };
-    assert_eq!(keys("ru"), keys("en"));
-    assert_eq!(keys("ky"), keys("en"));
+    // How many there are of something: what each language tells apart, by Unicode's rules.
+    let forms = HashMap::from([
+        ("en", vec!["one", "other"]),
+        ("ru", vec!["one", "few", "many", "other"]),
+        ("ky", vec!["one", "other"]),
+    ]);
+    for folder in ["", "pair/"] {
+        let english = words(folder, "en");
+        for (language, forms) in &forms {
+            let own = words(folder, language);
+            assert_eq!(own.keys().collect::<Vec<_>>(), english.keys().collect::<Vec<_>>(), "{folder}{language}");
+            for (key, word) in &own {
+                assert_eq!(word.is_object(), english[key].is_object(), "{folder}{language}: {key}");
+                let Some(word) = word.as_object() else { continue };
+                assert!(forms.iter().all(|form| word[*form].is_string()), "{folder}{language}: {key}");
+            }
+        }
+    }
 }
 
 #[test]
