@@ -39,7 +39,7 @@ pub struct Standings {
 pub enum Hold {
     /// Its queue is paused.
     Paused,
-    /// It is not connected, and should not be.
+    /// It is not connected, and waits for a person: to connect it, or to scan its code.
     Disconnected,
     /// It can't connect until a person changes something.
     Failed,
@@ -107,7 +107,7 @@ impl Standings {
             return Some(Hold::Paused);
         }
         match self.sessions.status(account.id) {
-            Connection::Disconnected => Some(Hold::Disconnected),
+            Connection::Disconnected | Connection::QrReady => Some(Hold::Disconnected),
             Connection::Failed => Some(Hold::Failed),
             _ => None,
         }
