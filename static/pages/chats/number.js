@@ -5,7 +5,7 @@ import { html, Icon, useEffect, useId, useRef, useState } from "../../lib/html.j
 import { t } from "../../lib/i18n.js";
 import { mask, pretty } from "../../lib/phone.js";
 import { accounts } from "../../lib/store.js";
-import { Face, nameOf, numberOf } from "./names.js";
+import { accountName, Face, nameOf, numberOf } from "./names.js";
 
 const PAUSE_MS = 250;
 const MOST = 6;
@@ -69,7 +69,7 @@ export function NumberField({ field, value, error, hint, isOff, onInput, choose,
     <div class="chats-suggestions" id=${list} role="listbox" aria-label=${t("chats.suggestions")} hidden=${!shown.length}>
       ${shown.map((chat, i) => html`<div role="option" id="${list}-${i}" key=${chat.id} aria-selected=${String(i === chosen)}
         onPointerDown=${(event) => event.preventDefault()} onClick=${() => take(chat)}>
-        <${Face} chat=${chat} /><span><strong>${nameOf(chat)}</strong><small>${[pretty(numberOf(chat)), accounts.ids.value.length > 1 && accounts.of(chat.sessionId).value?.name].filter(Boolean).join(" · ")}</small></span></div>`)}
+        <${Face} chat=${chat} /><span><strong>${nameOf(chat)}</strong><small>${[pretty(numberOf(chat)), accounts.ids.value.length > 1 && accountName(chat.sessionId)].filter(Boolean).join(" · ")}</small></span></div>`)}
     </div>
     <div class="hint" id="${id}-hint">${error ? html`<span class="wrong"><${Icon} name="triangle-alert" size=${16} /> ${error}</span>` : hint}</div>
   </div>`;
