@@ -11,6 +11,7 @@ import { Menu } from "../../parts/menu.js";
 import { Empty, Loading, Problem } from "../../parts/state.js";
 import { accountName } from "./names.js";
 import { Row } from "./row.js";
+import { isCounted } from "./unread.js";
 
 const ROW_REM = 4.5;
 const PAUSE_MS = 250;
@@ -53,7 +54,7 @@ function MoreFilters({ show, account }) {
 function Filters({ show, account }) {
   const filter = (name, text) => html`<a class="filter" href=${addressOf({ show: name })} aria-current=${(show === name || (!name && show === "all")) ? "true" : undefined}>${text}</a>`;
   const chosen = account && accountName(account);
-  return html`<nav class="filters chats-filters" aria-label=${t("chats.filters")}>
+  return html`<nav class="filters chats-filters ${isCounted.value ? "" : "is-late"}" aria-label=${t("chats.filters")}>
       ${filter(null, t("chats.all"))}
       ${filter("unread", unread.value ? t("chats.unread", { n: unread.value }) : t("chats.unreadNone"))}
       ${filter("groups", t("chats.groups"))}
