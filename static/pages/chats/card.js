@@ -20,7 +20,7 @@ const OPEN = "chats.card";
 const FROM = "chats.from";
 
 /** What the server is told: a number loses its `+` and its signs, a group's address stays. */
-export const plain = (text) => (/^[+\d\s().-]+$/.test(text.trim()) ? digitsOf(text) : text.trim());
+const plain = (text) => (/^[+\d\s().-]+$/.test(text.trim()) ? digitsOf(text) : text.trim());
 
 const sends = (account) => may(account, "canWrite") && account.provider !== "telegram";
 const isOn = (account) => !["DISCONNECTED", "FAILED"].includes(account.status);

@@ -1,7 +1,7 @@
 // The field for a number: it groups the digits as they are typed, and suggests chats by name or number.
 
 import { get } from "../../lib/api.js";
-import { html, Icon, useEffect, useId, useRef, useState } from "../../lib/html.js";
+import { html, Icon, useEffect, useId, useState } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
 import { mask, pretty } from "../../lib/phone.js";
 import { accounts } from "../../lib/store.js";
@@ -33,7 +33,6 @@ export function NumberField({ field, value, error, hint, isOff, onInput, choose,
   const list = useId();
   const [isOpen, setOpen] = useState(false);
   const [at, setAt] = useState(-1);
-  const typed = useRef(false);
   const chats = useSuggestions(isOpen ? value.trim() : "");
   const shown = isOpen ? chats : [];
   const chosen = Math.min(at, shown.length - 1);
@@ -43,7 +42,6 @@ export function NumberField({ field, value, error, hint, isOff, onInput, choose,
     const isAtEnd = target.selectionStart === target.value.length;
     const grouped = isAtEnd && !inputType?.startsWith("delete") ? mask(target.value) : target.value;
     if (grouped !== target.value) target.value = grouped;
-    typed.current = true;
     setOpen(true);
     setAt(-1);
     onInput(grouped);
