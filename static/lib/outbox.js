@@ -3,19 +3,23 @@
 // one message.
 
 import { post, randomWord } from "./api.js";
-import { signal } from "./html.js";
+import { computed, signal } from "./html.js";
 import { held } from "./keep.js";
 import { connection } from "./socket.js";
+import { me } from "./store.js";
 
 const SHELF = "outbox";
 const PAUSES_MS = [1_000, 2_000, 4_000, 8_000, 15_000, 30_000];
 const GIVES_UP_MS = 20_000;
 
+const all = signal(held.get(SHELF, []));
+const writer = () => me.value?.user?.id ?? null;
+
 /**
- * `{key, sessionId, chatId, body, at, error}`, oldest first; `error` is why the server refused it:
- * `{code, message, status}`.
+ * `{key, by, sessionId, chatId, body, at, error}`, oldest first; `error` is why the server refused it:
+ * `{code, message, status}`. What somebody else left in this tab is not sent in another's name.
  */
-export const outbox = signal(held.get(SHELF, []));
+export const outbox = computed(() => all.value.filter((one) => one.by === writer()));
 /** The one that is under way. */
 export const underWay = signal(null);
 
@@ -24,15 +28,15 @@ let timer = null;
 let failures = 0;
 
 function change(list) {
-  outbox.value = list;
+  all.value = list;
   if (list.length) held.set(SHELF, list);
   else held.remove(SHELF);
 }
 
-const put = (key, changes) => change(outbox.peek().map((one) => (one.key === key ? { ...one, ...changes } : one)));
+const put = (key, changes) => change(all.peek().map((one) => (one.key === key ? { ...one, ...changes } : one)));
 
 /** Takes one out for good. */
-export const discard = (key) => change(outbox.peek().filter((one) => one.key !== key));
+export const discard = (key) => change(all.peek().filter((one) => one.key !== key));
 
 /** Calls `hear(message, entry)` when one is at the server. */
 export function onArrived(hear) {
@@ -42,7 +46,7 @@ export function onArrived(hear) {
 
 /** Puts a text in; it is sent once those before it are. */
 export function send(sessionId, chatId, body) {
-  change([...outbox.peek(), { key: randomWord(), sessionId, chatId, body, at: Date.now(), error: null }]);
+  change([...all.peek(), { key: randomWord(), by: writer(), sessionId, chatId, body, at: Date.now(), error: null }]);
   run();
 }
 

@@ -50,10 +50,13 @@ function hear(name, payload) {
 
 let late = null;
 function isOffline() {
+  if (late || connection.value === "offline") return;
   if (connection.value === "online") lastHeard.value = Date.now();
-  clearTimeout(late);
   // A server that starts anew is back before this is worth a word.
-  late = setTimeout(() => (connection.value = "offline"), LATE_MS);
+  late = setTimeout(() => {
+    late = null;
+    connection.value = "offline";
+  }, LATE_MS);
 }
 
 export async function listen() {
@@ -62,6 +65,7 @@ export async function listen() {
   socket = io({ transports: ["websocket", "polling"], tryAllTransports: true, reconnectionDelay: 500, reconnectionDelayMax: 10_000 });
   socket.on("connect", () => {
     clearTimeout(late);
+    late = null;
     counted.clear();
     connection.value = "online";
     missed();

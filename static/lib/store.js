@@ -3,6 +3,7 @@
 
 import { batch, computed, signal } from "./html.js";
 import { get } from "./api.js";
+import { held } from "./keep.js";
 import { on, onMissed } from "./socket.js";
 
 const { auth, registration } = document.documentElement.dataset;
@@ -105,6 +106,8 @@ export async function loadMe() {
 }
 
 export function follow() {
+  // What was written and is not at the server yet is sent from whatever page is open.
+  if (held.get("outbox", []).length) import("./outbox.js");
   on("account-updated", ({ sessionId, account }) => {
     if (!account) return accounts.drop(sessionId);
     const isNew = accountsKnown.peek() && !accounts.of(sessionId).peek();

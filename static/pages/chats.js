@@ -100,7 +100,10 @@ export default function Chats({ params, query }) {
     setProblem(null);
     loadAccounts().catch(setProblem);
   };
-  useEffect(() => { if (!accountsKnown.peek()) loadAll(); }, []);
+  useEffect(() => {
+    if (!accountsKnown.peek()) loadAll();
+    return onMissed(() => { if (!accountsKnown.peek()) loadAll(); });
+  }, []);
   const filter = { show: ["unread", "groups", "archive", "people", "statuses"].includes(query.show) ? query.show : "all", account: query.account ?? null, search: query.q?.slice(0, 200) ?? "" };
   useEffect(() => { list.show(filter); }, [list, filter.show, filter.account, filter.search]);
   useNews(list, open);
@@ -133,7 +136,9 @@ export default function Chats({ params, query }) {
   const hasAccounts = accountsKnown.value && accounts.ids.value.length > 0;
   const isBare = accountsKnown.value && !hasAccounts;
 
-  const talk = isOpen && (error ? html`<section class="chats-talk"><div class="chats-scroll"><${Problem} error=${error} retry=${load} /></div></section>`
+  const talk = isOpen && (error ? html`<section class="chats-talk"><div class="chats-scroll">${error.status === 404
+      ? html`<${Empty} icon="message-circle" title=${t("state.missing")} actions=${html`<a class="button" href=${withQuery("/chats")}>${t("chats.toList")}</a>`}>${t("error.chat_not_found")}<//>`
+      : html`<${Problem} error=${error} retry=${load} />`}</div></section>`
     : !chat ? html`<section class="chats-talk"><div class="chats-scroll"><${Loading} skeleton=${html`<${Ghosts} />`} /></div></section>`
     : html`<${Conversation} key=${chat.id} chat=${open} back=${withQuery("/chats")} changed=${changed} leave=${leave} />`);
   return html`<div class="page chats ${isOpen ? "is-open" : ""}">

@@ -34,7 +34,7 @@ export function Bubble({ one, hold, mayWrite, hasSender, act }) {
     ${body && html`<p dir="auto"><${Text} text=${body} /></p>`}
     <div class="chats-stands ${stands?.kind ?? ""}">
       ${!(stands?.kind === "alarm" || needsLook) && html`<time datetime=${message.timestamp}>${clock(message.timestamp)}</time>`}
-      ${stands && html`<${Icon} name=${stands.icon} size=${16} /><span>${stands.text}</span>`}
+      ${stands && html`<span class="chats-state"><${Icon} name=${stands.icon} size=${16} /><span>${stands.text}</span></span>`}
       ${acts.length > 0 && !needsLook && acts.map(([name, word]) => html`<${Button} class="text-button" onClick=${() => act(name, message)}>${t(word)}<//>`)}
     </div>
     ${needsLook && html`<div class="chats-stands"><span>${t("chats.lookInPhone")}</span>
@@ -48,8 +48,8 @@ export function Waiting({ entry, isUnderWay, discard, again, explain }) {
   return html`<div class="chats-bubble is-own ${entry.error ? "is-failed" : "is-waiting"}" data-id=${entry.key}>
     <p dir="auto">${entry.body}</p>
     <div class="chats-stands ${entry.error ? "alarm" : ""}">
-      <${Icon} name=${entry.error ? "triangle-alert" : "clock"} size=${16} />
-      <span>${entry.error ? t("chats.failedBecause", { reason: within(explain(entry.error)) }) : t(isUnderWay ? "chats.toServer" : "chats.waitsForServer")}</span>
+      <span class="chats-state"><${Icon} name=${entry.error ? "triangle-alert" : "clock"} size=${16} />
+        <span>${entry.error ? t("chats.failedBecause", { reason: within(explain(entry.error)) }) : t(isUnderWay ? "chats.toServer" : "chats.waitsForServer")}</span></span>
       ${entry.error && html`<button type="button" class="text-button" onClick=${again}>${t("message.retry")}</button>`}
       ${!isUnderWay && html`<button type="button" class="text-button" onClick=${discard}>${t(entry.error ? "chats.remove" : "message.cancelOne")}</button>`}
     </div>

@@ -7,7 +7,7 @@ import { has, parts, t } from "../../lib/i18n.js";
 import { held, kept } from "../../lib/keep.js";
 import { digitsOf } from "../../lib/phone.js";
 import { go } from "../../lib/router.js";
-import { accounts, may } from "../../lib/store.js";
+import { accounts, may, me } from "../../lib/store.js";
 import { Button } from "../../parts/button.js";
 import { toast } from "../../parts/toast.js";
 import { NumberField } from "./number.js";
@@ -15,12 +15,12 @@ import { NumberField } from "./number.js";
 const MOST = 4_096;
 const GIVES_UP_MS = 20_000;
 const KEEPS_MS = 300;
-const DRAFT = "card";
+const shelf = () => `card.${me.peek()?.user?.id ?? "open"}`;
 const OPEN = "chats.card";
 const FROM = "chats.from";
 
 /** What the server is told: a number loses its `+` and its signs, a group's address stays. */
-export const plain = (text) => (/^[+\d\s().-]+$/.test(text.trim()) ? digitsOf(text) : text.trim());
+const plain = (text) => (/^[+\d\s().-]+$/.test(text.trim()) ? digitsOf(text) : text.trim());
 
 const sends = (account) => may(account, "canWrite") && account.provider !== "telegram";
 const isOn = (account) => !["DISCONNECTED", "FAILED"].includes(account.status);
@@ -63,7 +63,7 @@ function From({ chosen, choices, choose }) {
 /** `given` is a number to start with; `sent()` is called when one was accepted. */
 export function Card({ given, sent }) {
   const [isOpen, setOpen] = useState(() => kept.get(OPEN, true));
-  const [draft, setDraft] = useState(() => held.get(DRAFT, null) ?? { phone: "", message: "", key: null });
+  const [draft, setDraft] = useState(() => held.get(shelf(), null) ?? { phone: "", message: "", key: null });
   const [from, setFrom] = useState(() => kept.get(FROM, null));
   const [offered, setOffered] = useState(null);
   const [isSending, setSending] = useState(false);
@@ -79,9 +79,9 @@ export function Card({ given, sent }) {
     latest.current = { ...latest.current, ...changes };
     setDraft(latest.current);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => held.set(DRAFT, latest.current), KEEPS_MS);
+    timer.current = setTimeout(() => held.set(shelf(), latest.current), KEEPS_MS);
   }
-  const keep = () => held.set(DRAFT, latest.current);
+  const keep = () => held.set(shelf(), latest.current);
   useEffect(() => () => { clearTimeout(timer.current); keep(); }, []);
   useEffect(() => {
     if (!given) return;

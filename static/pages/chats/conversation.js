@@ -22,6 +22,8 @@ import { Talk } from "./talk.js";
 
 const NEAR = 1.5;
 const ETAS_MS = 5_000;
+// Of so many, those out of view are not laid out.
+const LONG = 100;
 
 /** What holds an account, in a word or two; null: nothing does. */
 function holdOf(account) {
@@ -94,9 +96,10 @@ function Messages({ talk, chat, account, steady, body, claims, unreadFrom }) {
   const hold = useComputed(() => holdOf(account.value));
   const runs = useMemo(() => (name, message) => act(talk, name, message, pretty(numberOf(chat.peek())) || nameOf(chat.peek())), [talk]);
   useLayoutEffect(steady.settle);
+  const { ids } = talk;
   const shown = [];
   let before = null;
-  for (const id of talk.ids) {
+  for (const id of ids) {
     const one = talk.of(id);
     const message = one.peek();
     const isNewDay = !before || new Date(before.timestamp).toDateString() !== new Date(message.timestamp).toDateString();
@@ -112,7 +115,7 @@ function Messages({ talk, chat, account, steady, body, claims, unreadFrom }) {
       discard=${() => discard(entry.key)} again=${() => tryAgain(entry.key)} />`);
   }
   const isEmpty = talk.isKnown.value && !shown.length;
-  return html`<div class="chats-messages" ref=${body}>${shown}</div>
+  return html`<div class="chats-messages ${ids.length > LONG ? "is-long" : ""}" ref=${body}>${shown}</div>
     ${isEmpty && html`<${Empty} icon="message-circle" title=${t("chats.noMessages")} />`}`;
 }
 

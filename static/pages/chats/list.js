@@ -19,7 +19,7 @@ const FILTERS = {
   archive: { chatType: "all", archived: true },
 };
 
-export const timeOf = (chat) => chat.lastMessageAt ?? chat.createdAt;
+const timeOf = (chat) => chat.lastMessageAt ?? chat.createdAt;
 
 /** Whether a chat is one of those that a filter shows, as far as it says itself. */
 function isOf({ show, account, search }, chat) {

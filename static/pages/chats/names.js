@@ -1,7 +1,8 @@
 // What chats and people are called.
 
-import { html, Icon } from "../../lib/html.js";
+import { computed, html, Icon } from "../../lib/html.js";
 import { ofChat, pretty } from "../../lib/phone.js";
+import { accounts } from "../../lib/store.js";
 
 const isNumber = (text) => /^\+?\d{7,15}$/.test(text);
 
@@ -23,3 +24,11 @@ export function Face({ chat }) {
 }
 
 export const addressOf = (chat) => `/chats/${chat.sessionId}/${encodeURIComponent(chat.id)}`;
+
+const accountNames = new Map();
+
+/** What an account is called; who draws it is not drawn anew when other things of the account change. */
+export function accountName(id) {
+  if (!accountNames.has(id)) accountNames.set(id, computed(() => accounts.of(id).value?.name));
+  return accountNames.get(id).value;
+}

@@ -1,11 +1,11 @@
 // The field for a number: it groups the digits as they are typed, and suggests chats by name or number.
 
 import { get } from "../../lib/api.js";
-import { html, Icon, useEffect, useId, useRef, useState } from "../../lib/html.js";
+import { html, Icon, useEffect, useId, useState } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
 import { mask, pretty } from "../../lib/phone.js";
 import { accounts } from "../../lib/store.js";
-import { Face, nameOf, numberOf } from "./names.js";
+import { accountName, Face, nameOf, numberOf } from "./names.js";
 
 const PAUSE_MS = 250;
 const MOST = 6;
@@ -33,7 +33,6 @@ export function NumberField({ field, value, error, hint, isOff, onInput, choose,
   const list = useId();
   const [isOpen, setOpen] = useState(false);
   const [at, setAt] = useState(-1);
-  const typed = useRef(false);
   const chats = useSuggestions(isOpen ? value.trim() : "");
   const shown = isOpen ? chats : [];
   const chosen = Math.min(at, shown.length - 1);
@@ -43,7 +42,6 @@ export function NumberField({ field, value, error, hint, isOff, onInput, choose,
     const isAtEnd = target.selectionStart === target.value.length;
     const grouped = isAtEnd && !inputType?.startsWith("delete") ? mask(target.value) : target.value;
     if (grouped !== target.value) target.value = grouped;
-    typed.current = true;
     setOpen(true);
     setAt(-1);
     onInput(grouped);
@@ -69,7 +67,7 @@ export function NumberField({ field, value, error, hint, isOff, onInput, choose,
     <div class="chats-suggestions" id=${list} role="listbox" aria-label=${t("chats.suggestions")} hidden=${!shown.length}>
       ${shown.map((chat, i) => html`<div role="option" id="${list}-${i}" key=${chat.id} aria-selected=${String(i === chosen)}
         onPointerDown=${(event) => event.preventDefault()} onClick=${() => take(chat)}>
-        <${Face} chat=${chat} /><span><strong>${nameOf(chat)}</strong><small>${[pretty(numberOf(chat)), accounts.ids.value.length > 1 && accounts.of(chat.sessionId).value?.name].filter(Boolean).join(" · ")}</small></span></div>`)}
+        <${Face} chat=${chat} /><span><strong>${nameOf(chat)}</strong><small>${[pretty(numberOf(chat)), accounts.ids.value.length > 1 && accountName(chat.sessionId)].filter(Boolean).join(" · ")}</small></span></div>`)}
     </div>
     <div class="hint" id="${id}-hint">${error ? html`<span class="wrong"><${Icon} name="triangle-alert" size=${16} /> ${error}</span>` : hint}</div>
   </div>`;

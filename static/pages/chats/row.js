@@ -4,7 +4,7 @@ import { brief, exact } from "../../lib/dates.js";
 import { html, Icon } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
 import { accounts } from "../../lib/store.js";
-import { addressOf, Face, nameOf } from "./names.js";
+import { accountName, addressOf, Face, nameOf } from "./names.js";
 import { iconOf } from "./standing.js";
 import { typingIn } from "./typing.js";
 
@@ -21,7 +21,7 @@ export function Row({ id, chat: one, index, size, isOpen, isActive, height, open
   const style = { transform: `translateY(${index * height}px)`, height: `${height}px` };
   const place = { role: "option", "aria-posinset": index + 1, "aria-setsize": size, "aria-selected": String(Boolean(isOpen)) };
   if (!chat) return html`<div class="chats-row is-empty" style=${style} ...${place} aria-label=${t("state.loading")}><span class="bone" /></div>`;
-  const account = accounts.ids.value.length > 1 && accounts.of(chat.sessionId).value?.name;
+  const account = accounts.ids.value.length > 1 && accountName(chat.sessionId);
   const click = (event) => (event.ctrlKey || event.metaKey ? window.open(addressOf(chat), "_blank", "noopener") : open(chat));
   return html`<div class="chats-row ${isActive ? "is-active" : ""}" id="chat-${id}" style=${style} ...${place} onClick=${click}>
     <${Face} chat=${chat} />

@@ -9,7 +9,9 @@ import { isPhone, rem, reveal, scrollerOf, useRows, useScroll } from "../../lib/
 import { Button } from "../../parts/button.js";
 import { Menu } from "../../parts/menu.js";
 import { Empty, Loading, Problem } from "../../parts/state.js";
+import { accountName } from "./names.js";
 import { Row } from "./row.js";
+import { isCounted } from "./unread.js";
 
 const ROW_REM = 4.5;
 const PAUSE_MS = 250;
@@ -43,7 +45,7 @@ function MoreFilters({ show, account }) {
   const kinds = ["people", "statuses"].map((name) => ({ text: t(`chats.${name}`), checked: show === name, run: () => setQuery({ show: show === name ? null : name }) }));
   const choices = accounts.ids.value.length > 1 ? [
     { text: t("chats.allAccounts"), checked: !account, run: () => setQuery({ account: null }) },
-    ...accounts.all.map(({ id, name }) => ({ text: name, checked: account === id, run: () => setQuery({ account: id }) })),
+    ...accounts.ids.value.map((id) => ({ text: accountName(id), checked: account === id, run: () => setQuery({ account: id }) })),
     "-",
   ] : [];
   return html`<${Menu} label=${t("chats.moreFilters")} items=${[...choices, ...kinds]} />`;
@@ -51,15 +53,15 @@ function MoreFilters({ show, account }) {
 
 function Filters({ show, account }) {
   const filter = (name, text) => html`<a class="filter" href=${addressOf({ show: name })} aria-current=${(show === name || (!name && show === "all")) ? "true" : undefined}>${text}</a>`;
-  const chosen = account && accounts.of(account).value;
-  return html`<nav class="filters chats-filters" aria-label=${t("chats.filters")}>
+  const chosen = account && accountName(account);
+  return html`<nav class="filters chats-filters ${isCounted.value ? "" : "is-late"}" aria-label=${t("chats.filters")}>
       ${filter(null, t("chats.all"))}
       ${filter("unread", unread.value ? t("chats.unread", { n: unread.value }) : t("chats.unreadNone"))}
       ${filter("groups", t("chats.groups"))}
       ${filter("archive", t("chats.archive"))}
       ${["people", "statuses"].includes(show) && filter(show, t(`chats.${show}`))}
     </nav>
-    ${chosen && html`<p class="chats-chosen">${t("chats.onlyOf", { name: chosen.name })} <button type="button" class="text-button" onClick=${() => setQuery({ account: null })}>${t("chats.allAccounts")}</button></p>`}`;
+    ${chosen && html`<p class="chats-chosen">${t("chats.onlyOf", { name: chosen })} <button type="button" class="text-button" onClick=${() => setQuery({ account: null })}>${t("chats.allAccounts")}</button></p>`}`;
 }
 
 function Nothing({ show, search, account, fill }) {

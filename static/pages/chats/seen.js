@@ -6,7 +6,7 @@ import { post } from "../../lib/api.js";
 const LOOKS_MS = 1_000;
 const isLookedAt = () => document.visibilityState === "visible" && document.hasFocus();
 
-export const isWatched = signal(isLookedAt());
+const isWatched = signal(isLookedAt());
 for (const name of ["focus", "blur"]) addEventListener(name, () => (isWatched.value = isLookedAt()));
 document.addEventListener("visibilitychange", () => (isWatched.value = isLookedAt()));
 
