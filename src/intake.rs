@@ -249,9 +249,11 @@ impl Intake {
         let moved =
             self.store.requeue(id, self.clock.next_seq()).await.inspect_err(|_| self.lanes.refresh(account.id))?;
         if let Some(row) = &moved {
-            self.place(account, &[entry_of(row, self.clock.now())]).await;
+            let now = self.clock.now();
+            self.place(account, &[entry_of(row, now)]).await;
             self.lanes.wake(account.id);
-            self.bus.publish(account.company_id, account.id, Event::QueueChanged);
+            let event = Event::moved(id, row.chat_id.map(|chat| chat.to_string()), Status::Queued, now);
+            self.bus.publish(account.company_id, account.id, event);
         }
         Ok(moved)
     }

@@ -6,7 +6,6 @@ use serde::Serialize;
 /// What a messenger offers.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Provider)]
 pub struct Offer {
     /// What accounts of it are created with.
     provider: Provider,

@@ -140,4 +140,13 @@ async fn a_message_in_a_chat_says_when_it_leaves_and_why_it_did_not() {
     assert!(of(&third["id"])["estimatedSendAt"].is_string() && of(&second["id"]).get("estimatedSendAt").is_none());
     let updated = socket.event("chat-updated").await;
     assert_eq!((&updated["chat"]["id"], &updated["chat"]["sessionId"]), (&first["chatId"], &json!(id)));
+    // Tried again it is queued, and who watches hears it.
+    app.client.post(&format!("/api/messages/{}/retry", first["id"].as_str().unwrap()), json!({})).await.expect(202);
+    let queued = loop {
+        let moved = socket.event("message-status").await;
+        if moved["messageId"] == first["id"] {
+            break moved;
+        }
+    };
+    assert_eq!((&queued["status"], &queued["chatId"]), (&json!("queued"), &first["chatId"]));
 }
