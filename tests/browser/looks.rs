@@ -94,7 +94,7 @@ async fn every_page_is_tidy_in_each_language_theme_and_width_and_usable_by_every
             let full = format!("{name} in {language}, {width} px, {}", if is_dark { "dark" } else { "light" });
             eventually(&format!("{full} is there"), 30, async || {
                 let is_there = "return document.documentElement.lang === arguments[0] && !!document.querySelector('main h1, main h2') \
-                    && !document.querySelector('.bones, [aria-busy=true]')";
+                    && !document.querySelector('.bone, [aria-busy=true]')";
                 let there = browser.driver.execute(is_there, vec![json!(language)]).await.ok()?;
                 (there.json() == &json!(true)).then_some(())
             })

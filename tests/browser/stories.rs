@@ -170,3 +170,27 @@ async fn an_account_with_a_hostile_name_is_shown_harmlessly() {
     }
     browser.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_whose_files_are_gone_after_an_upgrade_loads_itself_anew_once() {
+    let app = TestApp::start().await;
+    let browser = Browser::open("en", 1440, false).await;
+    let cdp = browser.driver.cdp();
+    browser.driver.goto(&app.client.url).await.unwrap();
+    browser.sees("Try without a phone").await;
+    browser.asks("window.sameDocument = true; sessionStorage.setItem('loads', 0)").await;
+    let count = "sessionStorage.setItem('loads', Number(sessionStorage.getItem('loads') ?? 0) + 1)";
+    cdp.send_raw("Page.addScriptToEvaluateOnNewDocument", json!({ "source": count })).await.unwrap();
+    // The module is not there under the address that the open page has for it, nor under the next.
+    cdp.send_raw("Network.enable", json!({})).await.unwrap();
+    cdp.send_raw("Network.setBlockedURLs", json!({"urls": ["*/pages/messages.js"]})).await.unwrap();
+    browser.clicks("Journal").await;
+    browser.sees("Retry").await;
+    assert_eq!(browser.asks("return window.sameDocument === undefined").await, json!(true), "it was not loaded anew");
+    assert_eq!(browser.asks("return sessionStorage.getItem('loads')").await, json!("1"), "it was loaded over and over");
+    assert_eq!(browser.asks("return location.pathname").await, json!("/messages"));
+    cdp.send_raw("Network.setBlockedURLs", json!({"urls": []})).await.unwrap();
+    browser.driver.refresh().await.unwrap();
+    browser.sees("No messages yet").await;
+    browser.close().await;
+}

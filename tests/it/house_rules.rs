@@ -40,6 +40,47 @@ fn files_stay_under_300_lines_or_have_a_reason() {
     }
 }
 
+/// The pages' own scripts and sheets, with their texts.
+fn pages() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut folders, mut found) = (vec![root.join("static")], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.extension().and_then(|end| end.to_str()) {
+                None if path.is_dir() && !path.ends_with("vendor") => folders.push(path),
+                Some("js" | "css") => {
+                    let name = path.strip_prefix(root).unwrap().display().to_string();
+                    found.push((name, fs::read_to_string(path).unwrap()));
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_pages_files_are_short_and_make_no_markup_of_texts() {
+    let pages = pages();
+    assert!(pages.len() > 60, "only {} files were found", pages.len());
+    for (name, text) in pages {
+        assert!(text.lines().count() <= 300, "{name} is long");
+        for word in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "new Function",
+            "http://",
+            "https://",
+        ] {
+            let is_there = text.lines().any(|line| line.contains(word) && !line.trim_start().starts_with("//"));
+            assert!(!is_there, "{name} has {word}");
+        }
+    }
+}
+
 #[test]
 fn each_kind_of_knowledge_has_its_place() {
     for (word, places) in [
