@@ -1,10 +1,8 @@
 //! Says what to do where the pages lack what others made for them.
 
 fn main() {
-    const FETCHED: &str = "static/vendor/licences.txt";
     println!("cargo::rerun-if-changed=static");
-    assert!(
-        std::path::Path::new(FETCHED).exists(),
-        "static/vendor is empty: run `make vendor`, which fetches it from npm"
-    );
+    if !std::path::Path::new("static/vendor/licences.txt").exists() {
+        println!("cargo::error=static/vendor is empty: run `make vendor`, which fetches it from npm");
+    }
 }
