@@ -1,7 +1,7 @@
 //! Lists of the chats of a whole company.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::ConnectionTrait;
+use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 
 /// The step.
 #[derive(Debug)]
@@ -22,6 +22,11 @@ const UP: &[&str] = &[
     "CREATE INDEX chat_archived ON chat (company_id, active_at_ms, id) WHERE is_archived = TRUE",
 ];
 
+/// Among a message's words its account is one that no search begins with.
+const MARK: &str = "UPDATE message_text SET words = array_to_tsvector(ARRAY['~' || chat.account_id])
+                        || ts_delete(message_text.words, chat.account_id::text)
+                    FROM chat WHERE chat.id = message_text.chat";
+
 const DOWN: &[&str] = &[
     "DROP INDEX chat_archived",
     "DROP INDEX chat_unread",
@@ -34,6 +39,9 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for sql in UP {
             manager.get_connection().execute_unprepared(sql).await?;
+        }
+        if manager.get_database_backend() == DbBackend::Postgres {
+            manager.get_connection().execute_unprepared(MARK).await?;
         }
         Ok(())
     }

@@ -161,7 +161,11 @@ fn answer(request: &HttpRequest, response: HttpResponseBuilder, file: &File) -> 
     let mut response = guarded(response, file.kind);
     response.insert_header((VARY, "Accept-Encoding"));
     let takes = request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let takes_gzip = takes.split(',').any(|one| one.trim().eq_ignore_ascii_case("gzip") || one.trim() == "*");
+    let takes_gzip = takes.split(',').any(|one| {
+        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
+        let is_refused = weight.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()) == Some(0.0);
+        !is_refused && (name.trim().eq_ignore_ascii_case("gzip") || name.trim() == "*")
+    });
     match &file.gzip {
         Some(gzip) if takes_gzip => {
             response.insert_header((CONTENT_ENCODING, "gzip"));
@@ -190,10 +194,13 @@ pub async fn versioned(
 /// A file by its name alone: kept, but asked for again each time, so that a new version shows at once.
 pub async fn named(request: HttpRequest, files: Data<Files>, name: Path<String>) -> Result<HttpResponse, ApiError> {
     let file = files.find(&name)?;
-    let tag = format!("\"{}\"", files.version);
+    // Weak: the same, compressed or not.
+    let tag = format!("W/\"{}\"", files.version);
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, "no-cache")).insert_header((ETAG, tag.as_str()));
-    if request.headers().get(IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == tag.as_bytes()) {
+    response.insert_header((VARY, "Accept-Encoding"));
+    let seen = request.headers().get(IF_NONE_MATCH).and_then(|seen| seen.to_str().ok()).unwrap_or_default();
+    if seen.split(',').any(|seen| seen.trim() == "*" || tag.ends_with(seen.trim()) && !seen.trim().is_empty()) {
         return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
     }
     Ok(answer(&request, response, file))

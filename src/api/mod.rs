@@ -104,9 +104,9 @@ fn routes(table: &mut ServiceConfig) {
         .service(at("/qr/{id}/events").get(page::events))
         .service(at("/qr/{id}/code.svg").get(page::code))
         .service(at("/qr/{id}/start").post(page::start))
-        .service(at("/static/~{version}/{file:.*}").get(files::versioned))
-        .service(at("/static/{file:.*}").get(files::named))
-        .service(Line(web::resource(PAGES)).get(files::shell))
+        .service(at("/static/~{version}/{file:.*}").get(files::versioned).head(files::versioned))
+        .service(at("/static/{file:.*}").get(files::named).head(files::named))
+        .service(Line(web::resource(PAGES)).get(files::shell).head(files::shell))
         .configure(docs::pages)
         .default_service(web::to(async || HttpResponse::from_error(ApiError::NotFound("address"))));
 }
@@ -148,6 +148,7 @@ macro_rules! method {
 
 impl Line {
     method!(get);
+    method!(head);
     method!(post);
     method!(put);
     method!(delete);

@@ -1,11 +1,15 @@
 //! Lists of chats as people ask for them: of one account, or of a whole company.
 
+use std::collections::BTreeSet;
+
 use entity::chat::{Column, Entity, Kind, Model};
 use entity::ids::{AccountId, ChatId, CompanyId};
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, Order, Query, SelectStatement, SimpleExpr, UnionType};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryTrait,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryTrait,
 };
+
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::list::Page;
 use super::{Store, StoreError, tally};
@@ -27,6 +31,25 @@ pub struct ChatFilter {
     pub is_archived: Option<bool>,
 }
 
+/// Who searches, and who waits to.
+pub(super) struct Searching {
+    places: Semaphore,
+    turns: Semaphore,
+}
+
+type SearchTurn<'a> = (SemaphorePermit<'a>, SemaphorePermit<'a>);
+
+impl Default for Searching {
+    fn default() -> Self {
+        Self { places: Semaphore::new(WAITING), turns: Semaphore::new(AT_ONCE) }
+    }
+}
+
+/// Searches that run at once, of the few that may read at once …
+const AT_ONCE: usize = 2;
+/// … and that may wait for their turn, those included; more are asked to come again.
+const WAITING: usize = 16;
+
 /// Goes on after the chat that was active then and has this id.
 pub type ChatCursor = (i64, ChatId);
 
@@ -35,6 +58,8 @@ pub type ChatCursor = (i64, ChatId);
 const FOUND: u64 = 1_000;
 /// Accounts whose chats are each cut before they are put together; of more, the company's are gone through.
 const FEW: usize = 32;
+/// Words of a search that are looked for in messages: of more, the first.
+const WORDS: usize = 8;
 /// Accounts in whose messages words are looked for at once.
 const SOME: usize = 200;
 
@@ -83,9 +108,9 @@ impl Store {
         limit: u64,
     ) -> Result<(Vec<Model>, u64), StoreError> {
         let wanted = filter.of_kind().add(filter.of_state());
-        let found = match &filter.search {
-            Some(search) => Some(self.matching(filter, search).await?),
-            None => None,
+        let (_turn, found) = match &filter.search {
+            Some(search) => (Some(self.turn_to_search().await?), Some(self.matching(filter, search).await?)),
+            None => (None, None),
         };
         let total = self.count_listed(filter, &wanted, found.as_ref()).await?;
         let (after, most) = match page {
@@ -116,6 +141,14 @@ impl Store {
         let rows = self.reader.query_all(&rows).await?;
         let rows = rows.iter().map(|row| Model::from_query_result(row, "")).collect::<Result<_, _>>()?;
         Ok((rows, total))
+    }
+
+    /// A turn to search: searches read much, and leave the others room.
+    async fn turn_to_search(&self) -> Result<SearchTurn<'_>, StoreError> {
+        let busy = |_| StoreError::Down(DbErr::Custom("many search at once".to_owned()));
+        let place = self.searching.places.try_acquire().map_err(busy)?;
+        let turn = self.searching.turns.acquire().await;
+        turn.map(|turn| (place, turn)).map_err(|_| StoreError::Down(DbErr::Custom("the store is closed".to_owned())))
     }
 
     /// How many chats a list has. Those of a kind are counted as they come; what is unread or put away
@@ -188,31 +221,32 @@ impl Store {
             // So many that a page of them is soon full.
             return Ok(Condition::all().add(filter.of_accounts()).add(called.add(Column::Id.is_in(found))));
         }
-        Ok(Condition::all().add(Column::Id.is_in(found)))
+        Ok(Condition::all().add(filter.of_accounts()).add(Column::Id.is_in(found)))
     }
 
     /// The chats with messages that have all the words of `search`, or words that begin with them.
     async fn chats_saying(&self, accounts: &[AccountId], search: &str) -> Result<Vec<ChatId>, StoreError> {
-        let words: Vec<&str> = search.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let words: BTreeSet<&str> =
+            search.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(WORDS).collect();
         if words.is_empty() || accounts.is_empty() {
             return Ok(Vec::new());
         }
-        let any = |quote: char, or: &str| {
-            let quoted: Vec<String> = accounts.iter().map(|account| format!("{quote}{account}{quote}")).collect();
-            quoted.join(or)
-        };
         let (sql, wanted) = match self.backend {
             DbBackend::Postgres => {
                 let words: Vec<String> = words.iter().map(|word| format!("'{word}':*")).collect();
                 let sql = "SELECT DISTINCT chat FROM (SELECT chat FROM message_text
                            WHERE words @@ CAST($1 AS tsquery) ORDER BY id DESC LIMIT $2) AS found";
-                (sql, format!("({}) & {}", any('\'', " | "), words.join(" & ")))
+                let accounts: Vec<String> = accounts.iter().map(|account| format!("'~{account}'")).collect();
+                (sql, format!("({}) & {}", accounts.join(" | "), words.join(" & ")))
             }
             _ => {
                 let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"*")).collect();
                 let sql = "SELECT DISTINCT chat FROM (SELECT chat FROM message_text
                            WHERE message_text MATCH $1 ORDER BY rowid DESC LIMIT $2) AS found";
-                (sql, format!("account : ({}) AND text : ({})", any('"', " OR "), words.join(" AND ")))
+                // Of an id what follows its prefix: the prefix is a word of its own there, and in every row.
+                let of_id = |account: &AccountId| account.to_string().split('_').next_back().map(str::to_owned);
+                let accounts: Vec<_> = accounts.iter().filter_map(of_id).map(|id| format!("\"{id}\"")).collect();
+                (sql, format!("account : ({}) AND text : ({})", accounts.join(" OR "), words.join(" AND ")))
             }
         };
         let most = i64::try_from(FOUND).unwrap_or(i64::MAX);

@@ -170,7 +170,8 @@ pub(super) async fn enter(tx: &Tx, entries: &[Entry<'_>], tally: &mut Tally) -> 
 }
 
 /// Writes the words of the messages down, to search by. In lower case, since a database knows only
-/// the letters of its own locale.
+/// the letters of its own locale. In PostgreSQL the account is among the words, as one that no search
+/// begins with.
 async fn index(tx: &Tx, entries: &[Entry<'_>]) -> Result<(), DbErr> {
     let texts = entries
         .iter()
@@ -180,7 +181,7 @@ async fn index(tx: &Tx, entries: &[Entry<'_>]) -> Result<(), DbErr> {
         DbBackend::Postgres => {
             "WITH o (chat, account, text) AS ({rows})
              INSERT INTO message_text (chat, words)
-             SELECT o.chat, array_to_tsvector(ARRAY[o.account]) || to_tsvector('simple', o.text)
+             SELECT o.chat, array_to_tsvector(ARRAY['~' || o.account]) || to_tsvector('simple', o.text)
              FROM o WHERE o.chat IS NOT NULL"
         }
         _ => "INSERT INTO message_text (chat, account, text) SELECT * FROM ({rows}) AS o WHERE column1 IS NOT NULL",

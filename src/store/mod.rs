@@ -66,6 +66,7 @@ pub struct Store {
     commit: commit::Commit,
     accounts: Arc<cache::Cache>,
     seal: Seal,
+    searching: chats::Searching,
     node: Arc<AtomicU16>,
     /// Held for as long as this process uses a SQLite file.
     lock: Mutex<Option<File>>,
@@ -125,7 +126,16 @@ impl Store {
         let Opened { backend, writer, checkpoints, reader, node, lock } = opened;
         let commit = commit::Commit::start(writer, checkpoints);
         let accounts = Arc::default();
-        Ok(Self { backend, reader, commit, accounts, seal: seal.clone(), node, lock: Mutex::new(lock) })
+        Ok(Self {
+            backend,
+            reader,
+            commit,
+            accounts,
+            seal: seal.clone(),
+            searching: chats::Searching::default(),
+            node,
+            lock: Mutex::new(lock),
+        })
     }
 
     /// Seals all secrets anew, all or none: what is sealed with `from` now is sealed with `to`

@@ -62,7 +62,7 @@ impl Store {
             DbBackend::Postgres => (
                 "DELETE FROM message_text WHERE id IN
                      (SELECT id FROM message_text WHERE words @@ CAST($1 AS tsquery) LIMIT $2)",
-                format!("'{account}'"),
+                format!("'~{account}'"),
             ),
             _ => (
                 "DELETE FROM message_text WHERE rowid IN

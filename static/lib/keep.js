@@ -48,3 +48,13 @@ export function keepWord(key, word) {
     localStorage.setItem(NAME + key, word);
   } catch { /* as above */ }
 }
+
+/** Forgets what somebody wrote and left here; whoever comes next at this browser does not find it. */
+export function forget(userId) {
+  if (!userId) return;
+  for (const storage of [() => localStorage, () => sessionStorage]) {
+    try {
+      for (const key of Object.keys(storage())) if (key.startsWith(NAME) && key.endsWith(`.${userId}`)) storage().removeItem(key);
+    } catch { /* as above */ }
+  }
+}

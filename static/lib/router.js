@@ -30,6 +30,14 @@ export function setQuery(changes, { push = false } = {}) {
   go(location.pathname + (text ? `?${text}` : ""), { replace: !push, keepScroll: true });
 }
 
+function decode(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return null; // Nothing of ours is written so.
+  }
+}
+
 /** The parameters in `/accounts/:id/:tab?` that `path` has, or null. */
 export function match(pattern, path) {
   const wanted = pattern.split("/").filter(Boolean);
@@ -40,7 +48,9 @@ export function match(pattern, path) {
     if (!part.startsWith(":")) {
       if (part !== given[i]) return null;
     } else if (given[i] !== undefined) {
-      found[part.replace(/[:?]/g, "")] = decodeURIComponent(given[i]);
+      const value = decode(given[i]);
+      if (value === null) return null;
+      found[part.replace(/[:?]/g, "")] = value;
     } else if (!part.endsWith("?")) {
       return null;
     }

@@ -53,7 +53,7 @@ export default function Account({ params: { id, tab = "now" } }) {
       ${!error && !isAsked && html`<${Loading} skeleton=${html`<${Bones} rows=${3} height=${140} />`} />`}
     <//>`;
   }
-  const Tab = (may(account, "canAdmin") || !FOR_ADMINS.includes(tab)) && TABS[tab];
+  const Tab = (may(account, "canAdmin") || !FOR_ADMINS.includes(tab)) && Object.hasOwn(TABS, tab) && TABS[tab];
   const after = html`<span class="account-head"><${Status} account=${account} />
     <span class="quiet nowrap">${numberOf(account)}</span>${account.phoneNumber && html`<${Copy} text=${account.phoneNumber} label=${t("account.copyNumber")} />`}</span>`;
   return html`<${Page} title=${account.name} back="/" after=${after} actions=${html`<${Actions} account=${account} />`} class="account">

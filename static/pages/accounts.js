@@ -46,7 +46,7 @@ function useStill(ids, isWanted, asked) {
 }
 
 function List({ query }) {
-  const shown = query.show in FILTERS ? query.show : "all";
+  const shown = Object.hasOwn(FILTERS, query.show ?? "") ? query.show : "all";
   const words = query.q ?? "";
   const isWanted = (account) => account && FILTERS[shown](account) && matches(account, words);
   const [ids, hold] = useStill(accounts.ids.value, isWanted, `${shown} ${words}`);

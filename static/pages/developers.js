@@ -15,7 +15,7 @@ export default function Developers({ query }) {
   const [isAlone, setAlone] = useState(false);
   // Without them there is a call all the same, only with no account's id in it.
   useEffect(() => { if (!accountsKnown.peek()) loadAccounts().catch(() => setAlone(true)); }, []);
-  const tab = query.tab in TABS ? query.tab : "call";
+  const tab = Object.hasOwn(TABS, query.tab ?? "") ? query.tab : "call";
   const Shown = TABS[tab];
   const tabs = useRef(null);
   useEffect(() => tabs.current.querySelector("[aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" }), [tab]);

@@ -13,7 +13,9 @@ const ICON = new URL("../icon.svg", import.meta.url).href;
 /** Where to go once signed in: an address of ours only. */
 function next(user) {
   const wanted = place.value.query.next;
-  if (wanted && /^\/(?![/\\])/.test(wanted)) return wanted;
+  // As the browser would read it: it drops tabs and line breaks, and takes `\` for `/`.
+  const url = wanted?.startsWith("/") && URL.canParse(wanted, location.origin) ? new URL(wanted, location.origin) : null;
+  if (url?.origin === location.origin) return url.pathname + url.search;
   return user.role === "manager" ? "/chats" : "/";
 }
 

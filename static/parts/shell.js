@@ -4,7 +4,7 @@
 import { post } from "../lib/api.js";
 import { html, Icon, signal, useEffect, useRef } from "../lib/html.js";
 import { LANGUAGES, language, speak, t } from "../lib/i18n.js";
-import { keepWord } from "../lib/keep.js";
+import { forget, keepWord } from "../lib/keep.js";
 import { hangUp } from "../lib/socket.js";
 import { isAdmin, isOpen, me, unread } from "../lib/store.js";
 import { Dialog, Dialogs, show } from "./dialog.js";
@@ -50,8 +50,14 @@ const themes = () => THEMES.map((name) => ({ text: t(`theme.${name}`), checked: 
 const languages = () => Object.entries(LANGUAGES).map(([tag, text]) => ({ text, checked: language.value === tag, run: () => speak(tag, true).catch(toastError) }));
 
 async function signOut() {
+  try {
+    await post("/api/auth/logout");
+  } catch (error) {
+    // Somebody who comes after would still be signed in as this person.
+    if (error.status !== 401) return toastError(error);
+  }
   hangUp();
-  await post("/api/auth/logout").catch(() => {});
+  forget(me.peek()?.user?.id);
   location.assign("/login");
 }
 

@@ -194,3 +194,39 @@ async fn a_page_whose_files_are_gone_after_an_upgrade_loads_itself_anew_once() {
     browser.sees("No messages yet").await;
     browser.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_signs_in_goes_to_a_page_of_ours_and_who_signs_out_leaves_nothing_behind() {
+    let app = guarded(&[]).await;
+    let register = json!({"companyName": "clinic", "email": "admin@clinic.example", "password": PASSWORD});
+    let token = app.client.post("/api/auth/register", register).await.expect(201)["token"].as_str().unwrap().to_owned();
+    let id = ready_account(&app.client.with_key(&token), json!({"name": "Front desk"})).await;
+    let browser = Browser::open("en", 1440, false).await;
+    // A browser drops the tab from this address, and would go to another server.
+    for (next, path) in
+        [("/%09/example.org", "/"), ("/%5Cexample.org", "/"), ("//example.org", "/"), ("/messages", "/messages")]
+    {
+        browser.driver.goto(format!("{}/login?next={next}", app.client.url)).await.unwrap();
+        browser.types("input[name=email]", "admin@clinic.example").await;
+        browser.types("input[name=password]", PASSWORD).await;
+        browser.clicks("Sign in").await;
+        browser.sees("Journal").await;
+        assert_eq!(browser.asks("return location.href").await, json!(format!("{}{path}", app.client.url)), "{next}");
+        browser.driver.goto(format!("{}/chats/{id}/996700000055@c.us", app.client.url)).await.unwrap();
+        browser.types("input[name=phone]", "+996 700 000 055").await;
+        browser.types("textarea[name=text]", "half a secret").await;
+        eventually("it is kept", 20, async || {
+            let kept = browser.asks("return JSON.stringify({...sessionStorage})").await;
+            kept.as_str()?.contains("half a secret").then_some(())
+        })
+        .await;
+        browser.driver.goto(format!("{}/", app.client.url)).await.unwrap();
+        browser.sees("Front desk").await;
+        browser.clicks("admin@clinic.example").await;
+        browser.clicks("Sign out").await;
+        browser.sees("Password").await;
+        let kept = browser.asks("return JSON.stringify([{...localStorage}, {...sessionStorage}])").await;
+        assert!(!kept.as_str().unwrap().contains("half a secret"), "{kept}");
+    }
+    browser.close().await;
+}

@@ -114,6 +114,9 @@ async fn filters_pick_kinds_and_search_finds_names_numbers_and_words() {
             ("?search=клиент%20№%2007", 1),
             ("?search=07%20100%25", 1),
             ("?search=100%25x", 0),
+            // Not in the account's own id.
+            ("?search=acc", 0),
+            ("?search=a", 0),
             ("?search=07_100", 0),
             // Numbers, as people write them.
             ("?search=996%20700-000-007", 1),

@@ -21,6 +21,7 @@ mod connections;
 mod crash;
 mod documents;
 mod faults;
+mod files;
 mod filing;
 mod gate;
 mod guard;
