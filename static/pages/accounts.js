@@ -12,6 +12,8 @@ import { Row } from "./accounts/row.js";
 import { Strip } from "./accounts/strip.js";
 
 const SEARCH_FROM = 9;
+/** Rows that are drawn whole at once; the others as they come near. */
+const FIRST = 12;
 const FILTERS = {
   all: () => true,
   attention: needsAttention,
@@ -53,7 +55,7 @@ function List({ query }) {
   return html`
     <${Filters} shown=${shown} words=${words} />
     ${ids.length
-      ? html`<ul class="accounts-list" ...${hold}>${ids.map((id) => html`<${Row} key=${id} id=${id} />`)}</ul>`
+      ? html`<ul class="accounts-list" ...${hold}>${ids.map((id, i) => html`<${Row} key=${id} id=${id} isFirst=${i < FIRST} />`)}</ul>`
       : html`<${Empty} icon=${words ? "search" : "check"} title=${t(words ? "accounts.nothingFound" : `accounts.${shown}None`)}
           actions=${html`<a class="button" href="/">${t("accounts.showAll")}</a>`} />`}`;
 }

@@ -1,5 +1,6 @@
 //! What people do with the pages, from the first look to the last message.
 
+use andante::gateway::Letter;
 use serde_json::json;
 use thirtyfour::prelude::*;
 
@@ -228,5 +229,67 @@ async fn who_signs_in_goes_to_a_page_of_ours_and_who_signs_out_leaves_nothing_be
         let kept = browser.asks("return JSON.stringify([{...localStorage}, {...sessionStorage}])").await;
         assert!(!kept.as_str().unwrap().contains("half a secret"), "{kept}");
     }
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_conversation_is_read_back_page_by_page_and_rests_where_it_is_left() {
+    const MESSAGES: i64 = 700;
+    let app = TestApp::start().await;
+    let id = ready_account(&app.client, json!({"name": "Front desk"})).await;
+    let stage = app.app().simulator.stage(TestApp::id(&id)).unwrap();
+    let letter = |chat: &str, number: i64| Letter {
+        chat: format!("{chat}@c.us"),
+        chat_kind: entity::chat::Kind::Individual,
+        chat_name: None,
+        provider_message_id: format!("{chat}-{number}"),
+        is_own: false,
+        sender: None,
+        sender_name: None,
+        text: format!("word {number} of {chat}"),
+        kind: entity::message::Kind::Text,
+        at: app.app().clock.now() - chrono::TimeDelta::minutes(MESSAGES - number),
+        is_history: true,
+    };
+    stage.write(letter("996700000077", 7));
+    let messages = format!("/api/whatsapp/sessions/{id}/chats/996700000055@c.us/messages");
+    for number in 0..MESSAGES {
+        stage.write(letter("996700000055", number));
+        if number % 100 == 99 {
+            eventually("they are there", 30, async || {
+                (app.client.get(&messages).await.body["pagination"]["total"] == number + 1).then_some(())
+            })
+            .await;
+        }
+    }
+    let browser = Browser::open("en", 1440, false).await;
+    browser.driver.goto(format!("{}/chats/{id}/996700000055@c.us", app.client.url)).await.unwrap();
+    browser.sees("word 699 of 996700000055").await;
+    let fetched = "return performance.getEntriesByType('resource').filter(one => /messages\\?/.test(one.name)).length";
+    let rests = async || {
+        let (mut last, mut same) = (json!(null), 0);
+        eventually("nothing more is fetched", 30, async || {
+            let now = browser.asks(fetched).await;
+            same = if now == last { same + 1 } else { 0 };
+            last = now;
+            (same > 30).then_some(())
+        })
+        .await;
+        last.as_u64().unwrap()
+    };
+    let before = rests().await;
+    browser.asks("document.querySelector('.chats-scroll').scrollTop = 0").await;
+    let after = rests().await;
+    assert!((before + 1..=before + 3).contains(&after), "at the top {before} fetches became {after}");
+    let top = browser.asks("return document.querySelector('.chats-scroll').scrollTop").await;
+    assert!(top.as_f64().unwrap() > 100.0, "what was read has not moved away: {top}");
+    // Back to another chat, which the page has to ask for.
+    let other = format!(
+        "history.pushState(null, '', '/chats/{id}/996700000077@c.us'); dispatchEvent(new PopStateEvent('popstate'))"
+    );
+    browser.asks(&other).await;
+    browser.sees("word 7 of 996700000077").await;
+    assert_eq!(browser.asks("return !!document.querySelector('.chats-composer textarea')").await, json!(true));
+    browser.is_tidy().await;
     browser.close().await;
 }

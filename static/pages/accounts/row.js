@@ -1,6 +1,7 @@
 import { when } from "../../lib/dates.js";
-import { html, Icon } from "../../lib/html.js";
+import { html, Icon, useRef } from "../../lib/html.js";
 import { number, t } from "../../lib/i18n.js";
+import { useNear } from "../../lib/near.js";
 import { pretty } from "../../lib/phone.js";
 import { accounts, may } from "../../lib/store.js";
 import { Beat } from "../../parts/beat.js";
@@ -62,10 +63,18 @@ function Act({ account }) {
     onClick=${() => (isPaused ? resume(account) : pause(account.id))}>${t(isPaused ? "account.resume" : "account.pause")}<//>`;
 }
 
-export function Row({ id }) {
+/** One account; `isFirst` tells that it is among those on the first screen. */
+export function Row({ id, isFirst }) {
   const account = accounts.of(id).value;
-  if (!account) return null;
-  return html`<li class="account-row card">
+  return account && html`<${Known} account=${account} isFirst=${isFirst} />`;
+}
+
+function Known({ account, isFirst }) {
+  const row = useRef(null);
+  if (!useNear(row, isFirst)) {
+    return html`<li class="account-row card" ref=${row}><h2 class="account-name"><a href="/accounts/${account.id}">${account.name}</a></h2></li>`;
+  }
+  return html`<li class="account-row card" ref=${row}>
     <${Who} account=${account} />
     <${Standing} account=${account} />
     <${Queue} account=${account} />

@@ -16,6 +16,7 @@ export function useReading({ chat, isAtEnd, talk }) {
     let timer = null;
     let failed = 0;
     const off = effect(() => {
+      if (!chat.value) return; // Another is being opened.
       const { unreadCount, lastMessageAt, sessionId, id } = chat.value;
       talk.order.value;
       clearTimeout(timer);

@@ -6,7 +6,7 @@ import { isPhone, scrollerOf, useScroll, viewOf } from "../../lib/window.js";
 
 const NEAR_PX = 48;
 
-/** The first element of `body` that ends under `top`. */
+/** The first message in `body` that ends under `top`; a day's heading may go when older ones come. */
 function firstUnder(body, top) {
   const all = body.children;
   let low = 0;
@@ -16,7 +16,9 @@ function firstUnder(body, top) {
     if (all[middle].getBoundingClientRect().bottom > top) high = middle;
     else low = middle + 1;
   }
-  return all[low] ?? null;
+  let found = all[low] ?? null;
+  while (found && !found.classList.contains("chats-bubble")) found = found.nextElementSibling;
+  return found;
 }
 
 /**
