@@ -88,8 +88,8 @@ function App() {
   }, [shown]);
 
   let content;
-  if (!here) content = html`<${Problem} error=${new ApiError(404, { code: "address_not_found" })} />`;
-  else if (!mayOpen(route)) content = html`<${Problem} error=${new ApiError(403, { code: "forbidden" })} />`;
+  if (!here) content = html`<${Problem} error=${new ApiError(404, { code: "address_not_found" })} isPage />`;
+  else if (!mayOpen(route)) content = html`<${Problem} error=${new ApiError(403, { code: "forbidden" })} isPage />`;
   else if (error) content = html`<${Problem} error=${error} retry=${show} />`;
   else if (shown?.route === route) content = html`<${shown.page} key=${route.name} params=${here.params} query=${place.value.query} />`;
   else content = html`<div class="page"><${Loading} /></div>`;

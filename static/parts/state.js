@@ -74,13 +74,13 @@ export function Empty({ icon, title, children, actions }) {
   </section>`;
 }
 
-/** What went wrong, what to do, and how to find it in the log. */
-export function Problem({ error, retry, title }) {
+/** What went wrong, what to do, and how to find it in the log; `isPage` where nothing else is on the page. */
+export function Problem({ error, retry, title, isPage = false }) {
   const isForbidden = error.status === 403;
   const isMissing = error.status === 404;
   return html`<section class="problem" role="alert">
     <span class="empty-icon alarm"><${Icon} name=${error.status === 0 ? "wifi-off" : "triangle-alert"} size=${28} /></span>
-    <h2>${title ?? t(isMissing ? "state.missing" : isForbidden ? "state.forbidden" : "state.failed")}</h2>
+    <${isPage ? "h1" : "h2"} class="problem-title">${title ?? t(isMissing ? "state.missing" : isForbidden ? "state.forbidden" : "state.failed")}<//>
     <p class="quiet">${isForbidden ? t("state.askAdmin") : explain(error)}</p>
     ${error.retryAfter ? html`<${CountDown} seconds=${error.retryAfter} then=${retry} />` : ""}
     <div class="actions">

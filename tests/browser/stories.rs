@@ -117,6 +117,9 @@ async fn a_manager_sees_what_is_granted_and_no_more_and_an_admin_everything() {
     let shown = browser.driver.find(By::Tag("body")).await.unwrap().text().await.unwrap();
     assert!(!shown.contains("Directors only") && !shown.contains("Team"), "{shown}");
     browser.screenshot("manager").await;
+    browser.driver.goto(format!("{}/team", app.client.url)).await.unwrap();
+    browser.sees("You may not see this").await;
+    assert_eq!(browser.asks("return document.querySelectorAll('h1').length").await, json!(1));
     // What is taken back is gone from the open page.
     browser.driver.goto(format!("{}/chats", app.client.url)).await.unwrap();
     browser.sees("for the desk").await;
