@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::gateway::Code;
 use crate::gateway::sessions::{Sessions, Status};
 use crate::realtime::{Bus, Event};
-use crate::store::account::{Account, Connected};
+use crate::store::account::{Account, Connected, say_wrong};
 use crate::store::{Store, StoreError};
 
 /// The pause before a database that is down is tried again.
@@ -138,12 +138,8 @@ impl Accounts {
         if account.error_code.as_deref() == Some(UNREACHED) {
             return;
         }
-        let at = self.clock.now().timestamp_millis();
-        let said = self.store.change_account_of(account.id, account.epoch, |row| {
-            row.error_code = Set(Some(UNREACHED.to_owned()));
-            row.error_message = Set(Some("the messenger can't be reached; it is tried again and again".to_owned()));
-            row.error_at_ms = Set(Some(at));
-        });
+        let wrong = (UNREACHED, "the messenger can't be reached; it is tried again and again", self.clock.now());
+        let said = self.store.change_account_of(account.id, account.epoch, |row| say_wrong(row, Some(wrong)));
         // A database that is down is no reason to wait here.
         if said.await.is_ok_and(|changed| changed.is_some()) {
             self.changed(account);
@@ -167,13 +163,11 @@ impl Accounts {
         change: impl Fn(&mut ActiveModel),
     ) -> bool {
         tracing::warn!(account.id = %account.id, code, "the account stops");
-        let at = self.clock.now().timestamp_millis();
+        let wrong = (code, reason, self.clock.now());
         let stopped = self.insist(|| {
             self.store.change_account_of(account.id, account.epoch, |row| {
                 change(row);
-                row.error_code = Set(Some(code.to_owned()));
-                row.error_message = Set(Some(reason.to_owned()));
-                row.error_at_ms = Set(Some(at));
+                say_wrong(row, Some(wrong));
             })
         });
         let is_stopped = stopped.await.is_some();

@@ -2,9 +2,11 @@
 //! is lost or away, of the rows, which know the same and take longer. Nobody who only asks changes
 //! anything: a queue that is lost is restored by whose it is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use entity::ids::MessageId;
 use entity::message::{Model, Status};
 use serde::Serialize;
 
@@ -138,16 +140,33 @@ impl Standings {
 
     /// Where a message stands, if it is queued.
     pub async fn of(&self, account: &Account, row: &Model) -> Result<Standing, StoreError> {
-        if row.status != Status::Queued {
-            return Ok(Standing::default());
+        Ok(self.of_all(account, std::slice::from_ref(row)).await?.remove(&row.id).unwrap_or_default())
+    }
+
+    /// Where those of an account's messages stand that are queued. The queue is looked at once for all.
+    pub async fn of_all(&self, account: &Account, rows: &[Model]) -> Result<HashMap<MessageId, Standing>, StoreError> {
+        let now = self.clock.now();
+        let queued = rows.iter().filter(|row| row.status == Status::Queued);
+        let entries: Vec<Entry> = queued.map(|row| entry_of(row, now)).collect();
+        if entries.is_empty() {
+            return Ok(HashMap::new());
         }
-        let entry = entry_of(row, self.clock.now());
-        if let Some(overview) = self.known(account).await
-            && let Ok(position) = self.queue.position(account.id, &entry).await
-        {
-            return Ok(self.at(account, &entry, position, &overview.pace));
+        let standings = match self.positions(account, &entries).await {
+            Some(standings) => standings,
+            None => self.by_rows(account, &entries).await?,
+        };
+        Ok(entries.iter().map(|entry| entry.message).zip(standings).collect())
+    }
+
+    /// Where these stand, as the queue has it, if it knows.
+    async fn positions(&self, account: &Account, entries: &[Entry]) -> Option<Vec<Standing>> {
+        let pace = self.known(account).await?.pace;
+        let mut standings = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let position = self.queue.position(account.id, entry).await.ok()?;
+            standings.push(self.at(account, entry, position, &pace));
         }
-        Ok(self.by_rows(account, &[entry]).await?.pop().unwrap_or_default())
+        Some(standings)
     }
 }
 

@@ -5,7 +5,6 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use entity::chat::Model;
 use entity::ids::{AccountId, ChatId};
 use entity::message::Model as Message;
-use futures_util::future::try_join_all;
 use garde::Validate;
 use serde::Deserialize;
 
@@ -21,6 +20,7 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::intake::Draft;
 use crate::phone::Recipient;
+use crate::standing::Standing;
 use crate::store::account::Account;
 use crate::store::file::NewChat;
 use crate::store::list::Page;
@@ -68,15 +68,22 @@ pub(super) async fn page_of_messages(
     let rows = app.store.list_chat_messages(chat.id, page, part.limit).await?;
     let next_cursor = part.next_cursor(&rows, |row| row.filed_seq.unwrap_or_default().to_string());
     let total = chat.message_count.unsigned_abs();
-    let views = rows.into_iter().map(|row| message_view(app, account, row));
-    Ok(part.list(try_join_all(views).await?, total).going_on(next_cursor))
+    let standings = app.standings.of_all(account, &rows).await?;
+    let views = rows.into_iter().map(|row| {
+        let standing = standings.get(&row.id).copied().unwrap_or_default();
+        view_of(row, standing)
+    });
+    Ok(part.list(views.collect(), total).going_on(next_cursor))
+}
+
+fn view_of(row: Message, standing: Standing) -> ChatMessageView {
+    ChatMessageView { estimated_send_at: standing.estimated_at.map(Timestamp), ..row.into() }
 }
 
 /// A message of a chat, with when it leaves.
 pub(super) async fn message_view(app: &App, account: &Account, row: Message) -> Result<ChatMessageView, ApiError> {
     let standing = app.standings.of(account, &row).await?;
-    let estimated_send_at = standing.estimated_at.map(Timestamp);
-    Ok(ChatMessageView { estimated_send_at, ..row.into() })
+    Ok(view_of(row, standing))
 }
 
 /// The chat that an address of the API names: by its row's id, or by the messenger's.

@@ -72,7 +72,8 @@ pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<im
     let account = find(&app, &caller, &id).await?;
     let (overview, rows) = app.standings.queue(&account, SHOWN).await?;
     let (now, policy, pace) = (app.clock.now(), account.policy(&app.config.presets), &overview.pace);
-    let hold = app.standings.hold(&account);
+    let state = app.board.queue_state(&account, &overview).await?;
+    let hold = state.hold_reason;
     let mut position = 0;
     let messages = rows
         .into_iter()
@@ -88,7 +89,6 @@ pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<im
             MessageView::of(row, now).standing(Standing { position: is_ready.then_some(position), estimated_at, hold })
         })
         .collect();
-    let state = app.board.queue_state(&account, &overview).await?;
     Ok(Json(QueueView {
         queue_length: overview.len(),
         messages,

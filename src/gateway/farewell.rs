@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use entity::account::ActiveModel;
-use sea_orm::ActiveValue::Set;
+
+use crate::store::account::say_wrong;
 
 /// The stable word …
 const CODE: &str = "still_linked";
@@ -12,7 +13,6 @@ pub const STILL_LINKED: &str =
 
 /// Says so in the account's row.
 pub fn say_still_linked(row: &mut ActiveModel, now: DateTime<Utc>) {
-    row.error_code = Set(Some(CODE.to_owned()));
-    row.error_message = Set(Some(format!("the account is logged out here, but {STILL_LINKED}")));
-    row.error_at_ms = Set(Some(now.timestamp_millis()));
+    let words = format!("the account is logged out here, but {STILL_LINKED}");
+    say_wrong(row, Some((CODE, &words, now)));
 }

@@ -14,7 +14,7 @@ use crate::gateway::farewell::say_still_linked;
 use crate::gateway::sessions::Status;
 use crate::realtime::Event;
 use crate::store::StoreError;
-use crate::store::account::Account;
+use crate::store::account::{Account, say_wrong};
 
 /// Why an account is not connected.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +31,7 @@ pub enum NotConnected {
 }
 
 fn lift_ban(row: &mut ActiveModel) {
-    row.error_code = Set(None);
-    row.error_message = Set(None);
-    row.error_at_ms = Set(None);
+    say_wrong(row, None);
     row.restricted_until_ms = Set(None);
 }
 

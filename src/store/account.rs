@@ -78,6 +78,13 @@ pub struct Connected {
     pub at: DateTime<Utc>,
 }
 
+/// Says in an account's row what is wrong with it: a stable word, a sentence, since when; or that nothing is.
+pub fn say_wrong(row: &mut account::ActiveModel, error: Option<(&str, &str, DateTime<Utc>)>) {
+    row.error_code = Set(error.map(|(code, ..)| code.to_owned()));
+    row.error_message = Set(error.map(|(_, message, _)| message.to_owned()));
+    row.error_at_ms = Set(error.map(|(.., at)| at.timestamp_millis()));
+}
+
 impl Store {
     /// Creates an account.
     pub async fn create_account(&self, model: Model) -> Result<Arc<Account>, StoreError> {
@@ -254,7 +261,7 @@ async fn connect(tx: &DatabaseTransaction, accounts: Vec<(AccountId, i64, Connec
         let own = wanted.filter(account::COLUMN.epoch.eq(epoch)).lock_exclusive();
         let Some(old) = own.one(tx).await? else { continue };
         let at = news.at.timestamp_millis();
-        let row = account::ActiveModel {
+        let mut row = account::ActiveModel {
             id: Set(id),
             phone_number: Set(news.phone_number),
             display_name: Set(news.display_name),
@@ -262,11 +269,9 @@ async fn connect(tx: &DatabaseTransaction, accounts: Vec<(AccountId, i64, Connec
             first_connected_at_ms: Set(old.first_connected_at_ms.or(Some(at))),
             connected_at_ms: Set(Some(at)),
             updated_at_ms: Set(at),
-            error_code: Set(None),
-            error_message: Set(None),
-            error_at_ms: Set(None),
             ..Default::default()
         };
+        say_wrong(&mut row, None);
         rows.push(row.update(tx).await?);
     }
     Ok(rows)
