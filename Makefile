@@ -44,7 +44,7 @@ setup: services clients ## Install the services and clients that the tests use
 
 vendor: static/vendor/licences.txt ## Fetch what the pages use of other people's work
 
-static/vendor/licences.txt: vendor/package-lock.json vendor/copy.mjs
+static/vendor/licences.txt: vendor/package-lock.json vendor/copy.mjs vendor/modules.js
 	@missing=; command -v node >/dev/null || missing="$$missing nodejs"; command -v npm >/dev/null || missing="$$missing npm"; \
 	if [ -n "$$missing" ]; then \
 		echo "Installing:$$missing"; \

@@ -7,6 +7,7 @@ use entity::message::{self, Origin, Status};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::store::instant;
+use crate::store::newest::Newest;
 
 /// An instant as the API writes it: RFC 3339 in UTC, with milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
@@ -49,6 +50,9 @@ pub struct ChatView {
     pub last_message_at: Option<Timestamp>,
     /// The beginning of the last message.
     pub last_message_text: Option<String>,
+    /// Who wrote the newest message, and where it stands: in lists alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_message: Option<LastMessage>,
     /// Received messages that nobody has read.
     pub unread_count: i32,
     /// Whether the company has put it away.
@@ -58,6 +62,26 @@ pub struct ChatView {
     /// How much is in it.
     #[serde(rename = "_count")]
     pub count: ChatCount,
+}
+
+/// The newest message of a chat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// Whether the account sent it.
+    pub from_me: bool,
+    /// Where it stands, as in the chat's messages.
+    #[schema(example = "read")]
+    pub status: String,
+}
+
+impl From<Newest> for LastMessage {
+    fn from(newest: Newest) -> Self {
+        let (from_me, status) = (newest.origin != Origin::Received, newest.status.as_str().to_owned());
+        Self { id: newest.id, from_me, status }
+    }
 }
 
 /// How much is in a chat.
@@ -77,6 +101,7 @@ impl From<chat::Model> for ChatView {
             is_group: row.kind == Kind::Group,
             last_message_at: row.last_message_at_ms.map(Timestamp::ms),
             last_message_text: row.last_message_text,
+            last_message: None,
             unread_count: row.unread_count,
             is_archived: row.is_archived,
             created_at: Timestamp::ms(row.created_at_ms),

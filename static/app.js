@@ -116,7 +116,7 @@ async function start() {
   }
   if (!isLogin || isOpen) {
     follow();
-    listen().catch((error) => console.error(error));
+    listen();
   }
   render(html`<${App} />`, root);
 }

@@ -1,22 +1,15 @@
-// Copies what the pages use of other people's work to static/vendor/: modules as they were
-// published, each under its licence, and the icons, picked into one sprite.
+// Puts what the pages use of other people's work into static/vendor/: the modules as one file, the
+// icons as one sprite, and the licence of each.
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { build } from "esbuild";
+
 const here = fileURLToPath(new URL(".", import.meta.url));
 const from = (...path) => join(here, "node_modules", ...path);
 const to = join(here, "../static/vendor");
-
-const MODULES = {
-  "preact": ["preact", "preact/dist/preact.mjs"],
-  "preact/hooks": ["preact", "preact/hooks/dist/hooks.mjs"],
-  "@preact/signals-core": ["@preact/signals-core", "@preact/signals-core/dist/signals-core.mjs"],
-  "@preact/signals": ["@preact/signals", "@preact/signals/dist/signals.mjs"],
-  "htm": ["htm", "htm/dist/htm.mjs"],
-  "socket.io-client": ["socket.io-client", "socket.io-client/dist/socket.io.esm.min.js"],
-};
 
 const ICONS = `
   activity archive archive-restore arrow-down arrow-up ban bell book-open building-2 calendar check check-check
@@ -27,8 +20,6 @@ const ICONS = `
   wifi-off x
 `.trim().split(/\s+/);
 
-const fileOf = (name) => `${name.replace(/^@/, "").replaceAll("/", "-")}.js`;
-
 /** What a package is, and under which terms. The terms whole are in licences.txt. */
 function about(name) {
   const { version, license } = JSON.parse(readFileSync(from(name, "package.json"), "utf8"));
@@ -36,14 +27,6 @@ function about(name) {
   const terms = file ? readFileSync(from(name, file), "utf8").trim() : "";
   const holder = /^copyright .*$/im.exec(terms)?.[0].replace("[yyyy] [name of copyright owner]", "") ?? "";
   return { line: `${name} ${version}, ${license}. ${holder}`.trim(), terms };
-}
-
-function copy(name, [owner, path]) {
-  const source = readFileSync(from(path), "utf8")
-    .replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "\n")
-    .replace(/(\bfrom\s*|\bimport\s*)(["'])([^"'./][^"']*)\2/g, (whole, word, quote, bare) =>
-      bare in MODULES ? `${word}${quote}./${fileOf(bare)}${quote}` : whole);
-  writeFileSync(join(to, fileOf(name)), `/*! ${about(owner).line} Terms: licences.txt */\n${source}`);
 }
 
 function symbol(name) {
@@ -54,14 +37,31 @@ function symbol(name) {
 
 rmSync(to, { recursive: true, force: true });
 mkdirSync(to, { recursive: true });
-for (const [name, place] of Object.entries(MODULES)) copy(name, place);
+const { outputFiles, metafile } = await build({
+  absWorkingDir: here,
+  entryPoints: ["modules.js"],
+  bundle: true,
+  minify: true,
+  format: "esm",
+  platform: "browser",
+  target: "es2022",
+  legalComments: "none",
+  metafile: true,
+  write: false,
+});
+const used = Object.keys(metafile.inputs).map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
+const packages = [...new Set(used.filter(Boolean))].sort();
+const line = (name) => about(name).line;
+writeFileSync(
+  join(to, "modules.js"),
+  `/*!\n${packages.map(line).join("\n")}\nTerms: licences.txt */\n${outputFiles[0].text}`,
+);
 writeFileSync(
   join(to, "icons.svg"),
-  `<!-- ${about("lucide-static").line} Terms: licences.txt -->\n` +
+  `<!-- ${line("lucide-static")} Terms: licences.txt -->\n` +
     `<svg xmlns="http://www.w3.org/2000/svg">\n${ICONS.map(symbol).join("\n")}\n</svg>\n`,
 );
-const owners = new Set([...Object.values(MODULES).map(([owner]) => owner), "lucide-static"]);
 writeFileSync(
   join(to, "licences.txt"),
-  [...owners].map(about).map(({ line, terms }) => `${line}\n\n${terms}\n`).join(`\n${"-".repeat(72)}\n\n`),
+  [...packages, "lucide-static"].map(about).map(({ line, terms }) => `${line}\n\n${terms}\n`).join(`\n${"-".repeat(72)}\n\n`),
 );

@@ -1,6 +1,6 @@
 //! Lists of chats: what of them a query asks for, and a page of it.
 
-use entity::chat::Kind;
+use entity::chat::{Kind, Model};
 use entity::ids::{AccountId, CompanyId};
 use serde::Deserialize;
 
@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::store::chats::ChatFilter;
 use crate::store::list::Page;
-use crate::view::ChatView;
+use crate::view::{ChatView, LastMessage};
 
 /// Which chats.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -93,5 +93,10 @@ pub(super) async fn page_of_chats(
     };
     let (rows, total) = app.store.list_chats(&filter, page, part.limit).await?;
     let next_cursor = part.next_cursor(&rows, |chat| format!("{}_{}", chat.active_at_ms, chat.id));
-    Ok(part.list(rows.into_iter().map(ChatView::from).collect(), total).going_on(next_cursor))
+    let mut newest = app.store.newest_of(rows.iter().map(|chat| chat.id)).await?;
+    let view = |row: Model| {
+        let last_message = newest.remove(&row.id).map(LastMessage::from);
+        ChatView { last_message, ..ChatView::from(row) }
+    };
+    Ok(part.list(rows.into_iter().map(view).collect(), total).going_on(next_cursor))
 }

@@ -24,6 +24,7 @@ mod in_use;
 pub mod list;
 mod listing;
 pub mod message;
+pub mod newest;
 pub mod people;
 mod place;
 mod reader;

@@ -1,11 +1,10 @@
 // What every part is written with.
 
-import { h } from "../vendor/preact.js";
-import htm from "../vendor/htm.js";
+import { h, htm } from "../vendor/modules.js";
 
-export { Component, createContext, createRef, render } from "../vendor/preact.js";
-export { useCallback, useContext, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "../vendor/preact-hooks.js";
-export { batch, computed, effect, signal, useComputed, useSignal, useSignalEffect } from "../vendor/preact-signals.js";
+export { Component, createContext, createRef, render } from "../vendor/modules.js";
+export { useCallback, useContext, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "../vendor/modules.js";
+export { batch, computed, effect, signal, useComputed, useSignal, useSignalEffect } from "../vendor/modules.js";
 
 export const html = htm.bind(h);
 

@@ -1,6 +1,7 @@
 // The only socket. It says what happens, whether we are connected, and when to fetch again what is
 // shown: after each connection, and where an event is missing.
 
+import { io } from "../vendor/modules.js";
 import { signal } from "./html.js";
 
 /** `connecting`, `online` or `offline`. */
@@ -59,9 +60,8 @@ function isOffline() {
   }, LATE_MS);
 }
 
-export async function listen() {
+export function listen() {
   if (socket) return;
-  const { io } = await import("../vendor/socket.io-client.js");
   socket = io({ transports: ["websocket", "polling"], tryAllTransports: true, reconnectionDelay: 500, reconnectionDelayMax: 10_000 });
   socket.on("connect", () => {
     clearTimeout(late);

@@ -1,9 +1,9 @@
 // What the pages know: who is signed in, and the accounts. One signal for each account, so that an
 // event redraws one row.
 
-import { batch, computed, signal } from "./html.js";
+import { batch, computed, effect, signal } from "./html.js";
 import { get } from "./api.js";
-import { held } from "./keep.js";
+import { held, keptWord } from "./keep.js";
 import { on, onMissed } from "./socket.js";
 
 const { auth, registration } = document.documentElement.dataset;
@@ -64,6 +64,17 @@ export function keyed() {
 }
 
 export const accounts = keyed();
+/** All of them as the last frame had them: what counts over all need not do it at each event. */
+export const allAccounts = signal([]);
+let frame = null;
+effect(() => {
+  if (accounts.all && frame === null) {
+    frame = requestAnimationFrame(() => {
+      frame = null;
+      allAccounts.value = accounts.all;
+    });
+  }
+});
 /** Whether the accounts were ever fetched. */
 export const accountsKnown = signal(false);
 
@@ -108,6 +119,7 @@ export async function loadMe() {
 export function follow() {
   // What was written and is not at the server yet is sent from whatever page is open.
   if (held.get("outbox", []).length) import("./outbox.js");
+  if (keptWord("notify") === "on") import("./notify.js");
   on("account-updated", ({ sessionId, account }) => {
     if (!account) return accounts.drop(sessionId);
     const isNew = accountsKnown.peek() && !accounts.of(sessionId).peek();

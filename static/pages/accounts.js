@@ -1,17 +1,21 @@
 import { post } from "../lib/api.js";
-import { html, Icon, useEffect, useState } from "../lib/html.js";
-import { t } from "../lib/i18n.js";
+import { html, Icon, useEffect, useRef, useState } from "../lib/html.js";
+import { number, t } from "../lib/i18n.js";
 import { setQuery } from "../lib/router.js";
-import { accounts, accountsKnown, isAdmin, loadAccounts } from "../lib/store.js";
+import { accounts, accountsKnown, allAccounts, isAdmin, loadAccounts, loadStats, stats } from "../lib/store.js";
+import { onMissed } from "../lib/socket.js";
 import { Button } from "../parts/button.js";
-import { Page } from "../parts/page.js";
+import { Bars } from "../parts/charts.js";
+import { show } from "../parts/dialog.js";
+import { Page } from "../parts/shell.js";
 import { Bones, Empty, Loading, Problem } from "../parts/state.js";
 import { needsAttention } from "../parts/status.js";
+import { toastError } from "../parts/toast.js";
 import { openCode, openEditor } from "./accounts/actions.js";
 import { Row } from "./accounts/row.js";
-import { Strip } from "./accounts/strip.js";
 
 const SEARCH_FROM = 9;
+const PAUSE_MS = 100;
 /** Rows that are drawn whole at once; the others as they come near. */
 const FIRST = 12;
 const FILTERS = {
@@ -23,15 +27,59 @@ const FILTERS = {
 const matches = (account, words) =>
   !words || [account.name, account.phoneNumber, account.displayName, account.id].some((text) => text?.toLowerCase().includes(words.toLowerCase()));
 
+async function openDays() {
+  const { Days } = await import("./accounts/days.js");
+  show((close) => html`<${Days} close=${close} />`);
+}
+
+const Figure = ({ value, of, word }) => html`<div class="strip-figure"><p><b class="figure">${number(value)}</b>${of && html` <span class="quiet">${of}</span>`}</p><p class="small quiet">${word}</p></div>`;
+
+/** The company at a glance; its days are for admins. */
+function Strip() {
+  useEffect(() => {
+    if (!isAdmin.peek()) return;
+    const load = () => void loadStats().catch(() => {});
+    load();
+    return onMissed(load);
+  }, []);
+  const all = allAccounts.value;
+  const waiting = all.reduce((sum, account) => sum + account.queueLength, 0);
+  const today = all.reduce((sum, account) => sum + (account.queue?.dailyCount ?? 0), 0);
+  const days = stats.value?.messages.last30Days;
+  return html`<section class="strip-card card ${isAdmin.value ? "" : "is-short"}" aria-label=${t("strip.title")}>
+    <${Figure} value=${all.filter((account) => account.status === "CONNECTED").length} of=${t("account.of", { n: all.length })} word=${t("strip.connected")} />
+    <${Figure} value=${today} word=${t("strip.today")} />
+    <${Figure} value=${waiting} word=${t("strip.queue")} />
+    ${isAdmin.value && html`<button type="button" class="strip-days" onClick=${() => openDays().catch(toastError)}>
+      <${Bars} values=${days ? days.map((one) => one.sent) : Array(30).fill(0)} /><span class="small quiet">${t("strip.days")}</span></button>`}
+  </section>`;
+}
+
+/** Its text counts once the typing pauses. */
+function Search({ words }) {
+  const timer = useRef(null);
+  const input = useRef(null);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  useEffect(() => {
+    if (document.activeElement !== input.current) input.current.value = words;
+  }, [words]);
+  function typed(event) {
+    const text = event.target.value;
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => setQuery({ q: text || null }), PAUSE_MS);
+  }
+  return html`<div class="search accounts-search"><${Icon} name="search" size=${18} />
+    <input ref=${input} type="search" defaultValue=${words} placeholder=${t("accounts.search")} aria-label=${t("accounts.search")} onInput=${typed} /></div>`;
+}
+
 function Filters({ shown, words }) {
-  const all = accounts.all;
+  const all = allAccounts.value;
   const link = (name) => `/?${new URLSearchParams({ ...(name === "all" ? {} : { show: name }), ...(words ? { q: words } : {}) })}`.replace(/\?$/, "");
   return html`<div class="accounts-asked"><div class="filters accounts-filters">
     ${Object.keys(FILTERS).map((name) => html`<a class="filter" href=${link(name)} aria-current=${shown === name ? "true" : undefined}>
       ${name === "attention" && html`<${Icon} name="triangle-alert" size=${16} />`}${t(`accounts.${name}`, { n: all.filter(FILTERS[name]).length })}</a>`)}
     </div>
-    ${all.length >= SEARCH_FROM && html`<div class="search accounts-search"><${Icon} name="search" size=${18} />
-      <input type="search" value=${words} placeholder=${t("accounts.search")} aria-label=${t("accounts.search")} onInput=${(event) => setQuery({ q: event.target.value })} /></div>`}
+    ${all.length >= SEARCH_FROM && html`<${Search} words=${words} />`}
   </div>`;
 }
 

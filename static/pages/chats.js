@@ -7,7 +7,7 @@ import { go, place } from "../lib/router.js";
 import { on, onMissed } from "../lib/socket.js";
 import { accounts, accountsKnown, loadAccounts, me } from "../lib/store.js";
 import { isPhone } from "../lib/window.js";
-import { useTitle } from "../parts/page.js";
+import { useTitle } from "../parts/shell.js";
 import { Empty, Loading, Problem } from "../parts/state.js";
 import { toast } from "../parts/toast.js";
 import { Announcer } from "./chats/announce.js";
@@ -40,11 +40,11 @@ function useNews(list, open) {
       toast(t("chats.accessLost"), { kind: "error" });
     }
     const offs = [
-      on("new-message", ({ chat, message }) => put({ ...chat, last: { id: message.id, fromMe: message.fromMe, status: message.status } })),
+      on("new-message", ({ chat, message }) => put({ ...chat, lastMessage: { id: message.id, fromMe: message.fromMe, status: message.status } })),
       on("chat-updated", ({ chat }) => chat && put(chat)),
       on("message-status", ({ chatId, messageId, status }) => {
-        const last = list.peek(chatId)?.last;
-        if (last?.id === messageId) list.mark(chatId, { last: { ...last, status } });
+        const last = list.peek(chatId)?.lastMessage;
+        if (last?.id === messageId) list.mark(chatId, { lastMessage: { ...last, status } });
       }),
       on("account-updated", ({ sessionId, account }) => account === null && lose(sessionId)),
       on("manager-access-revoked", (told) => isMine(told) && lose(told.sessionId)),

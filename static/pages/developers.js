@@ -3,7 +3,7 @@
 import { html, Icon, useEffect, useRef, useState } from "../lib/html.js";
 import { t } from "../lib/i18n.js";
 import { accountsKnown, loadAccounts } from "../lib/store.js";
-import { Page } from "../parts/page.js";
+import { Page } from "../parts/shell.js";
 import { Bones, Loading } from "../parts/state.js";
 import { FirstCall } from "./developers/call.js";
 import { Events } from "./developers/events.js";

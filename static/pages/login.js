@@ -5,7 +5,7 @@ import { place } from "../lib/router.js";
 import { mayRegister } from "../lib/store.js";
 import { Button } from "../parts/button.js";
 import { Field, FormProblem, PasswordField, useForm } from "../parts/field.js";
-import { useTitle } from "../parts/page.js";
+import { useTitle } from "../parts/shell.js";
 import { toastError } from "../parts/toast.js";
 
 const ICON = new URL("../icon.svg", import.meta.url).href;

@@ -5,7 +5,7 @@ import { t } from "../lib/i18n.js";
 import { setQuery } from "../lib/router.js";
 import { accountsKnown, isAdmin, loadAccounts } from "../lib/store.js";
 import { Button } from "../parts/button.js";
-import { Page } from "../parts/page.js";
+import { Page } from "../parts/shell.js";
 import { Bones, Empty, Loading, Problem } from "../parts/state.js";
 import { toastError } from "../parts/toast.js";
 import { Failed } from "./messages/failed.js";

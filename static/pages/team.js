@@ -7,7 +7,7 @@ import { accounts, accountsKnown, isOpen, loadAccounts } from "../lib/store.js";
 import { Button } from "../parts/button.js";
 import { Field } from "../parts/field.js";
 import { Menu } from "../parts/menu.js";
-import { Page } from "../parts/page.js";
+import { Page } from "../parts/shell.js";
 import { Bones, Empty, Problem, useLoad, View } from "../parts/state.js";
 import { useGrants } from "./team/grants.js";
 import { Matrix } from "./team/matrix.js";

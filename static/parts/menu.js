@@ -3,7 +3,7 @@ import { Button } from "./button.js";
 
 /**
  * A button that opens a list of things to do. `items`: `{icon, text, run or href, isDangerous,
- * disabled, reason, checked}`, null for what does not apply, "-" for a line.
+ * disabled, reason, checked (one of several), isOn}`, null for what does not apply, "-" for a line.
  */
 export function Menu({ label, icon = "ellipsis-vertical", items, kind = "quiet", children }) {
   const id = useId();
@@ -52,6 +52,8 @@ export function Menu({ label, icon = "ellipsis-vertical", items, kind = "quiet",
     event.preventDefault();
     all[(to + all.length) % all.length]?.focus();
   }
+  const stateOf = (item) => item.checked ?? item.isOn;
+  const roleOf = (item) => (item.checked !== undefined ? "menuitemradio" : item.isOn !== undefined ? "menuitemcheckbox" : "menuitem");
   function choose(item, event) {
     if (item.disabled) return event.preventDefault();
     shut();
@@ -61,10 +63,10 @@ export function Menu({ label, icon = "ellipsis-vertical", items, kind = "quiet",
     <${Button} kind=${kind} icon=${icon} label=${children ? undefined : label} aria-haspopup="menu" aria-expanded="false" aria-controls=${id} popovertarget=${id}>${children}<//>
     <div id=${id} ref=${list} popover="auto" role="menu" aria-label=${label} class="menu" onBeforeToggle=${opens} onToggle=${toggled} onKeyDown=${key}>
       ${shown.map((item) => item === "-" ? html`<hr role="separator" />` : html`<${item.href ? "a" : "button"}
-        role=${item.checked === undefined ? "menuitem" : "menuitemradio"} aria-checked=${item.checked === undefined ? undefined : String(item.checked)}
+        role=${roleOf(item)} aria-checked=${stateOf(item) === undefined ? undefined : String(stateOf(item))}
         type=${item.href ? undefined : "button"} href=${item.href} target=${item.target} tabindex="-1" class=${item.isDangerous ? "danger" : ""}
         aria-disabled=${item.disabled ? "true" : undefined} onClick=${(event) => choose(item, event)}>
-        ${item.checked || item.icon ? html`<${Icon} name=${item.checked ? "check" : item.icon} size=${18} />` : html`<i class="icon-space" />`}<span>${item.text}${item.reason && html`<small>${item.reason}</small>`}</span>
+        ${stateOf(item) || item.icon ? html`<${Icon} name=${stateOf(item) ? "check" : item.icon} size=${18} />` : html`<i class="icon-space" />`}<span>${item.text}${item.reason && html`<small>${item.reason}</small>`}</span>
       <//>`)}
     </div>
   </span>`;

@@ -7,8 +7,7 @@ import { has, t } from "../lib/i18n.js";
 import { lifeOf, viewOf, watch } from "../lib/pairing.js";
 import { pretty } from "../lib/phone.js";
 import { accounts } from "../lib/store.js";
-import { Button } from "./button.js";
-import { Copy } from "./copy.js";
+import { Button, Copy } from "./button.js";
 import { Dialog } from "./dialog.js";
 import { Field, FormProblem, useForm } from "./field.js";
 

@@ -2,8 +2,7 @@
 
 import { html, useState } from "../lib/html.js";
 import { t } from "../lib/i18n.js";
-import { Button } from "./button.js";
-import { copy } from "./copy.js";
+import { Button, copy } from "./button.js";
 import { Dialog, show } from "./dialog.js";
 import { toast } from "./toast.js";
 

@@ -1,8 +1,8 @@
 // The frame around the pages: the rail at the side, the bar at the foot of a phone, and what lies
-// over them.
+// over them; and the head that each page has.
 
 import { post } from "../lib/api.js";
-import { html, Icon, signal, useEffect, useRef } from "../lib/html.js";
+import { effect, html, Icon, signal, useEffect, useRef } from "../lib/html.js";
 import { LANGUAGES, language, speak, t } from "../lib/i18n.js";
 import { forget, keepWord } from "../lib/keep.js";
 import { hangUp } from "../lib/socket.js";
@@ -137,3 +137,30 @@ export function Shell({ current, isNarrow, children }) {
 
 /** What lies over pages that have no frame. */
 export const Layers = () => html`<${Dialogs} /><${Toasts} />`;
+
+const title = signal("");
+
+effect(() => {
+  document.title = `${unread.value ? `(${unread.value}) ` : ""}${title.value ? `${title.value} · ` : ""}Andante`;
+});
+
+/** Names the tab. */
+export function useTitle(text) {
+  useEffect(() => {
+    title.value = text;
+  }, [text]);
+}
+
+/** A page: its heading, what can be done on it as a whole, and its content. `back` is an address. */
+export function Page({ title: text, heading, back, actions, after, class: more = "", children }) {
+  useTitle(text);
+  return html`<div class="page ${more}">
+    <div class="page-head">
+      ${back && html`<a class="button quiet icon-only back" href=${back} aria-label=${t("page.back")}><${Icon} name="chevron-left" size=${24} /></a>`}
+      <h1 tabindex="-1">${heading ?? text}</h1>
+      ${after}
+      ${actions && html`<div class="actions">${actions}</div>`}
+    </div>
+    ${children}
+  </div>`;
+}

@@ -5,8 +5,7 @@ import { clock, second } from "../lib/dates.js";
 import { html, Icon, useCallback, useEffect, useRef, useState } from "../lib/html.js";
 import { t } from "../lib/i18n.js";
 import { connection, lastHeard, onMissed } from "../lib/socket.js";
-import { Button } from "./button.js";
-import { Copy } from "./copy.js";
+import { Button, Copy } from "./button.js";
 
 const SKELETON_MS = 150;
 

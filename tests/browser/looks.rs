@@ -139,7 +139,7 @@ async fn the_first_page_and_the_pairing_page_keep_to_their_budgets() {
     let browser = Browser::open("en", 1440, false).await;
     let (bytes, files) = weight(&browser, &format!("{}/", app.client.url)).await;
     assert!(bytes <= 100_000, "the first page weighs {bytes} bytes");
-    assert!(files <= 40, "the first page is {files} files");
+    assert!(files <= 30, "the first page is {files} files");
     // Again, from the browser's own cache.
     browser.driver.goto("about:blank").await.unwrap();
     let (again, _) = weight(&browser, &format!("{}/", app.client.url)).await;

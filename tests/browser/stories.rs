@@ -133,6 +133,86 @@ async fn a_manager_sees_what_is_granted_and_no_more_and_an_admin_everything() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_it_is_notified_of_what_comes_while_nobody_looks() {
+    let app = TestApp::start().await;
+    let receipts = json!({"config": {"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": [0, 0], "answerMs": null}});
+    let id = ready_account(&app.client, receipts).await;
+    let send = format!("/api/whatsapp/sessions/{id}/chats/996700000055@c.us/messages");
+    app.client.post(&send, json!({"message": "See you at nine"})).await.expect(202);
+    let browser = Browser::open("en", 1440, false).await;
+    browser.driver.goto(format!("{}/chats", app.client.url)).await.unwrap();
+    // A list says at the first look how far what was sent last got.
+    browser.sees("See you at nine").await;
+    eventually("the row says so", 20, async || {
+        browser.driver.refresh().await.unwrap();
+        browser.sees("See you at nine").await;
+        let said = browser.asks("return document.querySelector('.chats-last').textContent").await;
+        said.as_str().unwrap().starts_with("read:").then_some(())
+    })
+    .await;
+    // The browser's own is not seen in a test: what is asked of it is.
+    let stub = "window.shown = [];
+        window.Notification = class {
+            static permission = 'default';
+            static async requestPermission() { return (window.Notification.permission = 'granted'); }
+            constructor(title, { body, tag }) { this.title = title; this.body = body; this.tag = tag; window.shown.push(this); }
+            close() { this.isClosed = true; }
+        };
+        document.hasFocus = () => window.isLookedAt ?? false;";
+    browser.asks(stub).await;
+    let comes = |text: &str| {
+        let stage = app.app().simulator.stage(TestApp::id(&id)).unwrap();
+        stage.write(Letter {
+            chat: "996700000055@c.us".to_owned(),
+            chat_kind: entity::chat::Kind::Individual,
+            chat_name: Some("Aizada".to_owned()),
+            provider_message_id: format!("in-{text}"),
+            is_own: false,
+            sender: None,
+            sender_name: None,
+            text: text.to_owned(),
+            kind: entity::message::Kind::Text,
+            at: app.app().clock.now(),
+            is_history: false,
+        });
+    };
+    comes("before anybody asked");
+    browser.sees("before anybody asked").await;
+    assert_eq!(browser.asks("return window.shown.length").await, json!(0));
+    browser
+        .driver
+        .find(By::Css("button[aria-label='Account, kind, notifications']"))
+        .await
+        .unwrap()
+        .click()
+        .await
+        .unwrap();
+    browser.clicks("Notify me of new messages").await;
+    eventually("they are on", 10, async || {
+        (browser.asks("return localStorage.getItem('andante.notify')").await == json!("on")).then_some(())
+    })
+    .await;
+    comes("while away");
+    eventually("one is shown", 10, async || {
+        (browser.asks("return window.shown.length").await == json!(1)).then_some(())
+    })
+    .await;
+    let shown = browser.asks("const { title, body } = window.shown[0]; return { title, body }").await;
+    assert_eq!(shown, json!({"title": "Aizada", "body": "while away"}));
+    // It leads there; who looks is not told.
+    browser.asks("window.shown[0].onclick(); window.isLookedAt = true").await;
+    eventually("its chat is open", 10, async || {
+        let path = browser.asks("return location.pathname").await;
+        path.as_str().unwrap().starts_with(&format!("/chats/{id}/")).then_some(())
+    })
+    .await;
+    comes("while looking");
+    browser.sees("while looking").await;
+    assert_eq!(browser.asks("return window.shown.length").await, json!(1));
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_queue_is_paused_and_resumed_from_a_phone() {
     let app = TestApp::start().await;
     let id = ready_account(&app.client, json!({"name": "Front desk"})).await;

@@ -35,7 +35,8 @@ fn addresses(list: &Value) -> Vec<&str> {
 async fn case(settings: &[(&str, &str)]) {
     let app = guarded(settings).await;
     let clinic = Company::register(&app.client, "clinic").await;
-    let (one, two) = (ready_account(&clinic.admin, json!({})).await, ready_account(&clinic.admin, json!({})).await);
+    let receipts = json!({"config": {"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": [0, 0], "answerMs": null}});
+    let (one, two) = (ready_account(&clinic.admin, json!({})).await, ready_account(&clinic.admin, receipts).await);
     let admin = &clinic.admin;
     for number in 0..6_i64 {
         let account = if number % 2 == 0 { &one } else { &two };
@@ -50,6 +51,11 @@ async fn case(settings: &[(&str, &str)]) {
     let expected: Vec<String> = (0..6).rev().map(|number| format!("99670000000{number}@c.us")).collect();
     assert_eq!(addresses(&all), expected, "the latest first, whosever it is");
     assert_eq!(all["data"][0]["sessionId"], json!(two));
+    let newest = |list: &Value, at: usize| {
+        let last = &list["data"][at]["lastMessage"];
+        (last["fromMe"].as_bool(), last["status"].as_str().map(str::to_owned))
+    };
+    assert_eq!(newest(&all, 0), (Some(false), Some("delivered".to_owned())), "{all}");
     // By pages and by cursor, each once.
     let (mut seen, mut query) = (Vec::new(), "?limit=4".to_owned());
     loop {
@@ -85,6 +91,17 @@ async fn case(settings: &[(&str, &str)]) {
         let found = admin.get(&of_session).await.expect(200);
         assert_eq!(total(&found), Some(found["data"].as_array().unwrap().len() as u64), "{of_session}");
     }
+
+    // What was sent from here is followed in the list as far as it gets.
+    let chat = format!("/api/whatsapp/sessions/{two}/chats/996700000005@c.us/messages");
+    let sent = admin.post(&chat, json!({"message": "an answer"})).await.expect(202);
+    let of_two = format!("/api/whatsapp/sessions/{two}/chats");
+    eventually("the list says that it was read", 20, async || {
+        let list = admin.get(&of_two).await.expect(200);
+        let last = &list["data"][0]["lastMessage"];
+        (newest(&list, 0) == (Some(true), Some("read".to_owned())) && last["id"] == sent["data"]["id"]).then_some(())
+    })
+    .await;
 
     // A manager sees what is granted, while it is.
     let anna = clinic.manager("anna").await;

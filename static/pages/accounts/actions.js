@@ -5,7 +5,7 @@ import { html } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
 import { pretty } from "../../lib/phone.js";
 import { accounts, loadAccount, may } from "../../lib/store.js";
-import { copyAndSay } from "../../parts/copy.js";
+import { copyAndSay } from "../../parts/button.js";
 import { ask, show } from "../../parts/dialog.js";
 import { statusOf } from "../../parts/status.js";
 import { toast, toastError, undoable } from "../../parts/toast.js";

@@ -2,7 +2,7 @@ import { day } from "../../lib/dates.js";
 import { html } from "../../lib/html.js";
 import { number, t } from "../../lib/i18n.js";
 import { loadStats, stats } from "../../lib/store.js";
-import { Bars } from "../../parts/bars.js";
+import { Bars } from "../../parts/charts.js";
 import { Dialog } from "../../parts/dialog.js";
 import { Loading, Problem, useLoad } from "../../parts/state.js";
 

@@ -1,10 +1,9 @@
 import { when } from "../../lib/dates.js";
-import { html, Icon, useRef } from "../../lib/html.js";
+import { html, Icon, useLayoutEffect, useRef, useState } from "../../lib/html.js";
 import { number, t } from "../../lib/i18n.js";
-import { useNear } from "../../lib/near.js";
 import { pretty } from "../../lib/phone.js";
 import { accounts, may } from "../../lib/store.js";
-import { Beat } from "../../parts/beat.js";
+import { Beat } from "../../parts/charts.js";
 import { Button } from "../../parts/button.js";
 import { Menu } from "../../parts/menu.js";
 import { ProviderIcon, providerName, sentence, Status } from "../../parts/status.js";
@@ -61,6 +60,25 @@ function Act({ account }) {
   const isPaused = account.queue?.isPaused;
   return html`<${Button} class="account-act" icon=${isPaused ? "play" : "pause"} kind=${isPaused ? "primary" : ""}
     onClick=${() => (isPaused ? resume(account) : pause(account.id))}>${t(isPaused ? "account.resume" : "account.pause")}<//>`;
+}
+
+// Which rows are in view, or were nearly: of a long list the others need not be drawn whole.
+const hearers = new WeakMap();
+const watch = new IntersectionObserver((seen) => {
+  for (const { target, isIntersecting } of seen) if (isIntersecting) hearers.get(target)?.();
+}, { rootMargin: "100% 0%" });
+
+/** Whether the row that `ref` has was ever within a screen of the view; `isNear` is where it begins. */
+function useNear(ref, isNear) {
+  const [wasNear, setNear] = useState(isNear);
+  useLayoutEffect(() => {
+    const element = ref.current;
+    if (wasNear || !element) return undefined;
+    hearers.set(element, () => setNear(true));
+    watch.observe(element);
+    return () => watch.unobserve(element);
+  }, [wasNear]);
+  return wasNear;
 }
 
 /** One account; `isFirst` tells that it is among those on the first screen. */

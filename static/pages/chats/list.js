@@ -180,7 +180,7 @@ export class ChatList {
     return belongs === true && this.total.peek() !== null ? this.#move(chat, "up") : undefined;
   }
 
-  /** Notes how the last message of a chat stands; lists don't say. */
+  /** Notes how the last message of a chat stands. */
   mark(id, changes) {
     const one = this.#chats.get(id);
     if (one?.peek()) one.value = { ...one.peek(), ...changes };

@@ -10,7 +10,7 @@ import { typingIn } from "./typing.js";
 
 function Last({ chat }) {
   if (typingIn(chat.sessionId, chat.chatId).value) return html`<span class="chats-last chats-types">${t("chats.types")}</span>`;
-  const { last } = chat;
+  const last = chat.lastMessage;
   const icon = last?.fromMe && iconOf(last.status);
   return html`<span class="chats-last">
     ${icon && html`<${Icon} name=${icon} size=${16} /><span class="unseen">${t(`messageStatus.${last.status}`)}: </span>`}${chat.lastMessageText || (chat.lastMessageAt ? t("chats.noText") : t("chats.noMessages"))}</span>`;

@@ -2,6 +2,7 @@
 
 import { html, Icon, useEffect, useLayoutEffect, useRef, useState } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
+import { canNotify, notifies, setNotifies } from "../../lib/notify.js";
 import { digitsOf } from "../../lib/phone.js";
 import { place, setQuery } from "../../lib/router.js";
 import { accounts, unread } from "../../lib/store.js";
@@ -9,6 +10,7 @@ import { isPhone, rem, reveal, scrollerOf, useRows, useScroll } from "../../lib/
 import { Button } from "../../parts/button.js";
 import { Menu } from "../../parts/menu.js";
 import { Empty, Loading, Problem } from "../../parts/state.js";
+import { toast } from "../../parts/toast.js";
 import { accountName } from "./names.js";
 import { Row } from "./row.js";
 import { isCounted } from "./unread.js";
@@ -41,6 +43,10 @@ function Search({ words }) {
     <input type="search" name="search" aria-label=${t("chats.search")} placeholder=${t("chats.search")} maxlength="200" autocomplete="off" spellcheck="false" value=${text} onInput=${input} /></div>`;
 }
 
+async function notify(isWanted) {
+  if (!(await setNotifies(isWanted))) toast(t("chats.notifyRefused"), { kind: "error" });
+}
+
 function MoreFilters({ show, account }) {
   const kinds = ["people", "statuses"].map((name) => ({ text: t(`chats.${name}`), checked: show === name, run: () => setQuery({ show: show === name ? null : name }) }));
   const choices = accounts.ids.value.length > 1 ? [
@@ -48,7 +54,8 @@ function MoreFilters({ show, account }) {
     ...accounts.ids.value.map((id) => ({ text: accountName(id), checked: account === id, run: () => setQuery({ account: id }) })),
     "-",
   ] : [];
-  return html`<${Menu} label=${t("chats.moreFilters")} items=${[...choices, ...kinds]} />`;
+  const bell = canNotify ? ["-", { text: t("chats.notify"), isOn: notifies.value, run: () => notify(!notifies.peek()) }] : [];
+  return html`<${Menu} label=${t("chats.moreFilters")} items=${[...choices, ...kinds, ...bell]} />`;
 }
 
 function Filters({ show, account }) {

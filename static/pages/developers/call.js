@@ -2,7 +2,7 @@ import { html, Icon, useState } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
 import { kept } from "../../lib/keep.js";
 import { accounts, accountsKnown, isOpen } from "../../lib/store.js";
-import { Copy } from "../../parts/copy.js";
+import { Copy } from "../../parts/button.js";
 import { Field } from "../../parts/field.js";
 import { ANSWER, askCall, LANGUAGES, sendCall } from "./calls.js";
 

@@ -1,8 +1,7 @@
 import { clock, exact } from "../../lib/dates.js";
 import { html, Icon, useEffect, useRef, useState } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
-import { Button } from "../../parts/button.js";
-import { Copy, copy } from "../../parts/copy.js";
+import { Button, Copy, copy } from "../../parts/button.js";
 import { Field } from "../../parts/field.js";
 import { Empty } from "../../parts/state.js";
 import { toast } from "../../parts/toast.js";
