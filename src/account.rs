@@ -135,10 +135,15 @@ impl Accounts {
 
     /// The messenger is not reached: says so until it is. Whoever looks at the account sees why it waits.
     pub async fn miss(&self, account: &Account) {
-        if account.error_code.as_deref() == Some(UNREACHED) {
+        self.waits(account, UNREACHED, "the messenger can't be reached; it is tried again and again").await;
+    }
+
+    /// The account waits for something before it can connect: says so until it does.
+    pub async fn waits(&self, account: &Account, code: &'static str, reason: &str) {
+        if account.error_code.as_deref() == Some(code) {
             return;
         }
-        let wrong = (UNREACHED, "the messenger can't be reached; it is tried again and again", self.clock.now());
+        let wrong = (code, reason, self.clock.now());
         let said = self.store.change_account_of(account.id, account.epoch, |row| say_wrong(row, Some(wrong)));
         // A database that is down is no reason to wait here.
         if said.await.is_ok_and(|changed| changed.is_some()) {

@@ -16,6 +16,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::Messengers;
+use crate::gateway::browsers::Browsers;
 use crate::gateway::reports::{self, Reported};
 use crate::gateway::sessions::Sessions;
 use crate::gateway::simulator::Simulator;
@@ -63,6 +64,8 @@ pub struct App {
     pub telemetry: Arc<Telemetry>,
     /// The simulated messenger, for whoever plays its part.
     pub simulator: Arc<Simulator>,
+    /// The browsers that some accounts are in.
+    pub browsers: Arc<Browsers>,
     /// When it started.
     pub started_at: DateTime<Utc>,
     /// Cancelled when the server begins to stop: nothing new begins, streams end.
@@ -98,7 +101,7 @@ impl App {
         let (bus, ends) = Bus::new(config.redis.is_some(), telemetry.events_dropped.clone());
         let bus = Arc::new(bus);
         let messengers = Messengers::new(&config, store.clone(), clock.clone());
-        let simulator = messengers.simulator.clone();
+        let (simulator, browsers) = (messengers.simulator.clone(), messengers.browsers.clone());
         let (reports, reported) = mpsc::channel(reports::WAITING);
         let sessions = Arc::new(Sessions::new(messengers, reports));
         let accounts = Arc::new(Accounts {
@@ -172,6 +175,7 @@ impl App {
             bus,
             telemetry,
             simulator,
+            browsers,
             started_at,
             quiet,
             tasks,

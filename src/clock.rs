@@ -30,7 +30,8 @@ struct Manual {
 }
 
 /// The time that ran out in [`Clock::timeout`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no answer in time")]
 pub struct Elapsed;
 
 impl Clock {

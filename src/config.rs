@@ -163,7 +163,7 @@ pub const SETTINGS: &[Setting] = &[
         "default_provider",
         "ANDANTE_DEFAULT_PROVIDER",
         "whatsapp",
-        "What an account is when the request does not say: `whatsapp`, `telegram` or `simulator`.",
+        "What an account is when the request does not say: `whatsapp`, `whatsappweb`, `telegram` or `simulator`.",
     ),
     setting(
         "phone_region",
@@ -183,6 +183,48 @@ pub const SETTINGS: &[Setting] = &[
         "ANDANTE_WHATSAPP_VERSION",
         "",
         "The version of WhatsApp Web that accounts say they are, such as `2.3000.1035194821`. Empty: the one of the day, which WhatsApp is asked for.",
+    ),
+    setting(
+        "whatsappweb_url",
+        "ANDANTE_WHATSAPPWEB_URL",
+        "https://web.whatsapp.com/",
+        "The page of WhatsApp Web, for accounts in a browser.",
+    ),
+    setting(
+        "wajs_path",
+        "ANDANTE_WAJS_PATH",
+        "",
+        "A newer `wppconnect-wa.js` than the one that is built in, by which such a page is worked; read at each start of a browser.",
+    ),
+    setting(
+        "browser_path",
+        "ANDANTE_BROWSER_PATH",
+        "",
+        "The program Chromium. Empty: where Debian has it, or `chromium` or `google-chrome` in `PATH`.",
+    ),
+    setting(
+        "browser_driver_path",
+        "ANDANTE_BROWSER_DRIVER_PATH",
+        "",
+        "The program ChromeDriver, of the same version. Empty: `chromedriver` in `PATH`.",
+    ),
+    setting(
+        "browser_max",
+        "ANDANTE_BROWSER_MAX",
+        "",
+        "How many browsers may run at a time. Empty: one for each 600 MB of memory that are free at the start.",
+    ),
+    setting(
+        "browser_memory_mb",
+        "ANDANTE_BROWSER_MEMORY_MB",
+        "1200",
+        "A browser that takes more megabytes is started anew; its account stays paired.",
+    ),
+    setting(
+        "browser_sandbox",
+        "ANDANTE_BROWSER_SANDBOX",
+        "true",
+        "Whether Chromium's sandbox is on. As root, which Chromium refuses with it, it has to be turned off by name.",
     ),
     setting(
         "private_proxies",
@@ -302,6 +344,13 @@ struct Raw {
     telegram_api_url: String,
     whatsapp_url: String,
     whatsapp_version: String,
+    whatsappweb_url: String,
+    wajs_path: PathBuf,
+    browser_path: PathBuf,
+    browser_driver_path: PathBuf,
+    browser_max: String,
+    browser_memory_mb: u64,
+    browser_sandbox: bool,
     private_proxies: bool,
     send_deadline_seconds: u64,
     connect_deadline_seconds: u64,
@@ -377,6 +426,20 @@ pub struct Config {
     pub whatsapp_url: String,
     /// The version of it that accounts say they are; none: the one of the day.
     pub whatsapp_version: Option<(u32, u32, u32)>,
+    /// The page of WhatsApp Web.
+    pub whatsappweb_url: String,
+    /// The library by which it is worked; none: the one that is built in.
+    pub wajs_path: Option<PathBuf>,
+    /// The browser's program; none: it is looked for.
+    pub browser_path: Option<PathBuf>,
+    /// Its driver's; none: it is looked for.
+    pub browser_driver_path: Option<PathBuf>,
+    /// How many browsers may run at a time; none: as memory is free.
+    pub browser_max: Option<usize>,
+    /// Bytes that a browser may take.
+    pub browser_memory: u64,
+    /// Whether browsers are in their sandbox.
+    pub browser_sandbox: bool,
     /// Whether an account's proxy may be at a private address.
     pub private_proxies: bool,
     /// How long a gateway may take for one message.
@@ -556,12 +619,25 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
         socket_handshakes: (raw.socket_handshakes > 0).then_some(raw.socket_handshakes),
         stall: Duration::from_secs(raw.stall_seconds),
         default_provider: raw.default_provider.parse().map_err(|_| {
-            anyhow!("default_provider must be whatsapp, telegram or simulator, not {:?}", raw.default_provider)
+            anyhow!(
+                "default_provider must be whatsapp, whatsappweb, telegram or simulator, not {:?}",
+                raw.default_provider
+            )
         })?,
         phone_region: region(&raw.phone_region)?,
         telegram_api_url: web_url("telegram_api_url", &raw.telegram_api_url)?.unwrap_or_default(),
         whatsapp_url: web_url("whatsapp_url", &raw.whatsapp_url)?.unwrap_or_default(),
         whatsapp_version: version(&raw.whatsapp_version)?,
+        whatsappweb_url: web_url("whatsappweb_url", &raw.whatsappweb_url)?.unwrap_or_default() + "/",
+        wajs_path: path(raw.wajs_path),
+        browser_path: path(raw.browser_path),
+        browser_driver_path: path(raw.browser_driver_path),
+        browser_max: match raw.browser_max.as_str() {
+            "" => None,
+            text => Some(text.parse().map_err(|_| anyhow!("browser_max must be a whole number, not {text:?}"))?),
+        },
+        browser_memory: raw.browser_memory_mb.saturating_mul(1 << 20),
+        browser_sandbox: raw.browser_sandbox,
         private_proxies: raw.private_proxies,
         send_deadline: Duration::from_secs(raw.send_deadline_seconds),
         connect_deadline: Duration::from_secs(raw.connect_deadline_seconds),
@@ -576,6 +652,10 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
 fn a_quarter_of_the_files() -> usize {
     let files = rlimit::Resource::NOFILE.get_soft().unwrap_or(u64::MAX);
     usize::try_from(files / 4).unwrap_or(usize::MAX).clamp(1, 2_000)
+}
+
+fn path(path: PathBuf) -> Option<PathBuf> {
+    (!path.as_os_str().is_empty()).then_some(path)
 }
 
 /// A country that has phone numbers.
@@ -680,7 +760,7 @@ mod tests {
             ("ANDANTE_LIMITS_DELAY_MS", "9-1", "shortest is longer"),
             ("ANDANTE_LIMITS_DELAY_MS", "fast", "two numbers"),
             ("ANDANTE_LIMITS_TIMEZONE", "Mars/Olympus", "IANA"),
-            ("ANDANTE_DEFAULT_PROVIDER", "icq", "whatsapp, telegram or simulator"),
+            ("ANDANTE_DEFAULT_PROVIDER", "icq", "whatsapp, whatsappweb, telegram or simulator"),
             ("ANDANTE_PUBLIC_URL", "example.org", "http://"),
             ("ANDANTE_HTTP_RATE", "many", "whole number"),
             ("ANDANTE_ADDRESS_CONNECTIONS", "many", "whole number"),

@@ -32,7 +32,7 @@ impl Recipient {
         let text = text.trim();
         match provider {
             Provider::Telegram => telegram(text),
-            Provider::Simulator | Provider::WhatsApp => phone_or_group(text, region),
+            Provider::Simulator | Provider::WhatsApp | Provider::WhatsAppWeb => phone_or_group(text, region),
         }
         .map(Self)
     }
@@ -41,8 +41,8 @@ impl Recipient {
     #[must_use]
     pub fn chat(&self, provider: Provider) -> String {
         match provider {
-            Provider::Simulator | Provider::WhatsApp if !self.0.contains('@') => format!("{}@c.us", self.0),
-            Provider::Simulator | Provider::WhatsApp | Provider::Telegram => self.0.clone(),
+            provider if provider.takes_phone_numbers() && !self.0.contains('@') => format!("{}@c.us", self.0),
+            _ => self.0.clone(),
         }
     }
 
@@ -77,9 +77,9 @@ pub fn region(name: &str) -> Option<Region> {
 pub fn kind_of_chat(provider: Provider, chat: &str) -> Kind {
     match provider {
         Provider::Telegram if chat.starts_with(['-', '@']) => Kind::Group,
-        Provider::Simulator | Provider::WhatsApp if chat.ends_with("@g.us") => Kind::Group,
-        Provider::Simulator | Provider::WhatsApp if chat.ends_with("@broadcast") => Kind::Status,
-        Provider::Simulator | Provider::WhatsApp | Provider::Telegram => Kind::Individual,
+        provider if provider.takes_phone_numbers() && chat.ends_with("@g.us") => Kind::Group,
+        provider if provider.takes_phone_numbers() && chat.ends_with("@broadcast") => Kind::Status,
+        _ => Kind::Individual,
     }
 }
 

@@ -1,8 +1,9 @@
 // Puts what the pages use of other people's work into static/vendor/: the modules as one file, the
-// icons as one sprite, and the licence of each.
+// icons as one sprite, and the licence of each. What browsers of accounts are worked by goes into
+// vendor/wa-js/, under its own.
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
@@ -35,8 +36,14 @@ function symbol(name) {
   return `<symbol id="${name}" viewBox="0 0 24 24">${shapes.replace(/\s*\n\s*/g, "")}</symbol>`;
 }
 
-rmSync(to, { recursive: true, force: true });
-mkdirSync(to, { recursive: true });
+const waJs = join(here, "wa-js");
+for (const folder of [to, waJs]) {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+}
+for (const file of ["LICENSE", "dist/wppconnect-wa.js", "dist/wppconnect-wa.js.LICENSE.txt"]) {
+  copyFileSync(from("@wppconnect/wa-js", file), join(waJs, basename(file)));
+}
 const { outputFiles, metafile } = await build({
   absWorkingDir: here,
   entryPoints: ["modules.js"],

@@ -23,23 +23,25 @@ pub enum Provider {
     Telegram,
     /// A WhatsApp number, as one of its linked devices.
     WhatsApp,
+    /// The same, by WhatsApp's own page in a browser.
+    WhatsAppWeb,
 }
 
 impl Provider {
     /// Every provider this server offers.
-    pub const ALL: [Self; 3] = [Self::Simulator, Self::Telegram, Self::WhatsApp];
+    pub const ALL: [Self; 4] = [Self::Simulator, Self::Telegram, Self::WhatsApp, Self::WhatsAppWeb];
 
     /// Whether its accounts are linked devices of a phone, which a person can remove there.
     #[must_use]
     pub fn links_devices(self) -> bool {
-        self == Self::WhatsApp
+        matches!(self, Self::WhatsApp | Self::WhatsAppWeb)
     }
 
     /// Whether its chats are found by phone numbers.
     #[must_use]
     pub fn takes_phone_numbers(self) -> bool {
         match self {
-            Self::Simulator | Self::WhatsApp => true,
+            Self::Simulator | Self::WhatsApp | Self::WhatsAppWeb => true,
             Self::Telegram => false,
         }
     }
@@ -48,7 +50,7 @@ impl Provider {
     #[must_use]
     pub fn shows_typing(self) -> bool {
         match self {
-            Self::WhatsApp => true,
+            Self::WhatsApp | Self::WhatsAppWeb => true,
             Self::Simulator | Self::Telegram => false,
         }
     }
@@ -60,6 +62,7 @@ impl fmt::Display for Provider {
             Self::Simulator => "simulator",
             Self::Telegram => "telegram",
             Self::WhatsApp => "whatsapp",
+            Self::WhatsAppWeb => "whatsappweb",
         })
     }
 }

@@ -65,7 +65,8 @@ pub struct NewAccount {
 
 /// Checks what an account of this provider is to have.
 fn check_settings(app: &App, provider: Provider, config: Option<&Value>, proxy: Option<&str>) -> Result<(), ApiError> {
-    check_config(provider, config, app.config.is_open).map_err(|bad| ApiError::field(bad.field, bad.message))?;
+    check_config(provider, config, app.config.is_open, &app.browsers)
+        .map_err(|bad| ApiError::field(bad.field, bad.message))?;
     if config.is_some_and(|config| config.to_string().contains("\\u0000")) {
         return Err(ApiError::field("config", "must not contain a NUL character"));
     }
@@ -86,9 +87,9 @@ pub(super) async fn open(app: &App, caller: &Caller, asked: NewAccount) -> Resul
     check(&asked)?;
     let provider = match &asked.provider {
         None => app.config.default_provider,
-        Some(name) => {
-            name.parse().map_err(|_| ApiError::field("provider", "must be whatsapp, telegram or simulator"))?
-        }
+        Some(name) => name
+            .parse()
+            .map_err(|_| ApiError::field("provider", "must be whatsapp, whatsappweb, telegram or simulator"))?,
     };
     check_settings(app, provider, asked.config.as_ref(), asked.proxy.as_deref())?;
     let limits = asked.limits.unwrap_or_default();

@@ -1,10 +1,11 @@
 //! `/api/v1/multi-provider/active-providers`: which messengers there are.
 
 use actix_web::Responder;
-use actix_web::web::Json;
+use actix_web::web::{Data, Json};
 use entity::account::Provider;
 use serde::Serialize;
 
+use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::gateway::offer::{Offer, offer};
@@ -21,7 +22,8 @@ pub struct Offers {
 /// Which messengers this server has, and what each offers.
 #[utoipa::path(get, path = "/api/v1/multi-provider/active-providers", tag = "instances",
     responses((status = 200, body = Offers), ApiError))]
-pub async fn list(_caller: Caller) -> impl Responder {
-    let providers = [Provider::WhatsApp, Provider::Telegram, Provider::Simulator].map(offer);
+pub async fn list(_caller: Caller, app: Data<App>) -> impl Responder {
+    let all = [Provider::WhatsApp, Provider::WhatsAppWeb, Provider::Telegram, Provider::Simulator];
+    let providers = all.map(|provider| offer(provider, &app.browsers));
     Json(Offers { success: true, providers: providers.into() })
 }

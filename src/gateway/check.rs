@@ -4,6 +4,7 @@
 use entity::account::Provider;
 use serde_json::Value;
 
+use super::browsers::Browsers;
 use super::{proxy as proxies, simulator, telegram};
 use crate::egress::Egress;
 
@@ -31,11 +32,22 @@ impl BadConfig {
 }
 
 /// Checks what an account of `provider` is created with. Some of it is for servers in open mode alone.
-pub fn check_config(provider: Provider, config: Option<&Value>, is_open: bool) -> Result<(), BadConfig> {
+pub fn check_config(
+    provider: Provider,
+    config: Option<&Value>,
+    is_open: bool,
+    browsers: &Browsers,
+) -> Result<(), BadConfig> {
     match provider {
         Provider::Simulator => simulator::config::check(config, is_open),
         Provider::Telegram => telegram::check_config(config),
-        Provider::WhatsApp => check_whatsapp(config),
+        Provider::WhatsApp if !cfg!(feature = "whatsapp") => {
+            Err(cannot_be("can't be whatsapp: this server was built without the feature `whatsapp`"))
+        }
+        Provider::WhatsAppWeb if let Some(missing) = browsers.missing() => {
+            Err(cannot_be(&format!("can't be whatsappweb: {missing}")))
+        }
+        Provider::WhatsApp | Provider::WhatsAppWeb => check_whatsapp(config),
     }
 }
 
@@ -45,15 +57,16 @@ pub fn check_proxy(provider: Provider, proxy: &str, egress: Egress) -> Result<()
     match provider {
         Provider::Simulator => Err("must not be there: a simulated account connects to nothing"),
         Provider::Telegram | Provider::WhatsApp => proxies::check(proxy, egress),
+        Provider::WhatsAppWeb => proxies::check_bare(proxy, egress),
     }
 }
 
-/// An account that this build has no gateway for would never connect.
+/// An account that this server has no gateway for would never connect.
+fn cannot_be(message: &str) -> BadConfig {
+    BadConfig { field: "provider".to_owned(), message: message.to_owned() }
+}
+
 fn check_whatsapp(config: Option<&Value>) -> Result<(), BadConfig> {
-    if !cfg!(feature = "whatsapp") {
-        let message = "can't be whatsapp: this server was built without the feature `whatsapp`";
-        return Err(BadConfig { field: "provider".to_owned(), message: message.to_owned() });
-    }
     let keys = config.map(|config| config.as_object().map(serde_json::Map::is_empty));
     match keys {
         None | Some(Some(true)) => Ok(()),

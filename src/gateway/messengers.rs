@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use entity::account::Provider;
 
+use super::browsers::Browsers;
 use super::simulator::Simulator;
 use super::{ConnectError, Gateway, Pairing, Reports, simulator, telegram};
 use crate::clock::Clock;
@@ -19,6 +20,8 @@ pub struct Messengers {
     pub(super) store: Arc<Store>,
     /// The simulated one.
     pub simulator: Arc<Simulator>,
+    /// The browsers that some accounts are in.
+    pub browsers: Arc<Browsers>,
     /// Where the Telegram Bot API is.
     pub(super) telegram_api_url: String,
     /// Where WhatsApp Web is …
@@ -41,6 +44,7 @@ impl Messengers {
             clock,
             store,
             simulator: Arc::default(),
+            browsers: Arc::new(Browsers::new(config)),
             telegram_api_url: config.telegram_api_url.clone(),
             #[cfg(feature = "whatsapp")]
             whatsapp_url: config.whatsapp_url.clone(),
@@ -70,6 +74,13 @@ impl Messengers {
             #[cfg(not(feature = "whatsapp"))]
             Provider::WhatsApp => {
                 let reason = "this server was built without the feature `whatsapp`".to_owned();
+                Err(ConnectError::Failed { code: "not_built", reason })
+            }
+            #[cfg(target_os = "linux")]
+            Provider::WhatsAppWeb => super::whatsappweb::connect(self, account, pairing, reports).await,
+            #[cfg(not(target_os = "linux"))]
+            Provider::WhatsAppWeb => {
+                let reason = self.browsers.missing().unwrap_or_default();
                 Err(ConnectError::Failed { code: "not_built", reason })
             }
         }

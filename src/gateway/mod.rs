@@ -4,6 +4,7 @@
 //! receipts) arrives as [`GatewayEvent`]s on one channel a node, so all gateways look alike to
 //! [`sessions`] and to the inbox. Only `lane::attempt` calls [`Gateway::send`].
 
+pub mod browsers;
 mod check;
 mod count;
 pub mod farewell;
@@ -13,9 +14,12 @@ mod proxy;
 pub mod reports;
 pub mod sessions;
 pub mod simulator;
+mod stanza;
 pub mod telegram;
 #[cfg(feature = "whatsapp")]
 mod whatsapp;
+#[cfg(target_os = "linux")]
+mod whatsappweb;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,6 +125,14 @@ pub enum ConnectError {
     /// Try again.
     #[error("{0}")]
     Later(anyhow::Error),
+    /// Try again, and say meanwhile what it waits for.
+    #[error("{reason}")]
+    Waits {
+        /// A stable word.
+        code: &'static str,
+        /// A sentence.
+        reason: String,
+    },
     /// A person must change something first.
     #[error("{reason}")]
     Failed {

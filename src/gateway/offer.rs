@@ -3,6 +3,8 @@
 use entity::account::Provider;
 use serde::Serialize;
 
+use super::browsers::Browsers;
+
 /// What a messenger offers.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -12,7 +14,7 @@ pub struct Offer {
     /// Whether this server has it.
     is_enabled: bool,
     /// Why not, as a sentence.
-    reason: Option<&'static str>,
+    reason: Option<String>,
     /// How a person pairs an account: `qr`, `code`; nothing, where a secret in its config is enough.
     pairing: &'static [&'static str],
     /// What can be sent beside texts.
@@ -43,21 +45,22 @@ const TEXT: usize = 4_096;
 
 /// What the messenger offers on this server.
 #[must_use]
-pub fn offer(provider: Provider) -> Offer {
+pub fn offer(provider: Provider, browsers: &Browsers) -> Offer {
     let is_built = cfg!(feature = "whatsapp");
     let reason = match provider {
-        Provider::WhatsApp if !is_built => Some("this server was built without it"),
+        Provider::WhatsApp if !is_built => Some("this server was built without it".to_owned()),
+        Provider::WhatsAppWeb => browsers.missing(),
         _ => None,
     };
     let both: &'static [&'static str] = &["delivered", "read"];
     let (pairing, receipts): (&'static [&'static str], _) = match provider {
-        Provider::WhatsApp => (&["qr", "code"], both),
+        Provider::WhatsApp | Provider::WhatsAppWeb => (&["qr", "code"], both),
         Provider::Telegram => (&[], &[] as &[_]),
         Provider::Simulator => (&["qr"], both),
     };
     let config: &'static [Setting] = match provider {
         Provider::Telegram => &[Setting { name: "token", is_required: true, is_secret: true }],
-        Provider::WhatsApp | Provider::Simulator => &[],
+        Provider::WhatsApp | Provider::WhatsAppWeb | Provider::Simulator => &[],
     };
     let is_enabled = reason.is_none();
     Offer { provider, is_enabled, reason, pairing, media: &[], receipts, max_text_length: TEXT, config }

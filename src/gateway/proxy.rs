@@ -1,6 +1,8 @@
 //! The proxy that an account connects through. A user names it, so it may be no way to what only this
 //! server reaches: its name is resolved and checked, at first and each time that it is connected to.
 
+use std::net::SocketAddr;
+
 use reqwest::{ClientBuilder, Proxy, Url};
 
 use crate::egress::{Egress, Refusal};
@@ -22,6 +24,33 @@ pub(super) fn check(proxy: &str, egress: Egress) -> Result<(), &'static str> {
     egress.check(&host).map_err(|_| "must not be at an address of this machine or of a private network")
 }
 
+/// The same for a browser, which can't be given a name and a password for it.
+pub(super) fn check_bare(proxy: &str, egress: Egress) -> Result<(), &'static str> {
+    check(proxy, egress)?;
+    let (url, _) = read(proxy).ok_or("must be the URL of a proxy")?;
+    if url.username().is_empty() && url.password().is_none() {
+        Ok(())
+    } else {
+        Err("must have no name and password: a browser can't be given them")
+    }
+}
+
+/// What Chromium is started with so that it connects through the proxy, at the address that was checked.
+#[cfg(target_os = "linux")]
+pub(super) async fn arguments(proxy: Option<&str>, egress: Egress) -> Result<Vec<String>, ConnectError> {
+    let Some(proxy) = proxy else { return Ok(Vec::new()) };
+    let (url, host, found) = look_up(proxy, egress).await?;
+    // Chromium has the messenger's name resolved by the proxy in either case.
+    let scheme = if url.scheme() == "socks5h" { "socks5" } else { url.scheme() };
+    let port = url.port_or_known_default().unwrap_or(1080);
+    let mut arguments =
+        vec![format!("--proxy-server={scheme}://{host}:{port}"), "--proxy-bypass-list=<-loopback>".to_owned()];
+    if let Some(address) = found.first() {
+        arguments.push(format!("--host-resolver-rules=MAP {host} {}", address.ip()));
+    }
+    Ok(arguments)
+}
+
 /// The client, connecting through the proxy and to nothing else. `messenger` is the URL it will ask for.
 pub(super) async fn through(
     client: ClientBuilder,
@@ -29,23 +58,28 @@ pub(super) async fn through(
     egress: Egress,
     messenger: &str,
 ) -> Result<ClientBuilder, ConnectError> {
-    let failed = |code, reason: &str| ConnectError::Failed { code, reason: reason.to_owned() };
-    let (url, host) = read(proxy).ok_or_else(|| failed("bad_proxy", "the account's proxy is not a proxy's URL"))?;
-    match egress.resolve(&host, 0).await {
-        Ok(_) => {}
-        Err(Refusal::Private(_)) => {
-            let reason = "the account's proxy is at an address of this machine or of a private network";
-            return Err(failed("private_proxy", reason));
-        }
-        Err(Refusal::Unknown(error)) => {
-            return Err(ConnectError::Later(anyhow::Error::new(error).context("the proxy's name can't be resolved")));
-        }
-    }
+    let (url, host, _) = look_up(proxy, egress).await?;
     // With socks5 the messenger's own name is resolved here as well, to be told to the proxy.
     let messenger = Url::parse(messenger).ok().and_then(|url| url.host_str().map(str::to_owned));
     let trusted = messenger.filter(|messenger| *messenger != host);
     let through = Proxy::all(url).map_err(|error| ConnectError::Later(error.without_url().into()))?;
     Ok(client.proxy(through).dns_resolver(egress.resolver(trusted)))
+}
+
+/// The proxy's URL, host and addresses, if it may be connected to.
+async fn look_up(proxy: &str, egress: Egress) -> Result<(Url, String, Vec<SocketAddr>), ConnectError> {
+    let failed = |code, reason: &str| ConnectError::Failed { code, reason: reason.to_owned() };
+    let (url, host) = read(proxy).ok_or_else(|| failed("bad_proxy", "the account's proxy is not a proxy's URL"))?;
+    match egress.resolve(&host, 0).await {
+        Ok(found) => Ok((url, host, found)),
+        Err(Refusal::Private(_)) => {
+            let reason = "the account's proxy is at an address of this machine or of a private network";
+            Err(failed("private_proxy", reason))
+        }
+        Err(Refusal::Unknown(error)) => {
+            Err(ConnectError::Later(anyhow::Error::new(error).context("the proxy's name can't be resolved")))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -290,5 +290,6 @@ impl Sessions {
     pub fn forget(&self, account: AccountId) {
         self.all().remove(&account);
         self.messengers.simulator.forget(account);
+        self.messengers.browsers.forget(account);
     }
 }

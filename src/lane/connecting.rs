@@ -15,6 +15,8 @@ use crate::store::instant;
 
 /// The longest pause before a messenger is tried again.
 const LONGEST: Duration = Duration::from_secs(60);
+/// The pause before it is seen whether what is waited for has come.
+const LOOK: Duration = Duration::from_secs(5);
 /// How long a connection lasts that counts as one.
 const LASTING: TimeDelta = TimeDelta::seconds(30);
 
@@ -94,6 +96,10 @@ impl Lane {
             Ok(Err(ConnectError::Failed { code, reason })) => {
                 self.kit().accounts.fail(account, code, reason).await;
                 Step::End
+            }
+            Ok(Err(ConnectError::Waits { code, reason })) => {
+                self.kit().accounts.waits(account, code, &reason).await;
+                Step::Wait(Some(self.kit().clock.now() + LOOK))
             }
             Ok(Err(ConnectError::Later(error))) => self.not_connected(account, &error).await,
             Err(_) => {

@@ -12,6 +12,8 @@ const RESTORING: usize = 16;
 const CONNECTING: usize = 32;
 /// … and those among them that failed the last time.
 const AGAIN: usize = 8;
+/// Of those whose connection is a browser, each of which takes a core for a second or two, so many.
+const BROWSERS: usize = 2;
 
 pub(super) struct Places {
     restoring: Semaphore,
@@ -21,7 +23,10 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn new() -> Self {
-        let each = |places| Provider::ALL.map(|provider| (provider, Semaphore::new(places))).into();
+        let each = |places: usize| {
+            let of = |provider| if provider == Provider::WhatsAppWeb { places.min(BROWSERS) } else { places };
+            Provider::ALL.map(|provider| (provider, Semaphore::new(of(provider)))).into()
+        };
         Self { restoring: Semaphore::new(RESTORING), first: each(CONNECTING), again: each(AGAIN) }
     }
 

@@ -1,9 +1,12 @@
-//! How the newest message of each chat of a list stands.
+//! How messages stand that are the newest: of each chat of a list, and of those an account sent.
 
 use std::collections::HashMap;
 
-use entity::ids::{ChatId, MessageId};
+use entity::ids::{AccountId, ChatId, MessageId};
+
 use entity::message::{Origin, Status};
+
+use sea_orm::ConnectionTrait;
 
 use super::{Store, StoreError, rows};
 
@@ -19,6 +22,16 @@ pub struct Newest {
 }
 
 impl Store {
+    /// Messages of an account that left lately and were not read yet, as far as is known: so many at most.
+    pub async fn under_way(&self, account: AccountId, most: u64) -> Result<Vec<MessageId>, StoreError> {
+        let sql = "SELECT id FROM (SELECT id, status FROM message WHERE account_id = $1 AND is_listed = TRUE
+                       AND origin = 'accepted' ORDER BY id DESC LIMIT 1000) AS lately
+                   WHERE status = 'sent' OR status = 'delivered' OR status = 'uncertain' ORDER BY id DESC LIMIT $2";
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let rows = self.reader.query_all_raw(self.sql(sql, [account.into(), most.into()])).await?;
+        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+    }
+
     /// The newest message of each of these chats that has one.
     pub async fn newest_of(
         &self,

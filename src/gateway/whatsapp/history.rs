@@ -11,10 +11,10 @@ use whatsapp_rust::wacore::types::events::{Event, LazyHistorySync};
 use whatsapp_rust::wacore_binary::Jid;
 use whatsapp_rust::waproto::whatsapp::{Conversation, WebMessageInfo};
 
-use super::id;
 use super::keys::Keys;
 use super::mail::{bare, content};
 use super::people::{People, kind_of};
+use crate::gateway::stanza;
 use crate::gateway::{GatewayEvent, Letter, Mail, Reports};
 use crate::store::state::{Edge, Entry};
 
@@ -95,7 +95,7 @@ async fn letters(client: &Client, reports: &Reports, conversation: &Conversation
         let Some((kind, text)) = message.message.as_option().and_then(content) else { continue };
         let Some((is_own, provider_message_id)) = key_of(message) else { continue };
         // What was sent from here has its row.
-        let is_ours = is_own && id::message(reports.account, &provider_message_id, now).is_some();
+        let is_ours = is_own && stanza::message(reports.account, &provider_message_id, now).is_some();
         let at = i64::try_from(message.message_timestamp.unwrap_or_default()).ok();
         let Some(at) = at.and_then(|at| DateTime::from_timestamp(at, 0)).filter(|_| !is_ours) else { continue };
         let sender = sender_of(message).or_else(|| (!is_own).then(|| jid.clone()));

@@ -10,7 +10,6 @@ mod bot;
 mod ear;
 mod failure;
 mod history;
-mod id;
 mod keys;
 mod mail;
 mod people;
@@ -48,6 +47,7 @@ use self::session::{ASIDES, EVENTS, Session};
 use self::wire::Wire;
 use super::farewell::say_still_linked;
 use super::{ConnectError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken};
+use crate::gateway::stanza;
 use crate::phone::Recipient;
 use crate::store::account::Account;
 use crate::store::chat::Seen;
@@ -207,7 +207,7 @@ impl Gateway for WhatsApp {
         if let Some(after) = self.reach.holds(&self.people, &to, &chat).await {
             return Err(SendError::Held { after, reason: LOCKED.to_owned() });
         }
-        let id = id::of(self.people.keys.account, message.message);
+        let id = stanza::of(self.people.keys.account, message.message);
         let answer = self.acks.expect(&id);
         let options = SendOptions::default().with_message_id(&id);
         let text = Message::text(message.text.0.as_str());

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use whatsapp_rust::types::presence::ReceiptType;
 use whatsapp_rust::wacore::types::events;
 
-use super::id;
+use crate::gateway::stanza;
 use crate::store::message::Receipt;
 
 /// Messages of which something is kept at most: more than are sent in an hour.
@@ -41,7 +41,7 @@ impl Receipts {
             return;
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        for message in receipt.message_ids.iter().filter_map(|id| id::message(account, id, now)) {
+        for message in receipt.message_ids.iter().filter_map(|id| stanza::message(account, id, now)) {
             if kept.len() >= MOST {
                 tracing::warn!(account.id = %account, "receipts come faster than they are written; some are lost");
                 break;

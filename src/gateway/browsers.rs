@@ -1,0 +1,125 @@
+//! The browsers of this server: which programs they are, how many may run, and where each keeps what
+//! its account is paired with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use entity::ids::AccountId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+
+use crate::config::Config;
+
+/// Browsers that start at the same time: each takes a core for a second or two.
+const STARTING: usize = 2;
+/// Bytes that one is expected to take: what WhatsApp's page takes for an account of an ordinary size.
+const EXPECTED: u64 = 600 << 20;
+/// Where Chromium is: on Debian what is in `PATH` is a script that adds arguments of its own.
+const CHROMIUM: [&str; 4] = ["/usr/lib/chromium/chromium", "chromium", "chromium-browser", "google-chrome"];
+const DRIVER: &str = "chromedriver";
+
+/// The browsers of this server.
+pub struct Browsers {
+    browser: Option<PathBuf>,
+    driver: Option<PathBuf>,
+    /// The folder of their accounts' folders.
+    folder: PathBuf,
+    /// The page that they open.
+    pub(super) page: String,
+    /// The library by which it is worked; none: the one that is built in.
+    pub(super) library: Option<PathBuf>,
+    /// Bytes that one may take.
+    pub(super) memory: u64,
+    /// Whether they are in Chromium's sandbox.
+    pub(super) is_sandboxed: bool,
+    /// How many may run.
+    pub(super) most: usize,
+    places: Arc<Semaphore>,
+    starting: Semaphore,
+}
+
+impl Browsers {
+    /// Those of the settings; none runs yet.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let most = config.browser_max.unwrap_or_else(most);
+        Self {
+            browser: config.browser_path.clone(),
+            driver: config.browser_driver_path.clone(),
+            folder: config.data_dir.join("browsers"),
+            page: config.whatsappweb_url.clone(),
+            library: config.wajs_path.clone(),
+            memory: config.browser_memory,
+            is_sandboxed: config.browser_sandbox,
+            most,
+            places: Arc::new(Semaphore::new(most)),
+            starting: Semaphore::new(STARTING),
+        }
+    }
+
+    /// The programs: the browser and its driver.
+    pub(super) fn programs(&self) -> Option<(PathBuf, PathBuf)> {
+        let find = |path: &Path| which::which(path).ok();
+        let browser = match &self.browser {
+            Some(path) => find(path),
+            None => CHROMIUM.iter().find_map(|name| find(Path::new(name))),
+        };
+        let driver = find(self.driver.as_deref().unwrap_or_else(|| Path::new(DRIVER)));
+        browser.zip(driver)
+    }
+
+    /// What has to be done before an account can be in a browser here: a sentence, or nothing.
+    #[must_use]
+    pub fn missing(&self) -> Option<String> {
+        if !cfg!(target_os = "linux") {
+            return Some("browsers are worked on Linux alone".to_owned());
+        }
+        let said = "Chromium and ChromeDriver are not both here: install them (on Debian, `apt-get install chromium \
+                    chromium-driver`), or name them by ANDANTE_BROWSER_PATH and ANDANTE_BROWSER_DRIVER_PATH";
+        self.programs().is_none().then(|| said.to_owned())
+    }
+
+    /// A place for one more; none if as many run as may.
+    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().try_acquire_owned().ok()
+    }
+
+    /// A turn to start one.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.starting.acquire().await.ok()
+    }
+
+    /// The account's folder.
+    pub(super) fn folder(&self, account: AccountId) -> PathBuf {
+        self.folder.join(account.to_string())
+    }
+
+    /// Forgets an account that was removed, once its browser has ended.
+    pub fn forget(&self, account: AccountId) {
+        let folder = self.folder(account);
+        if folder.exists() {
+            tokio::task::spawn_blocking(move || wipe(&folder, account));
+        }
+    }
+}
+
+/// Removes what an account is paired with.
+pub(super) fn wipe(folder: &Path, account: AccountId) {
+    if let Err(error) = fs::remove_dir_all(folder)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(account.id = %account, %error, "the folder of an account that is gone is left");
+    }
+}
+
+/// As many as the memory has room for that is free now.
+fn most() -> usize {
+    #[cfg(target_os = "linux")]
+    let free = procfs::Current::current().ok().and_then(|memory: procfs::Meminfo| memory.mem_available);
+    #[cfg(not(target_os = "linux"))]
+    let free: Option<u64> = None;
+    // A container may have less than its machine.
+    let own = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    let free = free.into_iter().chain(own).min().unwrap_or_default();
+    usize::try_from(free / EXPECTED).unwrap_or(usize::MAX).max(1)
+}
