@@ -15,3 +15,4 @@ mod browser;
 mod looks;
 mod pairing;
 mod stories;
+mod web;

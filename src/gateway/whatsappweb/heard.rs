@@ -30,7 +30,11 @@ impl Session {
         let (mut letters, mut receipts, mut end) = (Vec::new(), Vec::new(), None);
         for Happened { kind, data, .. } in events {
             match kind.as_str() {
-                "message" => letters.extend(self.letter(data, now)),
+                "message" => match read(data).map(|told| self.read_message(told, now)) {
+                    Some(Message::Ours(receipt)) => receipts.extend(receipt),
+                    Some(Message::Other(letter)) => letters.extend(letter),
+                    None => {}
+                },
                 "ack" => receipts.extend(self.receipts(data, now)),
                 "reply" => {
                     if let Some((number, outcome)) = Self::answer(data)
@@ -75,14 +79,12 @@ impl Session {
         end.map_or(Ok(is_durable), Err)
     }
 
-    /// A message that did not leave through here.
-    fn letter(&mut self, data: Value, now: DateTime<Utc>) -> Option<Letter> {
-        let told: Told = read(data)?;
+    fn read_message(&mut self, told: Told, now: DateTime<Utc>) -> Message {
         if told.from_me && stanza::message(self.account, &told.key, now).is_some() {
-            return None;
+            return Message::Ours(self.receipt(&told.key, told.ack.unwrap_or_default(), now));
         }
         let in_since = self.in_since.unwrap_or(if self.is_paired { DateTime::UNIX_EPOCH } else { now });
-        self.numbers.letter(told, now, in_since)
+        Message::Other(self.numbers.letter(told, now, in_since))
     }
 
     async fn deliver(&mut self, messages: Vec<Letter>) -> bool {
@@ -133,7 +135,13 @@ impl Session {
             },
             (Asked::Find(send), outcome) => {
                 match outcome.ok().filter(|value| !value.is_null()).and_then(read::<Sent>) {
-                    Some(sent) => self.asks.judge(send, Sent { chat: None, ..sent }),
+                    Some(sent) => {
+                        let receipt = self.receipt(&send.key, sent.ack, now);
+                        self.asks.judge(send, Sent { chat: None, ..sent });
+                        if let Some(receipt) = receipt {
+                            self.reports.send(GatewayEvent::Receipts(vec![receipt])).await;
+                        }
+                    }
                     None => send.settle(Err(uncertain("the page was loaded anew before WhatsApp answered"))),
                 }
             }
@@ -191,6 +199,14 @@ impl Session {
         let since = self.position.map_or_else(|| (now - HISTORY).timestamp(), |position| position - OVERLAP);
         self.ask("catchUp", json!({"since": since, "limit": SOME}), Asked::CatchUp).await
     }
+}
+
+/// A message of the page.
+enum Message {
+    /// It left through here: how far it got.
+    Ours(Option<Receipt>),
+    /// It did not.
+    Other(Option<Letter>),
 }
 
 /// How far one message got.

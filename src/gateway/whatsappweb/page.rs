@@ -175,6 +175,7 @@ pub(super) struct Told {
     #[serde(rename = "type")]
     pub(super) kind: Option<String>,
     pub(super) text: Option<String>,
+    pub(super) ack: Option<i64>,
     /// Seconds since 1970.
     pub(super) t: Option<i64>,
     pub(super) name: Option<String>,

@@ -155,7 +155,14 @@ impl State {
     }
 
     /// A message for a page comes in.
-    pub(crate) fn deliver(&mut self, account: &str, chat: &str, author: Option<&str>, is_own: bool, text: &str) -> String {
+    pub(crate) fn deliver(
+        &mut self,
+        account: &str,
+        chat: &str,
+        author: Option<&str>,
+        is_own: bool,
+        text: &str,
+    ) -> String {
         let key = self.next_key();
         let writer = if is_own { account } else { author.unwrap_or(chat) };
         let name = self.names.get(writer).cloned();
@@ -173,7 +180,14 @@ impl State {
     }
 
     /// A page sends. What it is told at once.
-    pub(crate) fn take(&mut self, account: &str, key: &str, to: &str, text: &str, member: Option<String>) -> Option<i64> {
+    pub(crate) fn take(
+        &mut self,
+        account: &str,
+        key: &str,
+        to: &str,
+        text: &str,
+        member: Option<String>,
+    ) -> Option<i64> {
         let to = behind(to);
         let sent = self.sent.entry(account.to_owned()).or_default();
         if let Some(earlier) = sent.iter_mut().find(|one| one.key == key) {

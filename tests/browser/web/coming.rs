@@ -1,0 +1,58 @@
+//! What comes in: each message once, also of what came while nobody looked.
+
+use serde_json::json;
+
+use super::{ANNA, BORIS, CLINIC, Stage};
+use crate::harness::eventually;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_in_is_there_once_also_of_what_came_while_nobody_looked() {
+    let mut stage = Stage::new().await;
+    let id = stage.paired().await;
+    stage.fake.person(ANNA).named("Anna").says(CLINIC, "one");
+    eventually("it is there", 20, async || (stage.chat(&id, ANNA).await.len() == 1).then_some(())).await;
+    stage.app.stop().await;
+    stage.fake.person(ANNA).says(CLINIC, "two");
+    stage.fake.phone_says(CLINIC, ANNA, "three, from the phone");
+    stage.app.resume().await;
+    stage.connected(&id).await;
+    let expected = [("three, from the phone", true), ("two", false), ("one", false)];
+    eventually("all are there", 30, async || {
+        let chat = stage.chat(&id, ANNA).await;
+        (chat.len() == 3).then_some(())
+    })
+    .await;
+    // A page that is loaded anew tells them again; they are there once.
+    assert!(stage.fake.reload(CLINIC));
+    assert!(stage.fake.wait_online(CLINIC).await);
+    stage.fake.person(BORIS).says(CLINIC, "after it");
+    eventually("what came after is there", 30, async || (stage.chat(&id, BORIS).await.len() == 1).then_some(())).await;
+    let mut chat = stage.chat(&id, ANNA).await;
+    chat.sort();
+    let mut expected = expected.map(|(text, is_own)| (text.to_owned(), is_own));
+    expected.sort();
+    assert_eq!(chat, expected);
+    let chats = stage.client().get(&format!("/api/whatsapp/sessions/{id}/chats")).await.expect(200);
+    let anna = chats["data"].as_array().unwrap().iter().find(|chat| chat["chatId"] == format!("{ANNA}@c.us")).unwrap();
+    assert_eq!((&anna["chatName"], &anna["unreadCount"]), (&json!("Anna"), &json!(2)), "{anna}");
+    // What is read here is read there.
+    stage.client().post(&format!("/api/whatsapp/sessions/{id}/chats/{ANNA}@c.us/read"), json!({})).await.expect(200);
+    eventually("WhatsApp is told", 20, async || stage.fake.read(CLINIC).contains(&ANNA.to_owned()).then_some(())).await;
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_written_to_and_says_who_writes() {
+    let stage = Stage::new().await;
+    let id = stage.paired().await;
+    let group = stage.fake.group("The clinic", &[CLINIC, ANNA]);
+    stage.fake.person(ANNA).named("Anna").says_in(&group, CLINIC, "hello all");
+    eventually("it is there", 20, async || (stage.chat(&id, &group).await.len() == 1).then_some(())).await;
+    let path = format!("/api/whatsapp/sessions/{id}/chats/{group}/messages");
+    let messages = stage.client().get(&path).await.expect(200);
+    assert_eq!((&messages["data"][0]["fromNumber"], &messages["data"][0]["fromName"]), (&json!(ANNA), &json!("Anna")));
+    let message = stage.send(&id, &group, "hello Anna").await;
+    stage.client().reaches(&message, &["sent", "delivered"]).await;
+    assert_eq!(stage.fake.wait_sent(CLINIC, 1).await[0].to, group);
+    stage.end().await;
+}
