@@ -187,9 +187,7 @@ impl FakeWeb {
         state.late = late;
         let ripe: Vec<(String, String, String)> = ripe;
         for (_, account, key) in ripe {
-            if let Some(device) = state.device_of(&account) {
-                device.keep(json!({ "op": "answer", "key": key, "ack": 1 }));
-            }
+            state.answer(&account, &key, 1);
             state.arrive(&account, &key, to);
         }
     }
