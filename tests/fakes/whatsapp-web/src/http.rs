@@ -108,7 +108,8 @@ impl Shared {
                 device.subscribed.clear();
                 let is_linked = device.account.is_some();
                 let (is_migrated, known, groups) = (state.is_migrated, state.known(), state.groups_of(&account));
-                let about = json!({ "isLinked": is_linked, "isMigrated": is_migrated, "known": known, "groups": groups });
+                let about =
+                    json!({ "isLinked": is_linked, "isMigrated": is_migrated, "known": known, "groups": groups });
                 return Ok(about);
             }
             "ref" => device.reference = Some(text("ref").to_owned()),

@@ -155,7 +155,14 @@ impl State {
     }
 
     /// A message for a page comes in.
-    pub(crate) fn deliver(&mut self, account: &str, chat: &str, author: Option<&str>, is_own: bool, text: &str) -> String {
+    pub(crate) fn deliver(
+        &mut self,
+        account: &str,
+        chat: &str,
+        author: Option<&str>,
+        is_own: bool,
+        text: &str,
+    ) -> String {
         let key = self.next_key();
         let writer = if is_own { account } else { author.unwrap_or(chat) };
         let name = self.names.get(writer).cloned();

@@ -15,7 +15,8 @@ async fn a_scanned_page_is_connected() {
     assert!(first.starts_with("https://wa.me/settings/linked_devices#2@"), "{first}");
     assert_eq!(tab.ask("send", send("3EB0000000000000000001")).await.unwrap_err()["code"], "not_connected");
     fake.rotate();
-    let second = tab.until("another QR", |tab| Some(tab.state["qr"].as_str()?.to_owned()).filter(|qr| *qr != first)).await;
+    let second =
+        tab.until("another QR", |tab| Some(tab.state["qr"].as_str()?.to_owned()).filter(|qr| *qr != first)).await;
     assert!(!fake.scan(&first, SHOP, "Shop"), "the first one is over");
     fake.refuse_new_devices(true);
     assert!(!fake.scan(&second, SHOP, "Shop"));
@@ -98,7 +99,8 @@ async fn a_page_tells_what_disturbs_it() {
     assert_eq!(fake.sent(SHOP), []);
     fake.page(Page::Unsupported);
     assert!(fake.reload(SHOP));
-    tab.until("the other page", |tab| (tab.state["page"].is_null() && tab.state["isInjected"] == false).then_some(())).await;
+    tab.until("the other page", |tab| (tab.state["page"].is_null() && tab.state["isInjected"] == false).then_some(()))
+        .await;
     assert_eq!(tab.state["waJs"], "4.6.0");
     tab.close().await;
     fake.stop().await;
@@ -109,7 +111,7 @@ async fn a_page_in_an_endless_loop_dies_with_its_group() {
     let fake = FakeWeb::start().await.unwrap();
     let tab = Tab::linked(&fake, SHOP).await;
     assert!(fake.hang(SHOP));
-    let profile = tab.kill().await;
+    let profile = tab.kill();
     let mut tab = Tab::open_with(&fake, profile).await;
     tab.connected().await;
     tab.close().await;

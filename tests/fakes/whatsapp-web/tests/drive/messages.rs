@@ -38,7 +38,10 @@ async fn a_message_goes_out_under_its_key_and_its_receipts_come_back() {
     assert_eq!(arrived.len(), 1);
     let own = tab.event("message", |message| message["fromMe"] == true).await;
     assert_eq!((&own["key"], &own["phone"]), (&json!(key), &json!(format!("{ADA}@c.us"))));
-    assert_eq!(tab.ask("acks", json!({ "keys": [key, "3EB0FFFFFFFF"] })).await.unwrap(), json!([{ "key": key, "ack": 3 }]));
+    assert_eq!(
+        tab.ask("acks", json!({ "keys": [key, "3EB0FFFFFFFF"] })).await.unwrap(),
+        json!([{ "key": key, "ack": 3 }])
+    );
     tab.is_tidy(&fake);
     tab.close().await;
     fake.stop().await;
@@ -88,7 +91,10 @@ async fn people_write_type_and_are_read() {
     let ada = fake.person(ADA).named("Ada");
     let said = ada.says(SHOP, "Is it open?");
     let heard = tab.event("message", |message| message["key"] == said).await;
-    assert_eq!((&heard["text"], &heard["name"], &heard["fromMe"]), (&json!("Is it open?"), &json!("Ada"), &json!(false)));
+    assert_eq!(
+        (&heard["text"], &heard["name"], &heard["fromMe"]),
+        (&json!("Is it open?"), &json!("Ada"), &json!(false))
+    );
     assert_eq!((&heard["chat"], &heard["from"]), (&json!(format!("{ADA}@c.us")), &json!(format!("{ADA}@c.us"))));
     assert_eq!((&heard["author"], &heard["isCaughtUp"]), (&json!(null), &json!(false)));
     let answered = fake.phone_says(SHOP, ADA, "Until six");
@@ -124,7 +130,7 @@ async fn a_page_that_was_away_catches_up() {
     fake.behave(BOB, Behaviour::NoAnswer);
     tab.start("send", send(BOB, "Lost?", &key(3))).await;
     fake.wait_sent(SHOP, 3).await;
-    let profile = tab.kill().await;
+    let profile = tab.kill();
     fake.person(ADA).reads(SHOP);
     for number in 0..25 {
         fake.person(ADA).says(SHOP, &format!("Away {number}"));
@@ -136,9 +142,11 @@ async fn a_page_that_was_away_catches_up() {
     assert_eq!(first, json!({ "count": 20, "hasMore": true }));
     let rest = tab.ask("catchUp", json!({ "since": 0, "limit": 100 })).await.unwrap();
     assert_eq!(rest["hasMore"], false);
-    let messages: Vec<&Value> = tab.events.iter().filter(|event| event["kind"] == "message").map(|event| &event["data"]).collect();
+    let messages: Vec<&Value> =
+        tab.events.iter().filter(|event| event["kind"] == "message").map(|event| &event["data"]).collect();
     assert_eq!(messages.len(), 29, "{messages:#?}");
-    let from_ada: Vec<&str> = messages.iter().filter_map(|message| message["text"].as_str()?.strip_prefix("Away ")).collect();
+    let from_ada: Vec<&str> =
+        messages.iter().filter_map(|message| message["text"].as_str()?.strip_prefix("Away ")).collect();
     assert_eq!(from_ada.len(), 25);
     // The first message is in the database alone by now, and was read meanwhile.
     assert_eq!(tab.ask("find", json!({ "key": key(1) })).await.unwrap(), json!(null));
@@ -172,7 +180,8 @@ async fn a_group_has_members_who_write_and_read() {
     assert_eq!((&heard["chat"], &heard["chatName"], &heard["name"]), (&json!(group), &json!("Friends"), &json!("Ada")));
     assert_eq!((&heard["author"], &heard["phone"]), (&json!(lid_of(ADA)), &json!(format!("{ADA}@c.us"))));
     tab.ask("markRead", json!({ "chat": group })).await.unwrap();
-    let is_told = tab.until("the subscription", |_| fake.person(ADA).types_in(&group, SHOP, true).then_some(true)).await;
+    let is_told =
+        tab.until("the subscription", |_| fake.person(ADA).types_in(&group, SHOP, true).then_some(true)).await;
     assert!(is_told);
     tab.event("typing", |typing| typing["chat"] == group && typing["who"] == lid_of(ADA)).await;
     fake.group("Friends", &[ADA, BOB]);

@@ -22,7 +22,7 @@ const BETWEEN: Duration = Duration::from_millis(50);
 
 pub(crate) struct Tab {
     pub(crate) driver: WebDriver,
-    pub(crate) profile: TempDir,
+    profile: Option<TempDir>,
     pub(crate) state: Value,
     pub(crate) events: Vec<Value>,
     epoch: Value,
@@ -88,7 +88,7 @@ impl Tab {
         driver.cdp().send_raw("Page.addScriptToEvaluateOnNewDocument", source).await.unwrap();
         driver.goto(fake.url()).await.unwrap();
         let (events, state, epoch) = (Vec::new(), Value::Null, Value::Null);
-        Self { driver, profile, state, events, epoch, acked: 0, calls: 0, process, _turn: turn }
+        Self { driver, profile: Some(profile), state, events, epoch, acked: 0, calls: 0, process, _turn: turn }
     }
 
     /// Opens the page, and links it to the account.
@@ -204,23 +204,22 @@ impl Tab {
     }
 
     /// The browser is killed with all that belongs to it. Its profile stays.
-    pub(crate) async fn kill(mut self) -> TempDir {
-        self.end().await;
-        self.driver.clone().leak().unwrap();
-        self.profile
-    }
-
-    async fn end(&mut self) {
-        let group = self.process.id().unwrap();
-        let kill = Command::new("kill").args(["-KILL", "--", &format!("-{group}")]).status().await;
-        assert!(kill.unwrap().success());
-        self.process.wait().await.unwrap();
+    pub(crate) fn kill(mut self) -> TempDir {
+        self.profile.take().unwrap()
     }
 
     /// Ends the browser in peace.
     pub(crate) async fn close(mut self) -> TempDir {
         self.driver.clone().quit().await.unwrap();
-        self.end().await;
-        self.profile
+        self.profile.take().unwrap()
+    }
+}
+
+impl Drop for Tab {
+    /// The whole group goes. Of a browser in a loop the driver would wait for an answer.
+    fn drop(&mut self) {
+        if let Some(group) = self.process.id() {
+            let _ = std::process::Command::new("kill").args(["-KILL", "--", &format!("-{group}")]).status();
+        }
     }
 }
