@@ -153,8 +153,7 @@ fake.answer = async (key, ack) => {
 fake.transmit = async (row) => {
   const member = row.chat.endsWith("@g.us") ? fake.MsgKey.fromString(row.id).participant : undefined;
   const sent = { key: row.key, to: row.chat, text: row.text, participant: member && String(member) };
-  const { ack } = await fake.wire.post("sent", sent);
-  if (typeof ack === "number") await fake.answer(row.key, ack);
+  await fake.wire.post("sent", sent);
 };
 
 /** The page's own way to send: the message is kept, shown, and then goes out. */

@@ -126,8 +126,7 @@ impl Shared {
             "violation" => state.violations.push(text("text").to_owned()),
             "sent" => {
                 let member = body["participant"].as_str().map(str::to_owned);
-                let ack = state.take(&account, text("key"), text("to"), text("text"), member);
-                return Ok(json!({ "ack": ack }));
+                state.take(&account, text("key"), text("to"), text("text"), member);
             }
             "seen" => state.read.entry(account).or_default().push(behind(text("chat"))),
             "subscribe" => {

@@ -8,6 +8,7 @@
 //! Numbers are digits without a plus. A group is `…@g.us`. Everything the server has is in memory.
 
 mod http;
+mod kinds;
 mod person;
 mod state;
 
@@ -22,6 +23,7 @@ use actix_web::{App, HttpServer};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+pub use kinds::{Behaviour, Composing, Page, Sent};
 pub use person::Person;
 pub use state::lid_of;
 
@@ -29,62 +31,6 @@ use state::{Group, State};
 
 /// How long the calls that wait do so.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What happens to a message for somebody.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Behaviour {
-    /// The server takes it and it arrives at once. It is read when [`Person::reads`] says so.
-    #[default]
-    Normal,
-    /// The server takes it and never answers.
-    NoAnswer,
-    /// The server refuses it: its ack is -1.
-    Refuse,
-    /// The server takes it, and answers at [`FakeWeb::release`].
-    LateAck,
-    /// The number has no account.
-    NotOnWhatsApp,
-    /// Whether the number has an account can't be found out.
-    LookupFails,
-    /// The number has an account and no LID: a page that needs one can't send.
-    NoLid,
-}
-
-/// What is served under the address.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Page {
-    /// WhatsApp Web.
-    #[default]
-    Normal,
-    /// A page without anything that wa-js knows.
-    Unsupported,
-    /// Nothing, for ever.
-    Silent,
-}
-
-/// A message that a page sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
-    /// Its bare id.
-    pub key: String,
-    /// A number, or a group.
-    pub to: String,
-    /// What it says.
-    pub text: String,
-    /// How the page names itself in a group.
-    pub participant: Option<String>,
-    /// How often it came. All but the first were dropped.
-    pub attempts: u32,
-}
-
-/// A page said that its user writes, or no longer does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Composing {
-    /// A number, or a group.
-    pub chat: String,
-    /// Whether they write.
-    pub on: bool,
-}
 
 pub(crate) struct Shared {
     state: Mutex<State>,
@@ -187,9 +133,7 @@ impl FakeWeb {
         state.late = late;
         let ripe: Vec<(String, String, String)> = ripe;
         for (_, account, key) in ripe {
-            if let Some(device) = state.device_of(&account) {
-                device.keep(json!({ "op": "answer", "key": key, "ack": 1 }));
-            }
+            state.answer(&account, &key, 1);
             state.arrive(&account, &key, to);
         }
     }

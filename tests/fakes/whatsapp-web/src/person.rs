@@ -13,7 +13,6 @@ pub struct Person {
 
 impl Person {
     /// Gives them the name that their messages carry.
-    #[must_use]
     pub fn named(self, name: &str) -> Self {
         self.fake.state().names.insert(self.phone.clone(), name.to_owned());
         self

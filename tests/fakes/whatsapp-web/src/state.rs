@@ -179,37 +179,34 @@ impl State {
         key
     }
 
-    /// A page sends. What it is told at once.
-    pub(crate) fn take(
-        &mut self,
-        account: &str,
-        key: &str,
-        to: &str,
-        text: &str,
-        member: Option<String>,
-    ) -> Option<i64> {
+    /// A page sends. The answer goes the way that receipts go, before them.
+    pub(crate) fn take(&mut self, account: &str, key: &str, to: &str, text: &str, member: Option<String>) {
         let to = behind(to);
         let sent = self.sent.entry(account.to_owned()).or_default();
-        if let Some(earlier) = sent.iter_mut().find(|one| one.key == key) {
+        let earlier = sent.iter_mut().find(|one| one.key == key);
+        let is_first = earlier.is_none();
+        if let Some(earlier) = earlier {
             earlier.attempts += 1;
         } else {
             let (key, to, text) = (key.to_owned(), to.clone(), text.to_owned());
             sent.push(Sent { key, to, text, participant: member, attempts: 1 });
         }
-        let is_first = sent.iter().any(|one| one.key == key && one.attempts == 1);
         match self.behaviour(&to) {
-            Behaviour::NoAnswer => None,
-            Behaviour::Refuse => Some(-1),
-            Behaviour::LateAck => {
-                self.late.push((to, account.to_owned(), key.to_owned()));
-                None
-            }
+            Behaviour::NoAnswer => {}
+            Behaviour::LateAck => self.late.push((to, account.to_owned(), key.to_owned())),
+            Behaviour::Refuse => self.answer(account, key, -1),
             _ => {
+                self.answer(account, key, 1);
                 if is_first {
                     self.arrive(account, key, &to);
                 }
-                Some(1)
             }
+        }
+    }
+
+    pub(crate) fn answer(&mut self, account: &str, key: &str, ack: i64) {
+        if let Some(device) = self.device_of(account) {
+            device.keep(json!({ "op": "answer", "key": key, "ack": ack }));
         }
     }
 
