@@ -33,6 +33,8 @@ pub struct Checks {
     database: &'static str,
     /// `ok` or `down`; without it messages are accepted and wait.
     queue: &'static str,
+    /// `ok`, or `missing`: accounts that need a browser can't connect until it is installed.
+    browser: &'static str,
     providers: Providers,
 }
 
@@ -64,6 +66,7 @@ pub async fn health(app: Data<App>) -> impl Responder {
         checks: Checks {
             database: word(database),
             queue: word(queue),
+            browser: if app.browsers.missing().is_none() { "ok" } else { "missing" },
             providers: Providers {
                 connected: count(&[Status::Connected]),
                 connecting: count(&[Status::Connecting, Status::QrReady, Status::Authenticating]),

@@ -1,7 +1,7 @@
 //! The browsers of this server: which programs they are, how many may run, and where each keeps what
 //! its account is paired with.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use entity::ids::AccountId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::config::Config;
+use crate::store::Store;
 
 /// Browsers that start at the same time: each takes a core for a second or two.
 const STARTING: usize = 2;
@@ -17,6 +18,8 @@ const EXPECTED: u64 = 600 << 20;
 /// Where Chromium is: on Debian what is in `PATH` is a script that adds arguments of its own.
 const CHROMIUM: [&str; 4] = ["/usr/lib/chromium/chromium", "chromium", "chromium-browser", "google-chrome"];
 const DRIVER: &str = "chromedriver";
+/// The file in an account's folder that is locked while a browser has it.
+pub(super) const LOCK: &str = "lock";
 
 /// The browsers of this server.
 pub struct Browsers {
@@ -98,7 +101,22 @@ impl Browsers {
     pub fn forget(&self, account: AccountId) {
         let folder = self.folder(account);
         if folder.exists() {
-            tokio::task::spawn_blocking(move || wipe(&folder, account));
+            tokio::task::spawn_blocking(move || {
+                let lock = File::open(folder.join(LOCK));
+                // It is freed with the file, whatever becomes of this.
+                let _held = lock.and_then(|lock| lock.lock().map(|()| lock));
+                wipe(&folder, account);
+            });
+        }
+    }
+
+    /// Forgets the accounts that were removed by a server that was killed before it got to that.
+    pub async fn sweep(&self, store: &Store) {
+        let folders = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for account in folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok()) {
+            if let Ok(None) = store.account(account).await {
+                self.forget(account);
+            }
         }
     }
 }

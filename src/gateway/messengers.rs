@@ -32,7 +32,10 @@ pub struct Messengers {
     pub(super) whatsapp_version: Option<(u32, u32, u32)>,
     /// Where accounts' proxies may be.
     pub(super) egress: Egress,
-    /// How long a gateway may take for one message.
+    /// How long a gateway may take to connect …
+    #[cfg(target_os = "linux")]
+    pub(super) connect_deadline: Duration,
+    /// … and for one message.
     pub(super) send_deadline: Duration,
 }
 
@@ -51,6 +54,8 @@ impl Messengers {
             #[cfg(feature = "whatsapp")]
             whatsapp_version: config.whatsapp_version,
             egress: Egress::new(config.private_proxies),
+            #[cfg(target_os = "linux")]
+            connect_deadline: config.connect_deadline,
             send_deadline: config.send_deadline,
         }
     }

@@ -85,7 +85,7 @@ export function Pairing({ id, close }) {
   const [isTyping, setTyping] = useState(false);
   const account = accounts.of(id).value;
   const view = state ? viewOf(state) : "connecting";
-  const mayType = view === "scan" && account?.provider === "whatsapp" && !state.typedCode && !isTyping;
+  const mayType = view === "scan" && account?.provider.startsWith("whatsapp") && !state.typedCode && !isTyping;
   const isDone = view === "connected";
   return html`<${Dialog} title=${account?.name ?? ""} close=${close} actions=${html`
       ${!isDone && account?.qrUrl && html`<${Copy} text=${account.qrUrl} kind="">${t("qr.copyLink")}<//>`}

@@ -4,8 +4,8 @@ import { html, Icon } from "../lib/html.js";
 import { when } from "../lib/dates.js";
 import { has, t } from "../lib/i18n.js";
 
-const WAITS = ["temporarily_banned", "unreached"];
-const IN_SETTINGS = ["no_token", "invalid_token", "bad_proxy", "unreadable_secrets"];
+const WAITS = ["temporarily_banned", "unreached", "browser_limit"];
+const IN_SETTINGS = ["no_token", "invalid_token", "bad_proxy", "private_proxy", "proxy_blocked", "unreadable_secrets"];
 const CONNECTED = {
   stopped: { word: "stopped", kind: "alarm", icon: "triangle-alert" },
   paused: { word: "paused", kind: "wait", icon: "pause" },

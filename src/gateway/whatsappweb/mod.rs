@@ -105,6 +105,8 @@ pub(super) async fn connect(
         store: messengers.store.clone(),
         browser,
         memory: browsers.memory,
+        // Sooner than whoever opens it gives up, and tries again.
+        patience: TimeDelta::from_std(messengers.connect_deadline).unwrap_or_default() / 2,
         page: Default::default(),
         clock: clock.clone(),
         reports,

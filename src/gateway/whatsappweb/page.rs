@@ -8,7 +8,8 @@ use super::browser::Browser;
 
 /// What happened that is taken at once.
 const SOME: usize = 200;
-const POLL: &str = "return window.__andante?.poll(...arguments) ?? { href: location.href }";
+const POLL: &str = "return { page: window.__andante?.poll(...arguments) ?? null, href: location.href, \
+                    isLoaded: document.readyState === 'complete' }";
 const CALL: &str = "return window.__andante?.call(...arguments) ?? 'stale'";
 
 /// How the page stands, in the words of WhatsApp's own code.
@@ -33,6 +34,9 @@ pub(super) struct State {
     pub(super) lid: Option<String>,
     pub(super) name: Option<String>,
     pub(super) href: String,
+    /// Whether all of the page has come.
+    #[serde(skip)]
+    pub(super) is_loaded: bool,
 }
 
 /// One thing that happened.
@@ -52,10 +56,12 @@ struct Poll {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Answer {
-    Page(Box<Poll>),
-    None { href: String },
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    /// None before our side of it is there.
+    page: Option<Poll>,
+    href: String,
+    is_loaded: bool,
 }
 
 /// The page, as it was read last.
@@ -79,19 +85,18 @@ pub(super) struct Seen {
 impl Page {
     /// Looks at the page. What happened is told again until [`Page::has`] is.
     pub(super) async fn poll(&mut self, browser: &Browser) -> anyhow::Result<Seen> {
-        match browser.run(POLL, vec![json!(self.epoch), json!(self.acked), json!(SOME)]).await? {
-            Answer::Page(poll) => {
-                let is_other = self.epoch.as_ref() != Some(&poll.epoch);
-                if is_other {
-                    (self.epoch, self.acked) = (Some(poll.epoch), 0);
-                }
-                Ok(Seen { state: poll.state, events: poll.events, is_other })
-            }
-            Answer::None { href } => {
-                let state = State { href, ..State::default() };
-                Ok(Seen { state, events: Vec::new(), is_other: false })
-            }
+        let asked = vec![json!(self.epoch), json!(self.acked), json!(SOME)];
+        let Answer { page, href, is_loaded } = browser.run(POLL, asked).await?;
+        let Some(poll) = page else {
+            let state = State { href, is_loaded, ..State::default() };
+            return Ok(Seen { state, events: Vec::new(), is_other: false });
+        };
+        let is_other = self.epoch.as_ref() != Some(&poll.epoch);
+        if is_other {
+            (self.epoch, self.acked) = (Some(poll.epoch), 0);
         }
+        let state = State { href, is_loaded, ..poll.state };
+        Ok(Seen { state, events: poll.events, is_other })
     }
 
     /// We have what happened up to there.

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::group::Group;
 use crate::clock::Clock;
-use crate::gateway::browsers::wipe;
+use crate::gateway::browsers::{LOCK, wipe};
 
 /// The pause before a folder that is in use is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -43,7 +43,7 @@ impl Profile {
             for folder in parent.iter().chain([&own, &own.join("profile")]) {
                 private.create(folder)?;
             }
-            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(own.join("lock"))
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(own.join(LOCK))
         };
         let file = tokio::task::spawn_blocking(make).await?.context("the account's folder can't be made")?;
         loop {

@@ -28,9 +28,7 @@ const PAUSES: [Duration; 3] = [Duration::from_millis(40), Duration::from_millis(
 const LIVELY: TimeDelta = TimeDelta::seconds(30);
 /// The pause between two looks at how much memory the browser takes.
 const WEIGHED: TimeDelta = TimeDelta::seconds(15);
-/// How long a page may take to be one that we know …
-const PATIENCE: TimeDelta = TimeDelta::seconds(60);
-/// … and an account to come in, whose messages WhatsApp may have to send first.
+/// How long an account may take to come in, whose messages WhatsApp may have to send first.
 const ENTERS: TimeDelta = TimeDelta::minutes(10);
 /// How long a code counts as shown: the page draws another one sooner.
 const CODE: TimeDelta = TimeDelta::seconds(60);
@@ -70,7 +68,10 @@ pub(super) struct Session {
     pub(super) account: AccountId,
     pub(super) store: Arc<Store>,
     pub(super) browser: Browser,
+    /// Bytes that it may take.
     pub(super) memory: u64,
+    /// How long a page that is loaded may take to be one that we know, and an account to find WhatsApp again.
+    pub(super) patience: TimeDelta,
     pub(super) page: Page,
     pub(super) clock: Clock,
     pub(super) reports: Reports,
@@ -238,19 +239,19 @@ impl Session {
             Standing::Unreachable => return Err(End::Dropped("WhatsApp Web can't be reached".to_owned())),
             Standing::TooOld => return Err(self.not_understood("the library in ANDANTE_WAJS_PATH is too old").await),
             Standing::Blocked(code, reason) => return Err(End::Failed(code, reason.to_owned())),
-            Standing::Loading if lasts > PATIENCE => {
+            Standing::Loading if lasts > self.patience && state.is_loaded => {
                 return Err(self.not_understood("WhatsApp Web has a page that is not understood").await);
             }
-            Standing::Entering if lasts > PATIENCE && state.mode.as_deref() == Some("MAIN") => {
+            Standing::Entering if lasts > self.patience && state.mode.as_deref() == Some("MAIN") => {
                 return Err(self.not_understood("WhatsApp Web is open and can't be worked").await);
             }
             Standing::Entering if lasts > ENTERS => {
                 return Err(End::Dropped("WhatsApp Web does not finish to load the account".to_owned()));
             }
-            Standing::Offline if lasts > PATIENCE => {
+            Standing::Offline if lasts > self.patience => {
                 return Err(End::Dropped("WhatsApp Web has lost its connection".to_owned()));
             }
-            Standing::Outdated if lasts > PATIENCE => {
+            Standing::Outdated if lasts > self.patience => {
                 return Err(End::Dropped("WhatsApp Web wants to be loaded anew".to_owned()));
             }
             // Of an account that is logged out, the page shows a code.

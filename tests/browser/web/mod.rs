@@ -4,6 +4,7 @@
 mod coming;
 mod going;
 mod pairing;
+mod trouble;
 
 use andante::clock::Clock;
 use fake_whatsapp_web::FakeWeb;

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-fn main() {}
-=======
 //! The fake page for use by hand: `serve` prints where it is, and where it is told what to do, as
 //! `GET /scan?qr=…&phone=…&name=…`. Without a known command the control says which there are.
 
@@ -97,4 +94,3 @@ fn page(name: &str) -> Page {
         _ => Page::Normal,
     }
 }
->>>>>>> web

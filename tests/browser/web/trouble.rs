@@ -1,0 +1,225 @@
+//! What goes wrong, and what becomes of the account and its messages then.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use fake_whatsapp_web::{Behaviour, FakeWeb, Page};
+use serde_json::json;
+
+use super::{ANNA, BROWSERS, CLINIC, Stage, settings};
+use crate::harness::{Binary, eventually};
+
+/// Processes whose command line has this in it, that run: their ids and command lines.
+fn processes(word: &str) -> Vec<(String, String)> {
+    let all = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    all.filter_map(|pid| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        (line.contains(word) && pid.parse::<u32>().is_ok()).then_some((pid, line))
+    })
+    .collect()
+}
+
+fn kill(pids: impl IntoIterator<Item = String>) {
+    let pids: Vec<String> = pids.into_iter().collect();
+    assert!(!pids.is_empty(), "there is nothing to kill");
+    Command::new("kill").arg("-9").args(&pids).status().unwrap();
+}
+
+fn folder(stage: &Stage, id: &str) -> PathBuf {
+    stage.app.app().config.data_dir.join("browsers").join(id)
+}
+
+/// The browser of a folder: its main process, its renderers.
+fn browser(folder: &Path) -> (String, Vec<String>) {
+    let all = processes(&folder.display().to_string());
+    let main = all.iter().find(|(_, line)| !line.contains("--type=") && line.contains("--headless"));
+    let renderers = all.iter().filter(|(_, line)| line.contains("--type=renderer"));
+    (main.unwrap().0.clone(), renderers.map(|(pid, _)| pid.clone()).collect())
+}
+
+fn parent(pid: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_comes_back_from_each_kind_of_death_and_sends_nothing_twice() {
+    let stage = Stage::new().await;
+    let id = stage.paired().await;
+    let folder = folder(&stage, &id);
+    for (round, what) in ["browser", "renderers", "driver", "watch"].iter().enumerate() {
+        stage.fake.behave(ANNA, Behaviour::LateAck);
+        let message = stage.send(&id, ANNA, what).await;
+        stage.fake.wait_sent(CLINIC, round + 1).await;
+        let (main, renderers) = browser(&folder);
+        let driver = parent(&main);
+        match *what {
+            "browser" => kill([main.clone()]),
+            "renderers" => kill(renderers),
+            "driver" => kill([driver]),
+            _ => kill([parent(&driver), driver]),
+        }
+        // It may have left: that is said, and it is not sent again.
+        stage.client().reaches(&message, &["uncertain", "sent", "delivered"]).await;
+        eventually("another browser has come", 40, async || {
+            let all = processes(&format!("--user-data-dir={}", folder.display()));
+            let mut mains = all.iter().filter(|(_, line)| !line.contains("--type=") && line.contains("--headless"));
+            mains.any(|(pid, _)| *pid != main).then_some(())
+        })
+        .await;
+        stage.connected(&id).await;
+        stage.fake.release(ANNA);
+    }
+    let sent = stage.fake.sent(CLINIC);
+    assert_eq!(
+        sent.iter().map(|sent| sent.text.as_str()).collect::<Vec<_>>(),
+        ["browser", "renderers", "driver", "watch"]
+    );
+    stage.end().await;
+    eventually("nothing runs", 20, async || processes(&folder.display().to_string()).is_empty().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_hangs_is_given_up() {
+    let stage = Stage::new().await;
+    let id = stage.paired().await;
+    let (main, _) = browser(&folder(&stage, &id));
+    assert!(stage.fake.hang(CLINIC));
+    eventually("the browser has ended", 40, async || {
+        (!Path::new(&format!("/proc/{main}/cmdline")).exists()
+            || fs::read(format!("/proc/{main}/cmdline")).is_ok_and(|line| line.is_empty()))
+        .then_some(())
+    })
+    .await;
+    stage.connected(&id).await;
+    let message = stage.send(&id, ANNA, "after it").await;
+    stage.client().reaches(&message, &["delivered"]).await;
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_leaves_no_browser_and_the_next_one_goes_on() {
+    let _place = BROWSERS.acquire().await.unwrap();
+    let fake = FakeWeb::start().await.unwrap();
+    let settings = settings(&fake);
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut server = Binary::start(&settings);
+    let id = server.client.create(json!({"name": "Clinic", "provider": "whatsappweb", "useLimits": false})).await;
+    server.client.connect(&id).await;
+    eventually("the code is scanned", 40, async || {
+        let shown = server.client.get(&format!("/api/accounts/{id}/qr")).await;
+        (shown.status == 200 && fake.scan(shown.body["code"].as_str()?, CLINIC, "Clinic")).then_some(())
+    })
+    .await;
+    let is_connected = async |server: &Binary| {
+        eventually("the account is connected", 60, async || {
+            (server.client.account(&id).await["status"] == "CONNECTED").then_some(())
+        })
+        .await;
+    };
+    is_connected(&server).await;
+    server.kill();
+    let word = format!("browsers/{id}/");
+    eventually("nothing of it runs", 20, async || processes(&word).is_empty().then_some(())).await;
+    server.resume();
+    is_connected(&server).await;
+    // Also where what watches over the browser dies with the server: its browser is found, and ended.
+    let main = processes(&word).into_iter().find(|(_, line)| !line.contains("--type=") && line.contains("--headless"));
+    let main = main.unwrap().0;
+    let watch = parent(&parent(&main));
+    kill([watch]);
+    server.kill();
+    assert!(Path::new(&format!("/proc/{main}")).exists());
+    server.resume();
+    is_connected(&server).await;
+    assert!(processes(&word).iter().all(|(pid, _)| *pid != main), "two browsers have one profile");
+    let message = server.client.send(&id, ANNA, "still here").await["messageId"].as_str().unwrap().to_owned();
+    server.client.reaches(&message, &["delivered"]).await;
+    assert_eq!(fake.sent(CLINIC).len(), 1);
+    assert_eq!(fake.strays(), Vec::<String>::new());
+    drop(server);
+    eventually("nothing of it runs", 20, async || processes(&word).is_empty().then_some(())).await;
+    fake.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_not_understood_is_an_alarm_with_a_picture_and_no_loop() {
+    let stage = Stage::with(&[("ANDANTE_CONNECT_DEADLINE_SECONDS", "16")]).await;
+    let id = stage.account().await;
+    stage.fake.page(Page::Unsupported);
+    stage.client().connect(&id).await;
+    let failed = eventually("it is told", 60, async || {
+        let account = stage.client().account(&id).await;
+        (account["status"] == "FAILED").then_some(account)
+    })
+    .await;
+    assert_eq!(failed["lastError"]["code"], "unsupported_page", "{failed}");
+    let picture = fs::read(folder(&stage, &id).join("unsupported.png")).unwrap();
+    assert!(picture.starts_with(b"\x89PNG"));
+    stage.fake.page(Page::Normal);
+    stage.pair(&id).await;
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_over_the_limit_waits_and_says_so() {
+    let stage = Stage::with(&[("ANDANTE_BROWSER_MAX", "1")]).await;
+    let (one, two) = (stage.account().await, stage.account().await);
+    stage.client().connect(&one).await;
+    stage.code(&one, "").await;
+    stage.client().connect(&two).await;
+    eventually("it waits", 20, async || {
+        let account = stage.client().account(&two).await;
+        (account["status"] == "CONNECTING" && account["lastError"]["code"] == "browser_limit").then_some(())
+    })
+    .await;
+    stage.client().post(&format!("/api/accounts/{one}/disconnect"), json!({})).await.expect(200);
+    stage.code(&two, "").await;
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_takes_too_much_memory_is_started_anew_and_stays_paired() {
+    let stage = Stage::with(&[("ANDANTE_BROWSER_MEMORY_MB", "20")]).await;
+    let id = stage.paired().await;
+    let (main, _) = browser(&folder(&stage, &id));
+    eventually("another browser has come", 60, async || {
+        let all = processes(&format!("--user-data-dir={}", folder(&stage, &id).display()));
+        all.iter()
+            .any(|(pid, line)| !line.contains("--type=") && line.contains("--headless") && *pid != main)
+            .then_some(())
+    })
+    .await;
+    let account = stage.connected(&id).await;
+    assert_eq!(account["isPaired"], true);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_browser_such_an_account_is_refused_with_what_to_install() {
+    let stage = Stage::with(&[("ANDANTE_BROWSER_PATH", "/nowhere/chromium")]).await;
+    let refused = stage.client().post("/api/accounts", json!({"name": "A", "provider": "whatsappweb"})).await;
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    assert!(refused.body.to_string().contains("apt-get install chromium"), "{}", refused.body);
+    let offers = stage.client().get("/api/v1/multi-provider/active-providers").await.expect(200);
+    let offers = offers["providers"].as_array().unwrap();
+    let offer = offers.iter().find(|offer| offer["provider"] == "whatsappweb").unwrap();
+    assert_eq!(offer["isEnabled"], false);
+    assert!(offer["reason"].as_str().unwrap().contains("apt-get install chromium"), "{offer}");
+    assert_eq!(stage.client().get("/health").await.expect(200)["checks"]["browser"], "missing");
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_was_taken_over_elsewhere_waits_for_a_person() {
+    let stage = Stage::new().await;
+    let id = stage.paired().await;
+    assert!(stage.fake.conflict(CLINIC));
+    let account = stage.client().status(&id, "FAILED").await;
+    assert_eq!((&account["lastError"]["code"], &account["isPaired"]), (&json!("replaced"), &json!(true)), "{account}");
+    stage.client().connect(&id).await;
+    stage.connected(&id).await;
+    stage.end().await;
+}
