@@ -24,7 +24,7 @@ async fn run(program: &str, arguments: &[&str]) {
     command.args(arguments).current_dir(root().join("tests/clients"));
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
     let output = output.unwrap_or_else(|error| panic!("{program}: {error}; make setup installs what it needs"));
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &*String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}:\n{said}");
 }
 
@@ -84,6 +84,13 @@ async fn the_stock_client_comes_back_after_a_restart() {
         child.try_wait().unwrap()
     });
     assert!(ended.await.success());
+}
+
+/// The page's side of the gateway `whatsappweb`: it fits the library's published types, and keeps its promises.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bridge_to_whatsapp_web_fits_the_library_and_keeps_its_promises() {
+    run("node_modules/.bin/tsc", &["--project", "bridge"]).await;
+    run("node", &["--test", "bridge/bridge.test.mjs"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

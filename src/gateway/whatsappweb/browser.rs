@@ -33,6 +33,9 @@ const ENDS: Duration = Duration::from_secs(2);
 /// written to; then ends the group that it is in. The signal that is sent to all is not for the shell.
 const WATCH: &str = r#"trap : TERM; "$@" & read -r _; kill -TERM 0; sleep 3; kill -KILL 0"#;
 
+/// Where the shell finds what it runs, and Chromium what it asks for.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// What browsers are started with, besides their folders. No background traffic; nothing kept in shared
 /// memory, of which containers have little; and no open port by which others could take the account.
 const ARGUMENTS: [&str; 14] = [
@@ -92,7 +95,8 @@ impl Browser {
             .args(["--port=0", "--log-level=SEVERE"])
             // Nothing of ours: there are secrets among it.
             .env_clear()
-            .envs(["PATH", "LANG"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .env("PATH", PATH)
+            .env("LANG", "C.UTF-8")
             .env("HOME", profile.temporary())
             .env("TMPDIR", profile.temporary())
             .stdin(Stdio::piped())

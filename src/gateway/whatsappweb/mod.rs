@@ -8,6 +8,7 @@
 
 mod asks;
 mod browser;
+mod course;
 mod group;
 mod heard;
 mod mail;
