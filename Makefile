@@ -71,7 +71,7 @@ services:
 
 # The Python clients in an environment of their own, the Node ones beside their scripts.
 clients: services
-	@[ -d tests/clients/node_modules/socket.io-client -a -d tests/clients/node_modules/baileys -a -d tests/clients/node_modules/axe-core ] || (cd tests/clients && npm ci --silent)
+	@[ -d tests/clients/node_modules/socket.io-client -a -d tests/clients/node_modules/baileys -a -d tests/clients/node_modules/axe-core -a -d tests/clients/node_modules/typescript ] || (cd tests/clients && npm ci --silent)
 	@[ -x $(CLIENTS)/bin/python ] || python3 -m venv $(CLIENTS)
 	@$(CLIENTS)/bin/python -c 'import requests, schemathesis' 2>/dev/null || $(CLIENTS)/bin/python -m pip install -q -r tests/clients/requirements.txt
 
