@@ -109,9 +109,8 @@ const methodsFor = (inbox) => {
       return known;
     }
     if (!known) {
-      const found = await WPP.whatsapp.functions
-        .queryWidExists(page.widOf(to))
-        .catch((/** @type {any} */ error) => refuse("check_failed", error?.message));
+      const look = async () => WPP.whatsapp.functions.queryWidExists(page.widOf(to));
+      const found = await look().catch((error) => refuse("check_failed", error?.message));
       if (!found) refuse("not_on_whatsapp");
     }
     return WPP.chat.find(to);

@@ -154,6 +154,11 @@ impl FakeWeb {
         self.wait(|state| state.device_of(account).is_some_and(|device| device.is_online)).await
     }
 
+    /// Whether the account's page stored all that waited for it, within half a minute.
+    pub async fn wait_stored(&self, account: &str) -> bool {
+        self.wait(|state| state.device_of(account).is_some_and(|device| device.has_all())).await
+    }
+
     /// Whether no page is linked to the account any more, within half a minute.
     pub async fn wait_unlinked(&self, account: &str) -> bool {
         self.wait(|state| state.device_of(account).is_none()).await

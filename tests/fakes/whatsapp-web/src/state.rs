@@ -61,6 +61,10 @@ impl Device {
         self.queue.retain(|order| order["seq"].as_u64() > Some(seq));
     }
 
+    pub(crate) fn has_all(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// The page listens anew: first it hears what waited.
     pub(crate) fn connect(&mut self, line: UnboundedSender<Value>) {
         for order in &self.queue {

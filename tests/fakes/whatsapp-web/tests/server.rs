@@ -1,5 +1,7 @@
 //! What the server keeps, asked as a page asks it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::time::Duration;
 
 use fake_whatsapp_web::{Behaviour, FakeWeb, Page, lid_of};

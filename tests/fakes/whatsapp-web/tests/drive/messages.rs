@@ -138,6 +138,12 @@ async fn a_page_that_was_away_catches_up() {
     fake.person(BOB).says(SHOP, "And I");
     let mut tab = Tab::open_with(&fake, profile).await;
     tab.connected().await;
+    assert!(fake.wait_stored(SHOP).await);
+    // Some of it may have come while wa-js listened. In the next document nothing does.
+    assert!(fake.reload(SHOP));
+    tab.reloaded().await;
+    tab.events.clear();
+    tab.connected().await;
     let first = tab.ask("catchUp", json!({ "since": 0, "limit": 20 })).await.unwrap();
     assert_eq!(first, json!({ "count": 20, "hasMore": true }));
     let rest = tab.ask("catchUp", json!({ "since": 0, "limit": 100 })).await.unwrap();
@@ -156,8 +162,8 @@ async fn a_page_that_was_away_catches_up() {
     assert_eq!(tab.ask("send", repeated).await.unwrap()["isRepeat"], true);
     assert_eq!(tab.ask("find", json!({ "key": key(9), "chat": format!("{ADA}@c.us") })).await.unwrap(), json!(null));
     // What had no answer goes again, under its key.
-    let sent = fake.sent(SHOP);
-    assert_eq!(sent.iter().map(|one| one.attempts).collect::<Vec<_>>(), [1, 1, 2]);
+    let attempts: Vec<u32> = fake.sent(SHOP).iter().map(|one| one.attempts).collect();
+    assert!(attempts[..2] == [1, 1] && attempts[2] > 1, "{attempts:?}");
     tab.is_tidy(&fake);
     tab.close().await;
     fake.stop().await;

@@ -216,10 +216,11 @@ impl Tab {
 }
 
 impl Drop for Tab {
-    /// The whole group goes. Of a browser in a loop the driver would wait for an answer.
+    /// The whole group goes. Of a browser that is gone the driver's own farewell would wait for an answer.
     fn drop(&mut self) {
         if let Some(group) = self.process.id() {
             let _ = std::process::Command::new("kill").args(["-KILL", "--", &format!("-{group}")]).status();
         }
+        let _ = self.driver.clone().leak();
     }
 }
