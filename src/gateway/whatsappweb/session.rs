@@ -27,10 +27,6 @@ const PAUSES: [Duration; 3] = [Duration::from_millis(40), Duration::from_millis(
 const LIVELY: TimeDelta = TimeDelta::seconds(30);
 /// The pause between two looks at how much memory the browser takes.
 const WEIGHED: TimeDelta = TimeDelta::seconds(15);
-/// How long an account may take to come in, whose messages WhatsApp may have to send first.
-const ENTERS: TimeDelta = TimeDelta::minutes(10);
-/// How long a code counts as shown: the page draws another one sooner.
-const CODE: TimeDelta = TimeDelta::seconds(60);
 /// How long WhatsApp may take to hear that the account is logged out.
 const LEAVES: TimeDelta = TimeDelta::seconds(3);
 
