@@ -20,6 +20,8 @@ const CHROMIUM: [&str; 4] = ["/usr/lib/chromium/chromium", "chromium", "chromium
 const DRIVER: &str = "chromedriver";
 /// The file in an account's folder that is locked while a browser has it.
 pub(super) const LOCK: &str = "lock";
+/// The browser's profile in it.
+pub(super) const PROFILE: &str = "profile";
 
 /// The browsers of this server.
 pub struct Browsers {
@@ -95,6 +97,18 @@ impl Browsers {
     /// The account's folder.
     pub(super) fn folder(&self, account: AccountId) -> PathBuf {
         self.folder.join(account.to_string())
+    }
+
+    /// Forgets what an account was paired with, if no browser has it: one that has it forgets it itself.
+    pub(super) fn unpair(&self, account: AccountId) {
+        let folder = self.folder(account);
+        let Ok(lock) = File::open(folder.join(LOCK)) else { return };
+        if lock.try_lock().is_ok() {
+            tokio::task::spawn_blocking(move || {
+                wipe(&folder.join(PROFILE), account);
+                drop(lock);
+            });
+        }
     }
 
     /// Forgets an account that was removed, once its browser has ended.

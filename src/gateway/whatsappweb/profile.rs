@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::group::Group;
 use crate::clock::Clock;
-use crate::gateway::browsers::{LOCK, wipe};
+use crate::gateway::browsers::{LOCK, PROFILE, wipe};
 
 /// The pause before a folder that is in use is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -40,7 +40,7 @@ impl Profile {
         let make = move || {
             let mut private = DirBuilder::new();
             private.recursive(true).mode(0o700);
-            for folder in parent.iter().chain([&own, &own.join("profile")]) {
+            for folder in parent.iter().chain([&own, &own.join(PROFILE)]) {
                 private.create(folder)?;
             }
             OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(own.join(LOCK))
@@ -61,7 +61,7 @@ impl Profile {
 
     /// The browser's profile.
     pub(super) fn profile(&self) -> PathBuf {
-        self.folder.join("profile")
+        self.folder.join(PROFILE)
     }
 
     /// Where the browser puts what it needs for a moment.
@@ -84,7 +84,7 @@ impl Profile {
 
 /// Ends a browser that was left with the folder by a server that was killed, and removes its traces.
 async fn clear_up(folder: &Path, account: AccountId, clock: &Clock) -> anyhow::Result<()> {
-    let profile = folder.join("profile");
+    let profile = folder.join(PROFILE);
     if let Some(left) = owner(&profile) {
         tracing::warn!(account.id = %account, "a browser that was left with the account's folder is ended");
         left.end(clock).await;
@@ -118,6 +118,6 @@ fn owner(profile: &Path) -> Option<Group> {
     let pid = link.to_str()?.rsplit_once('-')?.1.parse().ok()?;
     let process = procfs::process::Process::new(pid).ok()?;
     let named = format!("--user-data-dir={}", profile.display());
-    let is_it = process.cmdline().ok()?.iter().any(|word| *word == named);
+    let is_it = process.cmdline().ok()?.contains(&named);
     is_it.then(|| process.stat().ok().and_then(|stat| Group::of(stat.pgrp))).flatten()
 }

@@ -2,6 +2,7 @@
 //! public API alone.
 
 mod coming;
+mod conforming;
 mod going;
 mod pairing;
 mod trouble;
@@ -11,12 +12,9 @@ use fake_whatsapp_web::FakeWeb;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::harness::{Client, TestApp, eventually};
+use crate::harness::{ANNA, CLINIC, Client, TestApp, eventually};
 
-/// The account's own phone …
-const CLINIC: &str = "77010000001";
-/// … and those of people.
-const ANNA: &str = "77010000002";
+/// Another person.
 const BORIS: &str = "77010000003";
 
 /// Each of these takes a core or two.

@@ -3,6 +3,7 @@
 mod app;
 mod client;
 mod disk;
+mod messenger;
 mod people;
 mod poll;
 mod process;
@@ -15,6 +16,7 @@ mod tunnel;
 pub use app::{Binary, TestApp, ready_account};
 pub use client::{Answer, Client};
 pub use disk::Disk;
+pub use messenger::{ANNA, CLINIC, Messenger, NOBODY, conforms};
 pub use people::{Company, Manager, PASSWORD, guarded, login};
 pub use poll::Poll;
 pub use process::{Unheard, refusal};

@@ -3,6 +3,7 @@
 
 mod baileys;
 mod coming;
+mod conforming;
 mod crash;
 mod going;
 mod groups;
@@ -14,15 +15,10 @@ use andante::clock::Clock;
 use fake_whatsapp::FakeWhatsApp;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, TestApp, eventually};
+use crate::harness::{ANNA, CLINIC, Client, NOBODY, TestApp, eventually};
 
-/// The account's own phone …
-const CLINIC: &str = "77010000001";
-/// … and those of people.
-const ANNA: &str = "77010000002";
+/// Another person.
 const BORIS: &str = "77010000003";
-/// A number that is not on WhatsApp.
-const NOBODY: &str = "77010000009";
 
 async fn fake() -> FakeWhatsApp {
     let fake = FakeWhatsApp::start().await;

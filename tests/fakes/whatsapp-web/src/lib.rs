@@ -159,6 +159,11 @@ impl FakeWeb {
         self.wait(|state| state.device_of(account).is_some_and(|device| device.has_all())).await
     }
 
+    /// Whether a page is linked to the account.
+    pub fn is_linked(&self, account: &str) -> bool {
+        self.state().device_of(account).is_some()
+    }
+
     /// Whether no page is linked to the account any more, within half a minute.
     pub async fn wait_unlinked(&self, account: &str) -> bool {
         self.wait(|state| state.device_of(account).is_none()).await
