@@ -13,6 +13,7 @@ use sea_orm::ActiveValue::Set;
 
 use crate::clock::Clock;
 use crate::gateway::Code;
+use crate::gateway::browsers::FULL;
 use crate::gateway::sessions::{Sessions, Status};
 use crate::realtime::{Bus, Event};
 use crate::store::account::{Account, Connected, say_wrong};
@@ -25,7 +26,7 @@ pub const BANNED: &str = "temporarily_banned";
 /// What is wrong with one whose messenger is not reached.
 const UNREACHED: &str = "unreached";
 /// What is said of an account that goes on trying to connect.
-pub const WAITS: [&str; 2] = [BANNED, UNREACHED];
+pub const WAITS: [&str; 3] = [BANNED, UNREACHED, FULL];
 /// Characters that are kept of what a messenger says where a sentence is expected, or a name …
 const WORDS: usize = 500;
 /// … and of a number.

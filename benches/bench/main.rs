@@ -17,6 +17,7 @@ mod load;
 mod peer;
 #[cfg(feature = "whatsapp")]
 mod whatsapp;
+mod whatsappweb;
 
 use std::fs;
 use std::time::Duration;
@@ -92,6 +93,9 @@ fn main() {
         #[cfg(feature = "whatsapp")]
         if is_wanted("whatsapp") {
             whatsapp::accounts().await.iter().for_each(show);
+        }
+        if is_wanted("browser") {
+            whatsappweb::accounts().await.iter().for_each(show);
         }
         peer::lines(is_wanted).await;
     });

@@ -17,9 +17,13 @@ const STARTING: usize = 2;
 const EXPECTED: u64 = 600 << 20;
 /// Where Chromium is: on Debian what is in `PATH` is a script that adds arguments of its own.
 const CHROMIUM: [&str; 4] = ["/usr/lib/chromium/chromium", "chromium", "chromium-browser", "google-chrome"];
+/// What is wrong with an account whose browser may not run yet, since as many do as may.
+pub const FULL: &str = "browser_limit";
 const DRIVER: &str = "chromedriver";
 /// The file in an account's folder that is locked while a browser has it.
 pub(super) const LOCK: &str = "lock";
+/// What notes there where the browser that was given it last puts what it needs for a moment.
+pub(super) const NOTE: &str = "temporary";
 /// The browser's profile in it.
 pub(super) const PROFILE: &str = "profile";
 
@@ -99,16 +103,17 @@ impl Browsers {
         self.folder.join(account.to_string())
     }
 
-    /// Forgets what an account was paired with, if no browser has it: one that has it forgets it itself.
+    /// Forgets what an account was paired with, once a browser that has it has ended; unless another one
+    /// has been given it by then, which began with nothing.
     pub(super) fn unpair(&self, account: AccountId) {
         let folder = self.folder(account);
         let Ok(lock) = File::open(folder.join(LOCK)) else { return };
-        if lock.try_lock().is_ok() {
-            tokio::task::spawn_blocking(move || {
+        let given = fs::read(folder.join(NOTE)).ok();
+        tokio::task::spawn_blocking(move || {
+            if lock.lock().is_ok() && fs::read(folder.join(NOTE)).ok() == given {
                 wipe(&folder.join(PROFILE), account);
-                drop(lock);
-            });
-        }
+            }
+        });
     }
 
     /// Forgets an account that was removed, once its browser has ended.

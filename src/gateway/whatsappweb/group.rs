@@ -20,7 +20,8 @@ pub(super) struct Group(Pid);
 impl Group {
     /// The group of this number; none for what can't be one of ours.
     pub(super) fn of(number: i32) -> Option<Self> {
-        Pid::from_raw(number).filter(|pid| pid.as_raw_nonzero().get() > 1).map(Self)
+        let own = rustix::process::getpgrp();
+        Pid::from_raw(number).filter(|pid| *pid != own && pid.as_raw_nonzero().get() > 1).map(Self)
     }
 
     /// Its processes that run.

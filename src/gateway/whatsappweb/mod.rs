@@ -35,6 +35,7 @@ use self::browser::Browser;
 use self::profile::Profile;
 use self::session::{Command, Outside, Session};
 use self::standing::Standing;
+use super::browsers::FULL;
 use super::farewell::say_still_linked;
 use super::{ConnectError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken, proxy, stanza};
 use crate::clock::Clock;
@@ -85,7 +86,7 @@ pub(super) async fn connect(
     let proxy = proxy::arguments(account.proxy.as_deref(), messengers.egress).await?;
     let Some(place) = browsers.place() else {
         let reason = format!("all {} browsers that may run are in use (ANDANTE_BROWSER_MAX)", browsers.most);
-        return Err(ConnectError::Waits { code: "browser_limit", reason });
+        return Err(ConnectError::Waits { code: FULL, reason });
     };
     let profile = Profile::take(browsers.folder(account.id), account.id, clock).await.map_err(later)?;
     if account.pairing.is_none() {

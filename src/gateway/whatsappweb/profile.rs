@@ -13,16 +13,15 @@ use tempfile::TempDir;
 
 use super::group::Group;
 use crate::clock::Clock;
-use crate::gateway::browsers::{LOCK, PROFILE, wipe};
+use crate::gateway::browsers::{LOCK, NOTE, PROFILE, wipe};
 
 /// The pause before a folder that is in use is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
 /// What Chromium leaves in a profile that is open: who has it, and how to reach them.
 const OPEN: [&str; 3] = ["SingletonLock", "SingletonCookie", "SingletonSocket"];
 
-/// How temporary folders are called, and where it is noted which one a browser has.
+/// How temporary folders are called.
 const TEMPORARY: &str = "andante-browser-";
-const NOTE: &str = "temporary";
 
 /// An account's folder, while it is ours.
 pub(super) struct Profile {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{ANNA, BORIS, CLINIC, Stage};
-use crate::harness::eventually;
+use crate::harness::{Socket, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_in_is_there_once_also_of_what_came_while_nobody_looked() {
@@ -54,5 +54,29 @@ async fn a_group_is_written_to_and_says_who_writes() {
     let message = stage.send(&id, &group, "hello Anna").await;
     stage.client().reaches(&message, &["sent", "delivered"]).await;
     assert_eq!(stage.fake.wait_sent(CLINIC, 1).await[0].to, group);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typing_is_shown_both_ways() {
+    let stage = Stage::new().await;
+    let id = stage.paired().await;
+    stage.fake.person(ANNA).says(CLINIC, "hello");
+    eventually("it is there", 20, async || (stage.chat(&id, ANNA).await.len() == 1).then_some(())).await;
+    // Who reads a chat watches it.
+    stage.client().post(&format!("/api/whatsapp/sessions/{id}/chats/{ANNA}@c.us/read"), json!({})).await.expect(200);
+    let mut socket = Socket::with_token(stage.client(), "").await;
+    eventually("the page watches her", 20, async || stage.fake.person(ANNA).types(CLINIC, true).then_some(())).await;
+    let heard = socket.event("typing-status").await;
+    assert_eq!((&heard["sessionId"], &heard["isTyping"]), (&json!(id), &json!(true)), "{heard}");
+    // With limits a message is typed before it leaves.
+    let limits = json!({"useLimits": true, "limits": {"delayMs": [0, 0], "typing": true}});
+    stage.client().put(&format!("/api/accounts/{id}"), limits).await.expect(200);
+    let message = stage.send(&id, ANNA, "hello, Anna").await;
+    eventually("she sees it typed", 30, async || {
+        stage.fake.composing(CLINIC).iter().any(|seen| seen.chat == ANNA && seen.on).then_some(())
+    })
+    .await;
+    stage.client().reaches(&message, &["delivered"]).await;
     stage.end().await;
 }

@@ -8,7 +8,7 @@ use fake_whatsapp_web::{Behaviour, FakeWeb, Page};
 use serde_json::json;
 
 use super::{ANNA, BROWSERS, CLINIC, Stage, settings};
-use crate::harness::{Binary, eventually};
+use crate::harness::{Binary, Tunnel, eventually};
 
 /// Processes whose command line has this in it, that run: their ids and command lines.
 fn processes(word: &str) -> Vec<(String, String)> {
@@ -221,5 +221,62 @@ async fn a_page_that_was_taken_over_elsewhere_waits_for_a_person() {
     assert_eq!((&account["lastError"]["code"], &account["isPaired"]), (&json!("replaced"), &json!(true)), "{account}");
     stage.client().connect(&id).await;
     stage.connected(&id).await;
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_does_not_come_is_tried_again_and_again() {
+    let stage = Stage::with(&[("ANDANTE_CONNECT_DEADLINE_SECONDS", "6")]).await;
+    let id = stage.account().await;
+    stage.fake.page(Page::Silent);
+    stage.client().connect(&id).await;
+    eventually("it is told", 40, async || {
+        let account = stage.client().account(&id).await;
+        (account["status"] == "CONNECTING" && account["lastError"]["code"] == "unreached").then_some(())
+    })
+    .await;
+    stage.fake.page(Page::Normal);
+    stage.pair(&id).await;
+    assert_eq!(stage.client().account(&id).await["lastError"], json!(null));
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_logged_out_while_nobody_is_there_leaves_nothing_behind() {
+    let stage = Stage::new().await;
+    let id = stage.paired().await;
+    stage.client().post(&format!("/api/accounts/{id}/disconnect"), json!({})).await.expect(200);
+    let profile = folder(&stage, &id).join("profile");
+    eventually("the browser has ended", 20, async || {
+        processes(&profile.display().to_string()).is_empty().then_some(())
+    })
+    .await;
+    assert!(profile.join("Default").exists(), "a plain disconnect keeps the pairing");
+    let out = stage.client().post(&format!("/api/accounts/{id}/disconnect"), json!({"logout": true})).await.expect(200);
+    assert_eq!(out["lastError"]["code"], "still_linked", "{out}");
+    eventually("the profile is gone", 20, async || (!profile.exists()).then_some(())).await;
+    stage.end().await;
+}
+
+#[cfg(feature = "whatsapp")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_connects_through_its_proxy_and_past_it_nowhere() {
+    let stage = Stage::with(&[("ANDANTE_PRIVATE_PROXIES", "true")]).await;
+    let tunnel = Tunnel::start().await;
+    let port = stage.fake.url().trim_end_matches('/').rsplit_once(':').unwrap().1.parse().unwrap();
+    for scheme in ["http", "socks5", "socks5h"] {
+        let account = json!({"name": "Clinic", "provider": "whatsappweb", "useLimits": false,
+                             "proxy": format!("{scheme}://127.0.0.1:{}", tunnel.port)});
+        let id = stage.client().create(account).await;
+        let before = tunnel.led_to(port);
+        stage.client().connect(&id).await;
+        stage.code(&id, "").await;
+        assert!(tunnel.led_to(port) > before, "{scheme}");
+        stage.client().delete(&format!("/api/accounts/{id}")).await.expect(200);
+    }
+    let secret = json!({"name": "A", "provider": "whatsappweb", "proxy": "http://user:secret@192.0.2.1:3128"});
+    let refused = stage.client().post("/api/accounts", secret).await;
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    assert_eq!(refused.body["details"][0]["field"], "proxy");
     stage.end().await;
 }
