@@ -2,6 +2,9 @@
 //! happens to us, nothing of it is left: the driver is watched by a shell that ends the whole group
 //! once we are gone, and Chromium, which speaks to its driver by a pipe, goes with it.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -113,6 +116,8 @@ impl Browser {
         let mut options = DesiredCapabilities::chrome();
         options.set_binary(&browser.to_string_lossy())?;
         options.set_page_load_strategy(PageLoadStrategy::None)?;
+        // What a page asks a person, nobody answers.
+        options.set("unhandledPromptBehavior", "dismiss")?;
         let folders = [format!("--user-data-dir={}", profile.profile().display())];
         let open = (!browsers.is_sandboxed).then(|| "--no-sandbox".to_owned());
         for argument in ARGUMENTS.map(str::to_owned).into_iter().chain(folders).chain(open).chain(proxy) {
@@ -167,16 +172,18 @@ impl Browser {
     pub(super) async fn picture(&self) -> anyhow::Result<()> {
         let picture = self.ask(self.driver()?.screenshot_as_png()).await?;
         let path = self.profile.picture();
-        tokio::task::spawn_blocking(move || std::fs::write(path, picture)).await??;
+        let write = move || {
+            let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+            file.write_all(&picture)
+        };
+        tokio::task::spawn_blocking(write).await??;
         Ok(())
     }
 
     /// Ends it; what it is still to write, it writes if it can. With `forget`, its pairing goes as well.
-    pub(super) async fn end(mut self, forget: bool) {
-        if let Some(driver) = self.driver.take() {
-            let _ = self.clock.timeout(ENDS, driver.clone().quit()).await;
-            // What did not end is not asked again when it is dropped.
-            let _ = driver.leak();
+    pub(super) async fn end(self, forget: bool) {
+        if let Some(driver) = self.driver.clone() {
+            let _ = self.clock.timeout(ENDS, driver.quit()).await;
         }
         self.group.end(&self.clock).await;
         if forget && let Err(error) = self.profile.clear().await {
@@ -189,6 +196,7 @@ impl Drop for Browser {
     fn drop(&mut self) {
         if let Some(driver) = self.driver.take() {
             self.group.kill();
+            // Dropped unasked, it would ask the browser to end, and hold up whoever drops it until that answers.
             let _ = driver.leak();
         }
     }

@@ -49,7 +49,8 @@ impl Numbers {
         }
         let at = told.t.and_then(|seconds| DateTime::from_timestamp(seconds, 0)).unwrap_or(now);
         // The page tells whole seconds: what has just been was now, and so comes after what was before it.
-        let at = if (now - at).num_seconds().abs() < 2 { now } else { at };
+        // Nothing is from the time that is still to come, whatever somebody's clock says.
+        let at = if (now - at).num_seconds() < 2 { now } else { at };
         Some(Letter {
             chat: self.name(&told.chat),
             chat_kind,
@@ -133,6 +134,12 @@ mod tests {
     fn an_own_message_has_no_sender_and_does_not_name_the_chat() {
         let letter = letter(&mut Numbers::default(), &[("fromMe", json!(true))]).unwrap();
         assert!(letter.is_own && letter.sender.is_none() && letter.chat_name.is_none());
+    }
+
+    #[test]
+    fn what_says_that_it_is_from_the_future_is_from_now() {
+        let letter = letter(&mut Numbers::default(), &[("t", json!(9_999_999_999_u64))]).unwrap();
+        assert_eq!(letter.at.timestamp(), 1_764_000_100);
     }
 
     #[test]

@@ -140,7 +140,10 @@ pub(super) async fn connect(
     let stop = stop.drop_guard();
     match is_open.await {
         Ok(Ok(())) => {}
-        Ok(Err(reason)) => return Err(later(anyhow!(reason))),
+        Ok(Err(reason)) => {
+            ended.cancelled().await;
+            return Err(later(anyhow!(reason)));
+        }
         Err(_) => return Err(later(anyhow!("the browser ended"))),
     }
     let (store, clock) = (messengers.store.clone(), clock.clone());

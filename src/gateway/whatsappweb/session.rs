@@ -99,6 +99,12 @@ impl Session {
         };
         self.outside.is_in.store(false, Ordering::Release);
         self.asks.end();
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            if let Command::Send(send) = command {
+                send.settle(Err(read_refusal(&not_ready())));
+            }
+        }
         let opened = self.opened.take();
         let forgets = matches!(end, End::LoggedOut(..) | End::Closed(true));
         match (end, opened) {
@@ -125,7 +131,10 @@ impl Session {
                 command = self.commands.recv() => self.heed(command).await?,
                 () = self.clock.sleep(pause) => {}
             }
-            let seen = self.page.poll(&self.browser).await.map_err(lost)?;
+            let seen = match self.page.poll(&self.browser).await {
+                Ok(seen) => seen,
+                Err(error) => return Err(self.lost(&error)),
+            };
             let now = self.clock.now();
             self.outside.answered_at.store(now.timestamp_millis(), Ordering::Release);
             self.follow(seen, now).await?;
@@ -196,10 +205,16 @@ impl Session {
                 if let Asked::Send(send) | Asked::Find(send) = asked {
                     self.asks.unsure.push(send);
                 }
-                return Err(lost(error));
+                return Err(self.lost(&error));
             }
         }
         Ok(())
+    }
+
+    /// The browser does not do what it is told.
+    fn lost(&self, error: &anyhow::Error) -> End {
+        tracing::warn!(account.id = %self.account, %error, "a browser is lost");
+        End::Dropped("the browser was lost".to_owned())
     }
 
     /// There is something to show.
@@ -251,9 +266,4 @@ pub(super) fn read<T: DeserializeOwned>(data: Value) -> Option<T> {
 
 fn not_ready() -> super::page::Refusal {
     super::page::Refusal { code: "not_ready".to_owned(), may_be_sent: false }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is what a failed answer is mapped by")]
-fn lost(error: anyhow::Error) -> End {
-    End::Dropped(format!("the browser is lost: {error}"))
 }
