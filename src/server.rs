@@ -111,7 +111,7 @@ impl Server {
         let lanes = app.lanes.clone();
         vitals.spawn("the task that restores", stop, async move { lanes.strangers.run(&lanes).await });
         app.lanes.clear_up(orphans);
-        app.browsers.sweep(&app.store).await;
+        app.browsers.sweep();
         app.lanes.start_all().await.context("can't read the accounts")?;
         Ok(Self { app, address, http: handle, clients, inbox, silence, vitals })
     }

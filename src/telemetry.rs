@@ -99,7 +99,7 @@ impl Telemetry {
 pub fn start_log(filter: &str) -> anyhow::Result<()> {
     // What the libraries say of their ordinary days is left out unless it is asked for.
     let filter = EnvFilter::try_new(format!(
-        "whatsapp_rust=off,wacore=off,actix_server=warn,actix_http::h1=off,sea_orm_migration=warn,sqlx_core::pool=off,{filter}"
+        "whatsapp_rust=off,wacore=off,thirtyfour=off,actix_server=warn,actix_http::h1=off,sea_orm_migration=warn,sqlx_core::pool=off,{filter}"
     ))?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -1,18 +1,20 @@
 //! The browsers of this server: which programs they are, how many may run, and where each keeps what
 //! its account is paired with.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use entity::ids::AccountId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::config::Config;
-use crate::store::Store;
 
 /// Browsers that start at the same time: each takes a core for a second or two.
 const STARTING: usize = 2;
+/// Pages in a row that may not be understood before a person has to look.
+const TRIES: u32 = 3;
 /// Bytes that one is expected to take: what WhatsApp's page takes for an account of an ordinary size.
 const EXPECTED: u64 = 600 << 20;
 /// Where Chromium is: on Debian what is in `PATH` is a script that adds arguments of its own.
@@ -22,8 +24,14 @@ pub const FULL: &str = "browser_limit";
 const DRIVER: &str = "chromedriver";
 /// The file in an account's folder that is locked while a browser has it.
 pub(super) const LOCK: &str = "lock";
+/// What says there that the account was removed.
+const REMOVED: &str = "removed";
 /// What notes there where the browser that was given it last puts what it needs for a moment.
 pub(super) const NOTE: &str = "temporary";
+/// How such a place is called.
+pub(super) const TEMPORARY: &str = "andante-browser-";
+/// What says there that the account is linked, before it has come in.
+pub(super) const LINKED: &str = "linked";
 /// The browser's profile in it.
 pub(super) const PROFILE: &str = "profile";
 
@@ -45,6 +53,8 @@ pub struct Browsers {
     pub(super) most: usize,
     places: Arc<Semaphore>,
     starting: Semaphore,
+    /// How often in a row a page was not understood.
+    riddles: Mutex<HashMap<AccountId, u32>>,
 }
 
 impl Browsers {
@@ -63,6 +73,7 @@ impl Browsers {
             most,
             places: Arc::new(Semaphore::new(most)),
             starting: Semaphore::new(STARTING),
+            riddles: Mutex::default(),
         }
     }
 
@@ -98,6 +109,23 @@ impl Browsers {
         self.starting.acquire().await.ok()
     }
 
+    /// The account's page was not understood; answers whether that was so too often.
+    pub(super) fn is_puzzled(&self, account: AccountId) -> bool {
+        let mut riddles = self.riddles.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = riddles.entry(account).or_default();
+        *times += 1;
+        let is_too_often = *times >= TRIES;
+        if is_too_often {
+            riddles.remove(&account);
+        }
+        is_too_often
+    }
+
+    /// It was.
+    pub(super) fn understood(&self, account: AccountId) {
+        self.riddles.lock().unwrap_or_else(PoisonError::into_inner).remove(&account);
+    }
+
     /// The account's folder.
     pub(super) fn folder(&self, account: AccountId) -> PathBuf {
         self.folder.join(account.to_string())
@@ -112,6 +140,7 @@ impl Browsers {
         tokio::task::spawn_blocking(move || {
             if lock.lock().is_ok() && fs::read(folder.join(NOTE)).ok() == given {
                 wipe(&folder.join(PROFILE), account);
+                let _ = fs::remove_file(folder.join(LINKED));
             }
         });
     }
@@ -119,7 +148,9 @@ impl Browsers {
     /// Forgets an account that was removed, once its browser has ended.
     pub fn forget(&self, account: AccountId) {
         let folder = self.folder(account);
-        if folder.exists() {
+        self.understood(account);
+        // Where the server is killed before that is done, the next one does it.
+        if folder.exists() && fs::write(folder.join(REMOVED), []).is_ok() {
             tokio::task::spawn_blocking(move || {
                 let lock = File::open(folder.join(LOCK));
                 // It is freed with the file, whatever becomes of this.
@@ -130,10 +161,10 @@ impl Browsers {
     }
 
     /// Forgets the accounts that were removed by a server that was killed before it got to that.
-    pub async fn sweep(&self, store: &Store) {
+    pub fn sweep(&self) {
         let folders = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        for account in folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok()) {
-            if let Ok(None) = store.account(account).await {
+        for folder in folders.filter(|folder| folder.path().join(REMOVED).exists()) {
+            if let Some(account) = folder.file_name().to_str().and_then(|name| name.parse().ok()) {
                 self.forget(account);
             }
         }
@@ -142,10 +173,22 @@ impl Browsers {
 
 /// Removes what an account is paired with.
 pub(super) fn wipe(folder: &Path, account: AccountId) {
+    forget_temporary(folder);
     if let Err(error) = fs::remove_dir_all(folder)
         && error.kind() != std::io::ErrorKind::NotFound
     {
         tracing::warn!(account.id = %account, %error, "the folder of an account that is gone is left");
+    }
+}
+
+/// Removes what a browser needed for a moment that was killed with its server.
+pub(super) fn forget_temporary(folder: &Path) {
+    if let Ok(left) = fs::read_to_string(folder.join(NOTE)).map(PathBuf::from)
+        && left.parent() == Some(std::env::temp_dir().as_path())
+        && left.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY))
+    {
+        // What is not there need not be removed.
+        let _ = fs::remove_dir_all(left);
     }
 }
 

@@ -35,20 +35,30 @@ pub(super) fn check_bare(proxy: &str, egress: Egress) -> Result<(), &'static str
     }
 }
 
-/// What Chromium is started with so that it connects through the proxy, at the address that was checked.
+/// What Chromium is started with so that it connects through a proxy.
 #[cfg(target_os = "linux")]
-pub(super) async fn arguments(proxy: Option<&str>, egress: Egress) -> Result<Vec<String>, ConnectError> {
-    let Some(proxy) = proxy else { return Ok(Vec::new()) };
+#[derive(Default)]
+pub(super) struct Through {
+    pub(super) arguments: Vec<String>,
+    /// Where the proxy is, by the address that was checked.
+    pub(super) rule: Option<String>,
+}
+
+/// The same, for an account's proxy if it has one.
+#[cfg(target_os = "linux")]
+pub(super) async fn for_browser(proxy: Option<&str>, egress: Egress) -> Result<Through, ConnectError> {
+    let Some(proxy) = proxy else { return Ok(Through::default()) };
     let (url, host, found) = look_up(proxy, egress).await?;
     // Chromium has the messenger's name resolved by the proxy in either case.
     let scheme = if url.scheme() == "socks5h" { "socks5" } else { url.scheme() };
     let port = url.port_or_known_default().unwrap_or(1080);
-    let mut arguments =
-        vec![format!("--proxy-server={scheme}://{host}:{port}"), "--proxy-bypass-list=<-loopback>".to_owned()];
-    if let Some(address) = found.first() {
-        arguments.push(format!("--host-resolver-rules=MAP {host} {}", address.ip()));
-    }
-    Ok(arguments)
+    let arguments = [format!("--proxy-server={scheme}://{host}:{port}"), "--proxy-bypass-list=<-loopback>".to_owned()];
+    let is_name = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_err();
+    let rule = found.first().filter(|_| is_name).map(|found| match found.ip() {
+        std::net::IpAddr::V4(address) => format!("MAP {host} {address}"),
+        std::net::IpAddr::V6(address) => format!("MAP {host} [{address}]"),
+    });
+    Ok(Through { arguments: arguments.into(), rule })
 }
 
 /// The client, connecting through the proxy and to nothing else. `messenger` is the URL it will ask for.

@@ -22,6 +22,7 @@ use super::group::Group;
 use super::profile::Profile;
 use crate::clock::Clock;
 use crate::gateway::browsers::Browsers;
+use crate::gateway::proxy::Through;
 
 /// How long the driver may take to say where it listens …
 const LISTENS: Duration = Duration::from_secs(10);
@@ -41,7 +42,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// What browsers are started with, besides their folders. No background traffic; nothing kept in shared
 /// memory, of which containers have little; and no open port by which others could take the account.
-const ARGUMENTS: [&str; 14] = [
+const ARGUMENTS: [&str; 19] = [
     "--headless=new",
     "--remote-debugging-pipe",
     "--disable-gpu",
@@ -54,8 +55,22 @@ const ARGUMENTS: [&str; 14] = [
     "--disable-dev-shm-usage",
     "--disable-extensions",
     "--mute-audio",
+    "--no-pings",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+    "--disable-features=MediaRouter,NetworkTimeServiceQuerying,OptimizationHints,Translate",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--disable-blink-features=AutomationControlled",
     "--window-size=1280,900",
+];
+
+/// What Chromium asks for by itself, and is not to reach.
+const NOWHERE: [&str; 5] = [
+    "accounts.google.com",
+    "clients2.google.com",
+    "optimizationguide-pa.googleapis.com",
+    "start.duckduckgo.com",
+    "update.googleapis.com",
 ];
 
 /// A running browser. Dropped, it is ended at once.
@@ -65,7 +80,7 @@ pub(super) struct Browser {
     pub(super) group: Group,
     pub(super) profile: Profile,
     clock: Clock,
-    _watch: Child,
+    watch: Child,
     _place: OwnedSemaphorePermit,
 }
 
@@ -81,13 +96,13 @@ impl Drop for Starting {
 }
 
 impl Browser {
-    /// Starts the account's browser, with nothing open in it. `proxy` is what Chromium takes for one.
+    /// Starts the account's browser, with nothing open in it.
     pub(super) async fn start(
         browsers: &Browsers,
         account: AccountId,
         place: OwnedSemaphorePermit,
         profile: Profile,
-        proxy: Vec<String>,
+        proxy: Through,
         clock: &Clock,
     ) -> anyhow::Result<Self> {
         let (browser, driver) = browsers.programs().context("Chromium or its driver is not installed")?;
@@ -120,12 +135,20 @@ impl Browser {
         options.set("unhandledPromptBehavior", "dismiss")?;
         let folders = [format!("--user-data-dir={}", profile.profile().display())];
         let open = (!browsers.is_sandboxed).then(|| "--no-sandbox".to_owned());
-        for argument in ARGUMENTS.map(str::to_owned).into_iter().chain(folders).chain(open).chain(proxy) {
+        let nowhere = NOWHERE.map(|host| format!("MAP {host} ~NOTFOUND"));
+        let rules = nowhere.into_iter().chain(proxy.rule).collect::<Vec<_>>().join(", ");
+        let rules = [format!("--host-resolver-rules={rules}")];
+        for argument in
+            ARGUMENTS.map(str::to_owned).into_iter().chain(folders).chain(open).chain(proxy.arguments).chain(rules)
+        {
             options.add_arg(&argument)?;
         }
         // Nothing that a page offers is kept, and nothing is asked of anybody.
-        let wishes = json!({"download_restrictions": 3, "profile.default_content_setting_values.notifications": 2});
+        let wishes = json!({"download_restrictions": 3, "profile.default_content_setting_values.notifications": 2,
+                            "webrtc.ip_handling_policy": "disable_non_proxied_udp"});
         options.add_experimental_option("prefs", wishes)?;
+        // What the page says to itself is not written down.
+        options.add_experimental_option("excludeSwitches", json!(["enable-logging"]))?;
         let http = reqwest::Client::builder().no_proxy().timeout(STARTS).build()?;
         let session = WebDriver::builder(format!("http://127.0.0.1:{port}"), options).client(http);
         let driver = clock.timeout(STARTS, session.connect()).await.context("the browser does not start in time")?;
@@ -133,7 +156,12 @@ impl Browser {
         starting.0 = None;
         tracing::debug!(account.id = %account, port, "a browser is there");
         let driver = Some(driver);
-        Ok(Self { driver, group, profile, clock: clock.clone(), _watch: watch, _place: place })
+        Ok(Self { driver, group, profile, clock: clock.clone(), watch, _place: place })
+    }
+
+    /// Whether what ends it, should we be killed, is there.
+    pub(super) fn is_watched(&mut self) -> bool {
+        matches!(self.watch.try_wait(), Ok(None))
     }
 
     fn driver(&self) -> anyhow::Result<&WebDriver> {
@@ -194,8 +222,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        self.group.kill();
         if let Some(driver) = self.driver.take() {
-            self.group.kill();
             // Dropped unasked, it would ask the browser to end, and hold up whoever drops it until that answers.
             let _ = driver.leak();
         }

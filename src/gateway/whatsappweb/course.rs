@@ -14,19 +14,32 @@ use crate::store::account::Connected;
 
 /// How long an account may take to come in, whose messages WhatsApp may have to send first.
 const ENTERS: TimeDelta = TimeDelta::minutes(10);
+/// How long a page may take to come back that has lost WhatsApp, or is loaded anew.
+const LOST: TimeDelta = TimeDelta::seconds(45);
 /// How long a code counts as shown: the page draws another one sooner.
 const CODE: TimeDelta = TimeDelta::seconds(60);
 
 impl Session {
     /// Takes over what was seen.
     pub(super) async fn follow(&mut self, seen: Seen, now: DateTime<Utc>) -> Result<(), End> {
-        let Seen { state, events, is_other } = seen;
+        let Seen { state, events, dropped, is_other } = seen;
         if is_other {
             self.asks.lose();
+            self.catching_up.forget();
             self.outside.is_in.store(false, Ordering::Release);
+            self.loaded_at = None;
             self.stand(Standing::Loading, now);
         }
+        if state.is_loaded {
+            self.loaded_at.get_or_insert(now);
+        }
         self.take_over(events, now).await?;
+        if let Some(since) = self.catching_up.lost(dropped, now)
+            && self.outside.is_in.load(Ordering::Acquire)
+        {
+            tracing::warn!(account.id = %self.account, "more came than the page keeps; it is read again");
+            self.ask_for_messages(since).await?;
+        }
         let standing = Standing::of(&state);
         let is_new = standing != self.standing;
         if is_new {
@@ -46,33 +59,40 @@ impl Session {
     /// What follows from where the account stands.
     async fn react(&mut self, state: &State, is_new: bool, now: DateTime<Utc>) -> Result<(), End> {
         let lasts = now - self.since;
+        let is_lost = matches!(self.standing, Standing::Loading | Standing::Offline | Standing::Outdated);
+        if !is_lost {
+            self.stood_at = now;
+        } else if now - self.stood_at > LOST {
+            return Err(End::Dropped("WhatsApp Web does not come back".to_owned()));
+        }
+        let is_puzzling = self.loaded_at.is_some_and(|at| now - at.max(self.since) > self.patience);
         match self.standing.clone() {
             Standing::Unreachable => return Err(End::Dropped("WhatsApp Web can't be reached".to_owned())),
-            Standing::TooOld => return Err(self.not_understood("the library in ANDANTE_WAJS_PATH is too old").await),
-            Standing::Blocked(code, reason) => return Err(End::Failed(code, reason.to_owned())),
-            Standing::Loading if lasts > self.patience && state.is_loaded => {
-                return Err(self.not_understood("WhatsApp Web has a page that is not understood").await);
+            Standing::TooOld => {
+                let reason = "the library in ANDANTE_WAJS_PATH is older than 4.5.0".to_owned();
+                return Err(End::Failed("unsupported_page", reason));
             }
-            Standing::Entering if lasts > self.patience && state.mode.as_deref() == Some("MAIN") => {
-                return Err(self.not_understood("WhatsApp Web is open and can't be worked").await);
+            Standing::Blocked(code, reason) => return Err(End::Failed(code, reason.to_owned())),
+            Standing::Loading if is_puzzling => return Err(self.not_understood().await),
+            Standing::Entering if is_puzzling && state.mode.as_deref() == Some("MAIN") => {
+                return Err(self.not_understood().await);
             }
             Standing::Entering if lasts > ENTERS => {
                 return Err(End::Dropped("WhatsApp Web does not finish to load the account".to_owned()));
             }
-            Standing::Offline if lasts > self.patience => {
-                return Err(End::Dropped("WhatsApp Web has lost its connection".to_owned()));
-            }
-            Standing::Outdated if lasts > self.patience => {
-                return Err(End::Dropped("WhatsApp Web wants to be loaded anew".to_owned()));
-            }
             // Of an account that is logged out, the page shows a code.
-            Standing::Code(_) | Standing::Idle if self.leaving.is_some() => return Err(self.left(true)),
+            Standing::Code(_) | Standing::Idle if self.leaving.is_some() => return Err(self.left()),
             Standing::Code(_) | Standing::Idle if self.is_paired => {
                 let reason = "the browser is not linked any more; pair again";
                 return Err(End::LoggedOut("logged_out", reason));
             }
             Standing::Idle => {
                 return Err(End::LoggedOut("pairing_expired", "nobody used the code in time"));
+            }
+            // What is scanned may be linked before we hear of it.
+            Standing::Entering if is_new && !self.is_paired => {
+                self.browser.profile.note_linked();
+                self.show(GatewayEvent::Authenticating).await;
             }
             Standing::Code(code) if is_new => match self.pairing.clone() {
                 Pairing::Qr => self.show(GatewayEvent::Code(Code::new(code, false, now + CODE))).await,
@@ -81,7 +101,6 @@ impl Session {
                 }
                 Pairing::Code(_) => {}
             },
-            Standing::Entering if is_new && !self.is_paired => self.show(GatewayEvent::Authenticating).await,
             Standing::In if !self.outside.is_in.load(Ordering::Acquire) => self.enter(state, now).await?,
             _ => {}
         }
@@ -91,11 +110,13 @@ impl Session {
 
     /// The account can send: says so, and looks at what happened meanwhile.
     async fn enter(&mut self, state: &State, now: DateTime<Utc>) -> Result<(), End> {
+        self.browsers.understood(self.account);
         let is_first = self.in_since.is_none();
         let was_paired = std::mem::replace(&mut self.is_paired, true);
         // Of an account that was paired before, nothing is history.
         self.in_since.get_or_insert(if was_paired { DateTime::UNIX_EPOCH } else { now });
         if is_first {
+            self.browser.profile.note_linked();
             tracing::info!(account.id = %self.account, wa_js = state.wa_js, page = state.page, "WhatsApp Web is open");
             let number = state.me.as_deref().and_then(|me| me.split(['@', ':']).next());
             let connected = Connected {
@@ -110,11 +131,17 @@ impl Session {
         self.catch_up(now).await
     }
 
-    /// An alarm: keeps a picture for the operator, and waits for a person.
-    async fn not_understood(&self, what: &str) -> End {
+    /// A page that is not what it was. Once may be an accident, or a network's own page; again and again it
+    /// is an alarm: keeps a picture for the operator, and waits for a person.
+    async fn not_understood(&self) -> End {
         let kept = self.browser.picture().await.is_ok();
-        tracing::error!(account.id = %self.account, what, kept, "WhatsApp Web can't be worked; its picture is in the account's folder");
-        let reason = format!("{what}: a newer library may know it (ANDANTE_WAJS_PATH)");
-        End::Failed("unsupported_page", reason)
+        if self.browsers.is_puzzled(self.account) {
+            tracing::error!(account.id = %self.account, kept, "WhatsApp Web can't be worked; its picture is in the account's folder");
+            let reason =
+                "WhatsApp Web has a page that is not understood: a newer library may know it (ANDANTE_WAJS_PATH)";
+            return End::Failed("unsupported_page", reason.to_owned());
+        }
+        tracing::warn!(account.id = %self.account, kept, "WhatsApp Web has a page that is not understood; it is tried again");
+        End::Dropped("WhatsApp Web has a page that is not understood".to_owned())
     }
 }

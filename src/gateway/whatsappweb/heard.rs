@@ -11,12 +11,8 @@ use super::session::{End, Session, read};
 use crate::gateway::{Code, GatewayEvent, Letter, Mail, stanza};
 use crate::store::message::Receipt;
 
-/// How far back the page is read for an account that has just been paired.
-const HISTORY: TimeDelta = TimeDelta::days(30);
-/// How far back before the last message that is a row: the page's seconds are whole, and so may its order be.
-const OVERLAP: i64 = 60;
 /// Messages that are caught up with at once.
-const SOME: usize = 500;
+const SOME: usize = 200;
 /// Chats whose names are asked for.
 const CHATS: usize = 500;
 /// Messages that were sent lately, whose receipts are asked for: no more than the page takes at once.
@@ -60,8 +56,7 @@ impl Session {
                 }
                 "logout" => {
                     let reason = "the device was removed on the phone, under Linked devices; pair again";
-                    let over =
-                        if self.leaving.is_some() { self.left(true) } else { End::LoggedOut("logged_out", reason) };
+                    let over = if self.leaving.is_some() { self.left() } else { End::LoggedOut("logged_out", reason) };
                     end.get_or_insert(over);
                 }
                 "oops" => {
@@ -89,10 +84,11 @@ impl Session {
 
     async fn deliver(&mut self, messages: Vec<Letter>) -> bool {
         let latest = messages.iter().map(|letter| letter.at.timestamp()).max();
-        let position = self.position.max(latest);
+        // The place that is kept is the one before these: what follows moves it on.
+        let position = self.catching_up.has(None);
         let is_durable = self.reports.deliver(GatewayEvent::Messages(Mail { messages, position })).await;
         if is_durable {
-            self.position = position;
+            self.catching_up.has(latest);
         }
         is_durable
     }
@@ -145,8 +141,11 @@ impl Session {
                     None => send.settle(Err(uncertain("the page was loaded anew before WhatsApp answered"))),
                 }
             }
-            (Asked::CatchUp, Ok(value)) if value["hasMore"] == json!(true) && value["count"] != json!(0) => {
-                self.ask_for_messages(now).await?;
+            (Asked::CatchUp, Ok(value)) => {
+                let (has_more, count) = (value["hasMore"] == json!(true), value["count"].as_u64().unwrap_or_default());
+                if let Some(since) = self.catching_up.goes_on(has_more, count, now) {
+                    self.ask_for_messages(since).await?;
+                }
             }
             (Asked::Chats, Ok(value)) => {
                 let chats: Vec<Chat> = read(value).unwrap_or_default();
@@ -184,7 +183,8 @@ impl Session {
             let parameters = json!({"key": send.key, "chat": send.to});
             self.ask("find", parameters, Asked::Find(send)).await?;
         }
-        self.ask_for_messages(now).await?;
+        let since = self.catching_up.begin(now);
+        self.ask_for_messages(since).await?;
         self.ask("chats", json!({"count": CHATS}), Asked::Chats).await?;
         // A database that is away has its receipts from the next look.
         let under_way = self.store.under_way(self.account, LATELY).await.unwrap_or_default();
@@ -195,8 +195,7 @@ impl Session {
         self.ask("acks", json!({"keys": keys}), Asked::Acks).await
     }
 
-    async fn ask_for_messages(&mut self, now: DateTime<Utc>) -> Result<(), End> {
-        let since = self.position.map_or_else(|| (now - HISTORY).timestamp(), |position| position - OVERLAP);
+    pub(super) async fn ask_for_messages(&mut self, since: i64) -> Result<(), End> {
         self.ask("catchUp", json!({"since": since, "limit": SOME}), Asked::CatchUp).await
     }
 }

@@ -8,6 +8,7 @@
 
 mod asks;
 mod browser;
+mod caught;
 mod course;
 mod group;
 mod heard;
@@ -25,22 +26,21 @@ use std::time::Duration;
 use anyhow::anyhow;
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use entity::account::ActiveModel;
+use entity::ids::AccountId;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::asks::{Asks, Send, uncertain};
 use self::browser::Browser;
+use self::caught::CatchingUp;
 use self::profile::Profile;
 use self::session::{Command, Outside, Session};
 use self::standing::Standing;
 use super::browsers::FULL;
-use super::farewell::say_still_linked;
 use super::{ConnectError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken, proxy, stanza};
 use crate::clock::Clock;
 use crate::phone::Recipient;
-use crate::store::Store;
 use crate::store::account::Account;
 use crate::store::chat::Seen;
 
@@ -54,9 +54,7 @@ const AWAY: Duration = Duration::from_secs(5);
 const ALIVE: TimeDelta = TimeDelta::seconds(15);
 
 struct WhatsAppWeb {
-    account: entity::ids::AccountId,
-    epoch: i64,
-    store: Arc<Store>,
+    account: AccountId,
     clock: Clock,
     commands: mpsc::Sender<Command>,
     outside: Arc<Outside>,
@@ -83,21 +81,28 @@ pub(super) async fn connect(
                       ANDANTE_BROWSER_SANDBOX=false";
         return Err(failed("browser_sandbox", reason));
     }
-    let proxy = proxy::arguments(account.proxy.as_deref(), messengers.egress).await?;
+    let proxy = proxy::for_browser(account.proxy.as_deref(), messengers.egress).await?;
     let Some(place) = browsers.place() else {
         let reason = format!("all {} browsers that may run are in use (ANDANTE_BROWSER_MAX)", browsers.most);
         return Err(ConnectError::Waits { code: FULL, reason });
     };
     let profile = Profile::take(browsers.folder(account.id), account.id, clock).await.map_err(later)?;
-    if account.pairing.is_none() {
+    if account.pairing.is_none() && !profile.is_linked() {
         // Whatever an earlier pairing left is worth nothing.
         profile.clear().await.map_err(later)?;
     }
     let position = messengers.store.inbox_position(account.id).await.map_err(|error| later(error.into()))?;
-    let script = scripts::preload(browsers.library.as_deref()).await.map_err(later)?;
+    let script = scripts::preload(browsers.library.as_deref()).await;
+    let script = script.map_err(|_| failed("no_library", "the file that ANDANTE_WAJS_PATH names can't be read"))?;
     let browser = Browser::start(browsers, account.id, place, profile, proxy, clock).await.map_err(later)?;
-    browser.preload(&script).await.map_err(later)?;
-    browser.open(&browsers.page).await.map_err(later)?;
+    let opens = async {
+        browser.preload(&script).await?;
+        browser.open(&browsers.page).await
+    };
+    if let Err(error) = opens.await {
+        browser.end(false).await;
+        return Err(later(error));
+    }
     let (commands, heard) = mpsc::channel(COMMANDS);
     let (opened, is_open) = oneshot::channel();
     let (outside, now) = (Arc::<Outside>::default(), clock.now());
@@ -106,7 +111,7 @@ pub(super) async fn connect(
         account: account.id,
         store: messengers.store.clone(),
         browser,
-        memory: browsers.memory,
+        browsers: browsers.clone(),
         // Sooner than whoever opens it gives up, and tries again.
         patience: TimeDelta::from_std(messengers.connect_deadline).unwrap_or_default() / 2,
         page: Default::default(),
@@ -119,13 +124,16 @@ pub(super) async fn connect(
         opened: Some(opened),
         asks: Asks::default(),
         numbers: Default::default(),
-        position: account.pairing.as_ref().and(position),
+        catching_up: CatchingUp::from(account.pairing.as_ref().and(position)),
         in_since: None,
         standing: Standing::Loading,
         since: now,
+        loaded_at: None,
+        stood_at: now,
         stirred_at: now,
         weighed_at: now,
         leaving: None,
+        has_left: false,
     };
     let (stop, ended) = <(CancellationToken, CancellationToken)>::default();
     let over = ended.clone().drop_guard();
@@ -133,22 +141,17 @@ pub(super) async fn connect(
         let stop = stop.clone();
         async move {
             let _over = over;
-            // Cut off, the browser is killed.
-            let _ = stop.run_until_cancelled(session.run()).await;
+            session.run(stop).await;
         }
     });
     let stop = stop.drop_guard();
     match is_open.await {
         Ok(Ok(())) => {}
-        Ok(Err(reason)) => {
-            ended.cancelled().await;
-            return Err(later(anyhow!(reason)));
-        }
+        Ok(Err(reason)) => return Err(later(anyhow!(reason))),
         Err(_) => return Err(later(anyhow!("the browser ended"))),
     }
-    let (store, clock) = (messengers.store.clone(), clock.clone());
-    let (account, epoch) = (account.id, account.epoch);
-    Ok(Arc::new(WhatsAppWeb { account, epoch, store, clock, commands, outside, ended, _stop: stop }))
+    let (account, clock) = (account.id, clock.clone());
+    Ok(Arc::new(WhatsAppWeb { account, clock, commands, outside, ended, _stop: stop }))
 }
 
 impl WhatsAppWeb {
@@ -197,19 +200,15 @@ impl Gateway for WhatsAppWeb {
 
     async fn is_alive(&self) -> bool {
         let answered = crate::store::instant(self.outside.answered_at.load(Ordering::Acquire));
-        !self.ended.is_cancelled() && self.clock.now() - answered < ALIVE
+        let hands_over = self.outside.hands_over.load(Ordering::Acquire);
+        !self.ended.is_cancelled() && (hands_over || self.clock.now() - answered < ALIVE)
     }
 
     async fn close(&self, log_out: bool) {
-        let (told, heard) = oneshot::channel();
-        let is_told = self.commands.send(Command::Close(log_out, told)).await.is_ok() && heard.await == Ok(true);
-        if log_out && !is_told {
-            let now = self.clock.now();
-            let say = move |row: &mut ActiveModel| say_still_linked(row, now);
-            if self.store.change_account_of(self.account, self.epoch, say).await.is_err() {
-                tracing::warn!(account.id = %self.account, "WhatsApp was not told that the account is logged out");
-            }
-        }
+        // Whatever else becomes of it, the pairing goes.
+        self.outside.forgets.store(log_out, Ordering::Release);
+        // A session that is over has no ears.
+        let _ = self.commands.send(Command::Close).await;
         self.ended.cancelled().await;
     }
 }

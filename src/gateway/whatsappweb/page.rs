@@ -9,7 +9,8 @@ use super::browser::Browser;
 /// What happened that is taken at once.
 const SOME: usize = 200;
 const POLL: &str = "return { page: window.__andante?.poll(...arguments) ?? null, href: location.href, \
-                    isLoaded: document.readyState === 'complete' }";
+                    isLoaded: document.readyState === 'complete', \
+                    status: performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0 }";
 const CALL: &str = "return window.__andante?.call(...arguments) ?? 'stale'";
 
 /// How the page stands, in the words of WhatsApp's own code.
@@ -34,9 +35,12 @@ pub(super) struct State {
     pub(super) lid: Option<String>,
     pub(super) name: Option<String>,
     pub(super) href: String,
-    /// Whether all of the page has come.
+    /// Whether all of the page has come …
     #[serde(skip)]
     pub(super) is_loaded: bool,
+    /// … and whether it is an error of the server's.
+    #[serde(skip)]
+    pub(super) is_error: bool,
 }
 
 /// One thing that happened.
@@ -51,6 +55,8 @@ pub(super) struct Happened {
 #[derive(Deserialize)]
 struct Poll {
     epoch: String,
+    /// Things that happened and found no room.
+    dropped: u64,
     state: State,
     events: Vec<Happened>,
 }
@@ -62,6 +68,8 @@ struct Answer {
     page: Option<Poll>,
     href: String,
     is_loaded: bool,
+    /// HTTP's answer for it; 0 where it is not told.
+    status: u16,
 }
 
 /// The page, as it was read last.
@@ -78,6 +86,8 @@ pub(super) struct Page {
 pub(super) struct Seen {
     pub(super) state: State,
     pub(super) events: Vec<Happened>,
+    /// Things that happened in it and found no room.
+    pub(super) dropped: u64,
     /// Whether it is another document: what was asked of the one before is never answered.
     pub(super) is_other: bool,
 }
@@ -86,17 +96,18 @@ impl Page {
     /// Looks at the page. What happened is told again until [`Page::has`] is.
     pub(super) async fn poll(&mut self, browser: &Browser) -> anyhow::Result<Seen> {
         let asked = vec![json!(self.epoch), json!(self.acked), json!(SOME)];
-        let Answer { page, href, is_loaded } = browser.run(POLL, asked).await?;
+        let Answer { page, href, is_loaded, status } = browser.run(POLL, asked).await?;
+        let is_error = status >= 400;
         let Some(poll) = page else {
-            let state = State { href, is_loaded, ..State::default() };
-            return Ok(Seen { state, events: Vec::new(), is_other: false });
+            let state = State { href, is_loaded, is_error, ..State::default() };
+            return Ok(Seen { state, events: Vec::new(), dropped: 0, is_other: false });
         };
         let is_other = self.epoch.as_ref() != Some(&poll.epoch);
         if is_other {
             (self.epoch, self.acked) = (Some(poll.epoch), 0);
         }
-        let state = State { href, is_loaded, ..poll.state };
-        Ok(Seen { state, events: poll.events, is_other })
+        let state = State { href, is_loaded, is_error, ..poll.state };
+        Ok(Seen { state, events: poll.events, dropped: poll.dropped, is_other })
     }
 
     /// We have what happened up to there.

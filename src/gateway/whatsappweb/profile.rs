@@ -1,27 +1,24 @@
 //! Where an account's browser keeps what it is paired with: a folder that nobody else reads, used by
 //! one browser at a time.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use entity::ids::AccountId;
-use tempfile::TempDir;
+use tempfile::{Builder, TempDir};
 
 use super::group::Group;
 use crate::clock::Clock;
-use crate::gateway::browsers::{LOCK, NOTE, PROFILE, wipe};
+use crate::gateway::browsers::{LINKED, LOCK, NOTE, PROFILE, TEMPORARY, forget_temporary, wipe};
 
 /// The pause before a folder that is in use is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
 /// What Chromium leaves in a profile that is open: who has it, and how to reach them.
 const OPEN: [&str; 3] = ["SingletonLock", "SingletonCookie", "SingletonSocket"];
-
-/// How temporary folders are called.
-const TEMPORARY: &str = "andante-browser-";
 
 /// An account's folder, while it is ours.
 pub(super) struct Profile {
@@ -41,6 +38,7 @@ impl Profile {
             private.recursive(true).mode(0o700);
             for folder in parent.iter().chain([&own, &own.join(PROFILE)]) {
                 private.create(folder)?;
+                fs::set_permissions(folder, Permissions::from_mode(0o700))?;
             }
             OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(own.join(LOCK))
         };
@@ -53,7 +51,8 @@ impl Profile {
             }
         }
         clear_up(&folder, account, clock).await?;
-        let temporary = TempDir::with_prefix(TEMPORARY).context("no temporary folder can be made")?;
+        let temporary = Builder::new().prefix(TEMPORARY).permissions(Permissions::from_mode(0o700)).tempdir();
+        let temporary = temporary.context("no temporary folder can be made")?;
         fs::write(folder.join(NOTE), temporary.path().to_string_lossy().as_bytes())?;
         Ok(Self { account, folder, temporary, _lock: file })
     }
@@ -73,8 +72,21 @@ impl Profile {
         self.folder.join("unsupported.png")
     }
 
+    /// The account may be linked from here on, whether we hear of it or not.
+    pub(super) fn note_linked(&self) {
+        if let Err(error) = fs::write(self.folder.join(LINKED), []) {
+            tracing::warn!(account.id = %self.account, %error, "a pairing may be lost by a restart before it is complete");
+        }
+    }
+
+    /// Whether it may be.
+    pub(super) fn is_linked(&self) -> bool {
+        self.folder.join(LINKED).exists()
+    }
+
     /// Forgets the pairing.
     pub(super) async fn clear(&self) -> anyhow::Result<()> {
+        remove(fs::remove_file(self.folder.join(LINKED)))?;
         let (folder, account) = (self.profile(), self.account);
         tokio::task::spawn_blocking(move || wipe(&folder, account)).await?;
         DirBuilder::new().recursive(true).mode(0o700).create(self.profile()).context("no new profile can be made")
@@ -95,12 +107,7 @@ async fn clear_up(folder: &Path, account: AccountId, clock: &Clock) -> anyhow::R
     for name in OPEN {
         remove(fs::remove_file(profile.join(name)))?;
     }
-    if let Ok(left) = fs::read_to_string(folder.join(NOTE)).map(PathBuf::from)
-        && left.parent() == Some(std::env::temp_dir().as_path())
-        && left.file_name().is_some_and(|name| name.to_string_lossy().starts_with(TEMPORARY))
-    {
-        remove(fs::remove_dir_all(left))?;
-    }
+    forget_temporary(folder);
     Ok(())
 }
 

@@ -7,17 +7,22 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use entity::account::ActiveModel;
 use entity::ids::AccountId;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::asks::{Asked, Asks, Send, read_refusal};
 use super::browser::Browser;
+use super::caught::CatchingUp;
 use super::mail::Numbers;
 use super::page::{Happened, Page, Reply};
 use super::standing::Standing;
 use crate::clock::Clock;
+use crate::gateway::browsers::Browsers;
+use crate::gateway::farewell::say_still_linked;
 use crate::gateway::{GatewayEvent, Pairing, Reports};
 use crate::store::Store;
 
@@ -35,8 +40,8 @@ pub(super) enum Command {
     Send(Send),
     /// A method of the page, and whoever wants to know whether it was done.
     Ask(&'static str, Value, Option<oneshot::Sender<bool>>),
-    /// To end the browser, and with true the pairing; told whether WhatsApp heard of that.
-    Close(bool, oneshot::Sender<bool>),
+    /// To end the browser; and the pairing, if the outside says that it goes.
+    Close,
 }
 
 /// How a session ends.
@@ -47,8 +52,8 @@ pub(super) enum End {
     LoggedOut(&'static str, &'static str),
     /// A person has to change something.
     Failed(&'static str, String),
-    /// We close it; with true the pairing is gone.
-    Closed(bool),
+    /// We close it.
+    Closed,
 }
 
 /// What others see of a session.
@@ -57,14 +62,16 @@ pub(super) struct Outside {
     pub(super) is_in: AtomicBool,
     /// When the page last answered, in milliseconds.
     pub(super) answered_at: AtomicI64,
+    /// Whether what happened in the page is being handed over, which waits for the database.
+    pub(super) hands_over: AtomicBool,
+    /// Whether the pairing goes with the connection.
+    pub(super) forgets: AtomicBool,
 }
 
 pub(super) struct Session {
     pub(super) account: AccountId,
     pub(super) store: Arc<Store>,
     pub(super) browser: Browser,
-    /// Bytes that it may take.
-    pub(super) memory: u64,
     /// How long a page that is loaded may take to be one that we know, and an account to find WhatsApp again.
     pub(super) patience: TimeDelta,
     pub(super) page: Page,
@@ -79,24 +86,28 @@ pub(super) struct Session {
     pub(super) opened: Option<oneshot::Sender<Result<(), String>>>,
     pub(super) asks: Asks,
     pub(super) numbers: Numbers,
-    /// Seconds since 1970 of the last message that is a row.
-    pub(super) position: Option<i64>,
+    pub(super) catching_up: CatchingUp,
     /// Since when the account is in; what was written before is history.
     pub(super) in_since: Option<DateTime<Utc>>,
     pub(super) standing: Standing,
     pub(super) since: DateTime<Utc>,
+    /// When all of the present page had come …
+    pub(super) loaded_at: Option<DateTime<Utc>>,
+    /// … and when it last stood somewhere.
+    pub(super) stood_at: DateTime<Utc>,
+    pub(super) browsers: Arc<Browsers>,
     pub(super) stirred_at: DateTime<Utc>,
     pub(super) weighed_at: DateTime<Utc>,
-    /// Until when it is waited for WhatsApp to hear that the account is logged out.
-    pub(super) leaving: Option<(DateTime<Utc>, oneshot::Sender<bool>)>,
+    /// Until when it is waited for WhatsApp to hear that the account is logged out …
+    pub(super) leaving: Option<DateTime<Utc>>,
+    /// … and whether it has.
+    pub(super) has_left: bool,
 }
 
 impl Session {
-    /// Runs until it ends, ends the browser, and says why.
-    pub(super) async fn run(mut self) {
-        let end = match self.work().await {
-            Ok(end) | Err(end) => end,
-        };
+    /// Runs until it ends or is told to stop, ends the browser, and says why. Its end is not cut off.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let end = stop.run_until_cancelled(self.work()).await.unwrap_or(End::Closed);
         self.outside.is_in.store(false, Ordering::Release);
         self.asks.end();
         self.commands.close();
@@ -105,25 +116,46 @@ impl Session {
                 send.settle(Err(read_refusal(&not_ready())));
             }
         }
-        let opened = self.opened.take();
-        let forgets = matches!(end, End::LoggedOut(..) | End::Closed(true));
-        match (end, opened) {
-            (End::Dropped(reason), Some(opened)) => drop(opened.send(Err(reason))),
-            (End::Dropped(reason), None) => self.reports.send(GatewayEvent::Dropped { reason }).await,
-            (End::LoggedOut(code, reason), opened) => {
-                self.reports.send(GatewayEvent::LoggedOut { code, reason: reason.to_owned() }).await;
-                drop(opened.map(|opened| opened.send(Ok(()))));
-            }
-            (End::Failed(code, reason), opened) => {
-                self.reports.send(GatewayEvent::Failed { code, reason }).await;
-                drop(opened.map(|opened| opened.send(Ok(()))));
-            }
-            (End::Closed(_), _) => {}
+        let is_logged_out = self.outside.forgets.load(Ordering::Acquire);
+        let forgets = is_logged_out || matches!(end, End::LoggedOut(..));
+        if is_logged_out && self.is_paired && !self.has_left {
+            self.say_still_linked().await;
         }
-        self.browser.end(forgets).await;
+        let (reports, opened) = (self.reports, self.opened);
+        let report = async {
+            let event = match end {
+                End::Dropped(reason) if opened.is_none() => GatewayEvent::Dropped { reason },
+                // Whoever opens it is told once the browser has ended.
+                End::Dropped(reason) => return Err(reason),
+                End::LoggedOut(code, reason) => GatewayEvent::LoggedOut { code, reason: reason.to_owned() },
+                End::Failed(code, reason) => GatewayEvent::Failed { code, reason },
+                End::Closed => return Ok(()),
+            };
+            reports.send(event).await;
+            Ok(())
+        };
+        let (told, ()) = tokio::join!(report, self.browser.end(forgets));
+        // Who opened it may have given up.
+        drop(opened.map(|opened| opened.send(told)));
     }
 
-    async fn work(&mut self) -> Result<End, End> {
+    /// The account is logged out here, and WhatsApp did not hear of it.
+    async fn say_still_linked(&self) {
+        let now = self.clock.now();
+        let say = move |row: &mut ActiveModel| say_still_linked(row, now);
+        if self.store.change_account_of(self.account, self.reports.epoch, say).await.is_err() {
+            tracing::warn!(account.id = %self.account, "WhatsApp was not told that the account is logged out");
+        }
+    }
+
+    /// Works until it ends.
+    async fn work(&mut self) -> End {
+        match self.go_on().await {
+            Ok(end) | Err(end) => end,
+        }
+    }
+
+    async fn go_on(&mut self) -> Result<End, End> {
         loop {
             let pause = self.pause(self.clock.now());
             tokio::select! {
@@ -142,8 +174,8 @@ impl Session {
                 self.weighed_at = now;
                 self.weigh().await?;
             }
-            if self.leaving.as_ref().is_some_and(|(until, _)| *until <= now) {
-                return Ok(self.left(false));
+            if self.leaving.is_some_and(|until| until <= now) {
+                return Ok(End::Closed);
             }
         }
     }
@@ -159,7 +191,7 @@ impl Session {
     async fn heed(&mut self, command: Option<Command>) -> Result<(), End> {
         self.stirred_at = self.clock.now();
         match command {
-            None => Err(End::Closed(false)),
+            None => Err(End::Closed),
             Some(Command::Send(send)) => {
                 let parameters = send.parameters();
                 self.ask("send", parameters, Asked::Send(send)).await
@@ -168,27 +200,18 @@ impl Session {
                 let asked = answer.map_or(Asked::Nothing, Asked::Aside);
                 self.ask(method, parameters, asked).await
             }
-            Some(Command::Close(false, told)) => {
-                let _ = told.send(true);
-                Err(End::Closed(false))
-            }
-            Some(Command::Close(true, told)) if self.standing != Standing::In => {
-                let _ = told.send(!self.is_paired);
-                Err(End::Closed(true))
-            }
-            Some(Command::Close(true, told)) => {
-                self.leaving = Some((self.clock.now() + LEAVES, told));
+            Some(Command::Close) if self.standing == Standing::In && self.outside.forgets.load(Ordering::Acquire) => {
+                self.leaving = Some(self.clock.now() + LEAVES);
                 self.ask("logout", Value::Null, Asked::Nothing).await
             }
+            Some(Command::Close) => Err(End::Closed),
         }
     }
 
-    /// WhatsApp heard that the account is logged out, or did not.
-    pub(super) fn left(&mut self, heard: bool) -> End {
-        if let Some((_, told)) = self.leaving.take() {
-            let _ = told.send(heard);
-        }
-        End::Closed(true)
+    /// WhatsApp heard that the account is logged out.
+    pub(super) fn left(&mut self) -> End {
+        self.has_left = true;
+        End::Closed
     }
 
     /// Asks something of the page.
@@ -226,10 +249,13 @@ impl Session {
         }
     }
 
-    /// Ends a browser that has grown too large; its account stays paired.
-    async fn weigh(&self) -> Result<(), End> {
+    /// Ends a browser that has grown too large, or that nobody watches over; its account stays paired.
+    async fn weigh(&mut self) -> Result<(), End> {
+        if !self.browser.is_watched() {
+            return Err(End::Dropped("what watches over the browser has ended".to_owned()));
+        }
         let bytes = self.browser.group.memory().await;
-        if bytes <= self.memory {
+        if bytes <= self.browsers.memory {
             return Ok(());
         }
         tracing::warn!(account.id = %self.account, megabytes = bytes >> 20, "a browser takes too much memory and is started anew");
@@ -242,7 +268,10 @@ impl Session {
             self.stirred_at = now;
         }
         let Some(last) = events.last().map(|event| event.seq) else { return Ok(()) };
-        if self.hear(events, now).await? {
+        self.outside.hands_over.store(true, Ordering::Release);
+        let heard = self.hear(events, now).await;
+        self.outside.hands_over.store(false, Ordering::Release);
+        if heard? {
             self.page.has(last);
         }
         Ok(())

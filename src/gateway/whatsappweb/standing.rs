@@ -33,7 +33,7 @@ pub(super) enum Standing {
 impl Standing {
     /// What the page's state says.
     pub(super) fn of(state: &State) -> Self {
-        if state.href.starts_with("chrome-error:") {
+        if state.is_error || state.href.starts_with("chrome-error:") {
             return Self::Unreachable;
         }
         if state.wa_js.as_deref().is_some_and(is_too_old) {
@@ -136,6 +136,7 @@ mod tests {
         assert!(matches!(Standing::of(&paired("TOS_BLOCK", "NORMAL")), Standing::Blocked("banned", _)));
         let gone = State { href: "chrome-error://chromewebdata/".to_owned(), ..State::default() };
         assert_eq!(Standing::of(&gone), Standing::Unreachable);
+        assert_eq!(Standing::of(&State { is_error: true, ..paired("MAIN", "NORMAL") }), Standing::Unreachable);
         let old =
             |version: &str| Standing::of(&state(|state| state.wa_js = Some(version.to_owned()))) == Standing::TooOld;
         assert!(old("4.4.3") && old("3.9.0") && !old("4.5.0") && !old("10.0.0") && !old("next"));

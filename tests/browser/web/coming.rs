@@ -80,3 +80,22 @@ async fn typing_is_shown_both_ways() {
     stage.client().reaches(&message, &["delivered"]).await;
     stage.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_the_page_keeps_is_there_all_the_same() {
+    let stage = Stage::new().await;
+    let id = stage.paired().await;
+    // Ten megabytes at once, of which the page keeps four.
+    let long = "word ".repeat(10_000);
+    for number in 0..200 {
+        let person = if number % 2 == 0 { ANNA } else { BORIS };
+        stage.fake.person(person).says(CLINIC, &format!("{number} {long}"));
+    }
+    eventually("all are there", 90, async || {
+        let chats = stage.client().get(&format!("/api/whatsapp/sessions/{id}/chats")).await.expect(200);
+        let counts = chats["data"].as_array().unwrap().iter().filter_map(|chat| chat["_count"]["messages"].as_u64());
+        (counts.sum::<u64>() == 200).then_some(())
+    })
+    .await;
+    stage.end().await;
+}

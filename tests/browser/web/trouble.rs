@@ -21,6 +21,18 @@ fn processes(word: &str) -> Vec<(String, String)> {
     .collect()
 }
 
+/// All processes of the account's browser: also those that only their surroundings tell of.
+fn all_of(folder: &Path) -> Vec<String> {
+    let temporary = fs::read_to_string(folder.join("temporary")).unwrap_or_else(|_| "nowhere at all".to_owned());
+    let all = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let theirs = all.filter(|pid| {
+        let surroundings = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        String::from_utf8_lossy(&surroundings).contains(&temporary)
+    });
+    let named = processes(&folder.display().to_string()).into_iter().map(|(pid, _)| pid);
+    theirs.filter(|pid| pid.parse::<u32>().is_ok()).chain(named).collect()
+}
+
 fn kill(pids: impl IntoIterator<Item = String>) {
     let pids: Vec<String> = pids.into_iter().collect();
     assert!(!pids.is_empty(), "there is nothing to kill");
@@ -78,7 +90,60 @@ async fn an_account_comes_back_from_each_kind_of_death_and_sends_nothing_twice()
         ["browser", "renderers", "driver", "watch"]
     );
     stage.end().await;
-    eventually("nothing runs", 20, async || processes(&folder.display().to_string()).is_empty().then_some(())).await;
+    eventually("nothing runs", 20, async || all_of(&folder).is_empty().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_can_not_be_reached_leaves_nothing_running() {
+    let stage = Stage::new().await;
+    let id = stage.account().await;
+    let Stage { app, fake, .. } = &stage;
+    fake.clone().stop().await;
+    app.client.connect(&id).await;
+    eventually("it is told", 60, async || {
+        let account = app.client.account(&id).await;
+        (account["status"] == "CONNECTING" && account["lastError"]["code"] == "unreached").then_some(())
+    })
+    .await;
+    let folder = folder(&stage, &id);
+    app.client.post(&format!("/api/accounts/{id}/disconnect"), json!({})).await.expect(200);
+    eventually("nothing runs", 20, async || all_of(&folder).is_empty().then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_whose_page_hangs_is_logged_out_and_says_what_is_left_to_do() {
+    let stage = Stage::new().await;
+    let id = stage.paired().await;
+    let folder = folder(&stage, &id);
+    assert!(stage.fake.hang(CLINIC));
+    stage.client().post(&format!("/api/accounts/{id}/disconnect"), json!({"logout": true})).await.expect(200);
+    eventually("it is told", 40, async || {
+        (stage.client().account(&id).await["lastError"]["code"] == "still_linked").then_some(())
+    })
+    .await;
+    eventually("nothing runs, and nothing is kept", 40, async || {
+        let kept = fs::read_dir(folder.join("profile")).map(Iterator::count).unwrap_or_default();
+        (kept == 0 && all_of(&folder).is_empty()).then_some(())
+    })
+    .await;
+    assert!(!folder.join("linked").exists());
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_while_the_account_comes_in_keeps_the_pairing() {
+    let mut stage = Stage::new().await;
+    let id = stage.account().await;
+    stage.client().connect(&id).await;
+    eventually("the code is scanned", 40, async || {
+        stage.fake.scan(&stage.code(&id, "").await, CLINIC, "Clinic").then_some(())
+    })
+    .await;
+    eventually("it is noted", 20, async || folder(&stage, &id).join("linked").exists().then_some(())).await;
+    stage.app.stop().await;
+    stage.app.resume().await;
+    stage.connected(&id).await;
+    stage.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,11 +211,11 @@ async fn a_killed_server_leaves_no_browser_and_the_next_one_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_is_not_understood_is_an_alarm_with_a_picture_and_no_loop() {
-    let stage = Stage::with(&[("ANDANTE_CONNECT_DEADLINE_SECONDS", "16")]).await;
+    let stage = Stage::with(&[("ANDANTE_CONNECT_DEADLINE_SECONDS", "14")]).await;
     let id = stage.account().await;
     stage.fake.page(Page::Unsupported);
     stage.client().connect(&id).await;
-    let failed = eventually("it is told", 60, async || {
+    let failed = eventually("it is told", 120, async || {
         let account = stage.client().account(&id).await;
         (account["status"] == "FAILED").then_some(account)
     })

@@ -127,10 +127,11 @@ fake.receive = async ({ key, chat: address, author, fromMe, text, t, name, lid, 
   const [from, to] = fromMe ? [me, remote] : [remote, me];
   const about = { id, from, to, author: participant, body: text, type: "chat", t, ack: 1, notifyName: name };
   const model = new fake.MsgModel({ ...about, isNewMsg: true });
-  await fake.store.put("messages", fake.toRow(model));
   const chat = fake.chatFor(remote, remote.isGroup() ? {} : { name });
   Object.assign(chat, { t, lastReceivedKey: id, unreadCount: fromMe ? 0 : chat.unreadCount + 1 });
   await fake.keepChat(chat);
+  // Last, since it says that all of it is there: a page that ends in between gets it again.
+  await fake.store.put("messages", fake.toRow(model));
   fake.messages.add(model);
 };
 
