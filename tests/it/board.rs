@@ -146,8 +146,8 @@ async fn who_chooses_a_messenger_is_told_what_each_offers() {
     let app = TestApp::start().await;
     let told = app.client.get("/api/v1/multi-provider/active-providers").await.expect(200);
     let names: Vec<_> = told["providers"].as_array().unwrap().iter().map(|offer| offer["provider"].clone()).collect();
-    assert_eq!(names, ["whatsapp", "telegram", "simulator"]);
-    let telegram = &told["providers"][1];
+    assert_eq!(names, ["whatsapp", "whatsappweb", "telegram", "simulator"]);
+    let telegram = &told["providers"][2];
     assert_eq!(telegram["config"], json!([{"name": "token", "isRequired": true, "isSecret": true}]));
     assert_eq!(
         (&told["providers"][0]["isEnabled"], &told["providers"][0]["reason"]),

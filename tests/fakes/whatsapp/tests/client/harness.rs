@@ -115,6 +115,8 @@ impl Account {
 
     /// Stops the client as a process that ends in order would. What is left is its store.
     pub(crate) async fn stop(self) -> Arc<InMemoryBackend> {
+        // What it has not written down by then, a task of its own may still write when it has ended.
+        self.client.flush_pending_signal_state().await.unwrap();
         self.handle.shutdown().await;
         self.store
     }
