@@ -15,4 +15,6 @@ mod browser;
 mod looks;
 mod pairing;
 mod stories;
+// Its story is that of the native gateway, with whose tests it is shared.
+#[cfg(feature = "whatsapp")]
 mod web;

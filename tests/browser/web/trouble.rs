@@ -323,7 +323,6 @@ async fn an_account_that_is_logged_out_while_nobody_is_there_leaves_nothing_behi
     stage.end().await;
 }
 
-#[cfg(feature = "whatsapp")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_connects_through_its_proxy_and_past_it_nowhere() {
     let stage = Stage::with(&[("ANDANTE_PRIVATE_PROXIES", "true")]).await;

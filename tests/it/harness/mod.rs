@@ -3,6 +3,7 @@
 mod app;
 mod client;
 mod disk;
+#[cfg(feature = "whatsapp")]
 mod messenger;
 mod people;
 mod poll;
@@ -16,6 +17,7 @@ mod tunnel;
 pub use app::{Binary, TestApp, ready_account};
 pub use client::{Answer, Client};
 pub use disk::Disk;
+#[cfg(feature = "whatsapp")]
 pub use messenger::{ANNA, CLINIC, Messenger, NOBODY, conforms};
 pub use people::{Company, Manager, PASSWORD, guarded, login};
 pub use poll::Poll;
