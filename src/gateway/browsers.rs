@@ -131,6 +131,13 @@ impl Browsers {
         self.folder.join(account.to_string())
     }
 
+    /// The account is logged out: what it was paired with is worth nothing from here on, also to a server that
+    /// is started before it is gone.
+    pub(super) fn log_out(&self, account: AccountId) {
+        // What was not linked has no such mark.
+        let _ = fs::remove_file(self.folder(account).join(LINKED));
+    }
+
     /// Forgets what an account was paired with, once a browser that has it has ended; unless another one
     /// has been given it by then, which began with nothing.
     pub(super) fn unpair(&self, account: AccountId) {
@@ -155,17 +162,23 @@ impl Browsers {
                 let lock = File::open(folder.join(LOCK));
                 // It is freed with the file, whatever becomes of this.
                 let _held = lock.and_then(|lock| lock.lock().map(|()| lock));
+                // The mark goes last.
+                wipe(&folder.join(PROFILE), account);
                 wipe(&folder, account);
             });
         }
     }
 
-    /// Forgets the accounts that were removed by a server that was killed before it got to that.
+    /// Forgets the accounts that were removed, and the pairings that ended, by a server that stopped before it
+    /// got to that.
     pub fn sweep(&self) {
         let folders = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        for folder in folders.filter(|folder| folder.path().join(REMOVED).exists()) {
-            if let Some(account) = folder.file_name().to_str().and_then(|name| name.parse().ok()) {
+        for folder in folders {
+            let Some(account) = folder.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            if folder.path().join(REMOVED).exists() {
                 self.forget(account);
+            } else if !folder.path().join(LINKED).exists() {
+                self.unpair(account);
             }
         }
     }

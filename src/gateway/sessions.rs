@@ -258,6 +258,9 @@ impl Sessions {
     /// Ends the account's connection and shows `status`; with `log_out`, its pairing, too.
     pub fn close(&self, account: AccountId, status: Status, log_out: bool) {
         let mut all = self.all();
+        if log_out {
+            self.messengers.browsers.log_out(account);
+        }
         if log_out && all.get(&account).is_none_or(|session| session.gateway.is_none()) {
             self.messengers.browsers.unpair(account);
         }

@@ -96,7 +96,11 @@ impl Page {
     /// Looks at the page. What happened is told again until [`Page::has`] is.
     pub(super) async fn poll(&mut self, browser: &Browser) -> anyhow::Result<Seen> {
         let asked = vec![json!(self.epoch), json!(self.acked), json!(SOME)];
-        let Answer { page, href, is_loaded, status } = browser.run(POLL, asked).await?;
+        let answer: Option<Answer> = browser.run(POLL, asked).await?;
+        // Where the page asked a person something meanwhile, there is none.
+        let Some(Answer { page, href, is_loaded, status }) = answer else {
+            return Ok(Seen { state: State::default(), events: Vec::new(), dropped: 0, is_other: false });
+        };
         let is_error = status >= 400;
         let Some(poll) = page else {
             let state = State { href, is_loaded, is_error, ..State::default() };

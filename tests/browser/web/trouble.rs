@@ -131,6 +131,26 @@ async fn an_account_whose_page_hangs_is_logged_out_and_says_what_is_left_to_do()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_logged_out_or_removed_stays_so_though_the_server_stops_in_the_middle() {
+    let mut stage = Stage::new().await;
+    let id = stage.paired().await;
+    let folder = folder(&stage, &id);
+    assert!(stage.fake.hang(CLINIC));
+    stage.client().post(&format!("/api/accounts/{id}/disconnect"), json!({"logout": true})).await.expect(200);
+    stage.app.stop().await;
+    stage.app.resume().await;
+    stage.client().connect(&id).await;
+    assert_ne!(stage.code(&id, "").await, "", "it has to be paired again");
+    stage.pair(&id).await;
+    assert!(stage.fake.hang(CLINIC));
+    stage.client().delete(&format!("/api/accounts/{id}")).await.expect(200);
+    stage.app.stop().await;
+    stage.app.resume().await;
+    eventually("nothing is left of it", 30, async || (!folder.exists()).then_some(())).await;
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_killed_while_the_account_comes_in_keeps_the_pairing() {
     let mut stage = Stage::new().await;
     let id = stage.account().await;
