@@ -132,15 +132,18 @@ impl Browsers {
     }
 
     /// The account is logged out: what it was paired with is worth nothing from here on, also to a server that
-    /// is started before it is gone.
-    pub(super) fn log_out(&self, account: AccountId) {
+    /// is started before it is gone. A browser that is open forgets it itself.
+    pub(super) fn log_out(&self, account: AccountId, is_open: bool) {
         // What was not linked has no such mark.
         let _ = fs::remove_file(self.folder(account).join(LINKED));
+        if !is_open {
+            self.unpair(account);
+        }
     }
 
     /// Forgets what an account was paired with, once a browser that has it has ended; unless another one
     /// has been given it by then, which began with nothing.
-    pub(super) fn unpair(&self, account: AccountId) {
+    fn unpair(&self, account: AccountId) {
         let folder = self.folder(account);
         let Ok(lock) = File::open(folder.join(LOCK)) else { return };
         let given = fs::read(folder.join(NOTE)).ok();

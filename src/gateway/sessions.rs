@@ -259,10 +259,8 @@ impl Sessions {
     pub fn close(&self, account: AccountId, status: Status, log_out: bool) {
         let mut all = self.all();
         if log_out {
-            self.messengers.browsers.log_out(account);
-        }
-        if log_out && all.get(&account).is_none_or(|session| session.gateway.is_none()) {
-            self.messengers.browsers.unpair(account);
+            let is_open = all.get(&account).is_some_and(|session| session.gateway.is_some());
+            self.messengers.browsers.log_out(account, is_open);
         }
         let Some(session) = all.get_mut(&account) else { return };
         session.connection = 0;
