@@ -26,6 +26,8 @@ const DRIVER: &str = "chromedriver";
 pub(super) const LOCK: &str = "lock";
 /// What says there that the account was removed.
 const REMOVED: &str = "removed";
+/// What says there that the pairing ended, until it is gone.
+pub(super) const ENDED: &str = "ended";
 /// What notes there where the browser that was given it last puts what it needs for a moment.
 pub(super) const NOTE: &str = "temporary";
 /// How such a place is called.
@@ -134,8 +136,10 @@ impl Browsers {
     /// The account is logged out: what it was paired with is worth nothing from here on, also to a server that
     /// is started before it is gone. A browser that is open forgets it itself.
     pub(super) fn log_out(&self, account: AccountId, is_open: bool) {
-        // What was not linked has no such mark.
-        let _ = fs::remove_file(self.folder(account).join(LINKED));
+        let folder = self.folder(account);
+        // What was not linked has no such mark, and what has no folder has nothing to forget.
+        let _ = fs::remove_file(folder.join(LINKED));
+        let _ = fs::write(folder.join(ENDED), []);
         if !is_open {
             self.unpair(account);
         }
@@ -150,7 +154,7 @@ impl Browsers {
         tokio::task::spawn_blocking(move || {
             if lock.lock().is_ok() && fs::read(folder.join(NOTE)).ok() == given {
                 wipe(&folder.join(PROFILE), account);
-                let _ = fs::remove_file(folder.join(LINKED));
+                let _ = fs::remove_file(folder.join(ENDED));
             }
         });
     }
@@ -180,7 +184,7 @@ impl Browsers {
             let Some(account) = folder.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             if folder.path().join(REMOVED).exists() {
                 self.forget(account);
-            } else if !folder.path().join(LINKED).exists() {
+            } else if folder.path().join(ENDED).exists() {
                 self.unpair(account);
             }
         }

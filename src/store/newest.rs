@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use entity::ids::{AccountId, ChatId, MessageId};
-
 use entity::message::{Origin, Status};
-
 use sea_orm::ConnectionTrait;
 
 use super::{Store, StoreError, rows};

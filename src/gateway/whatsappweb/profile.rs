@@ -13,7 +13,7 @@ use tempfile::{Builder, TempDir};
 
 use super::group::Group;
 use crate::clock::Clock;
-use crate::gateway::browsers::{LINKED, LOCK, NOTE, PROFILE, TEMPORARY, forget_temporary, wipe};
+use crate::gateway::browsers::{ENDED, LINKED, LOCK, NOTE, PROFILE, TEMPORARY, forget_temporary, wipe};
 
 /// The pause before a folder that is in use is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -89,6 +89,7 @@ impl Profile {
         remove(fs::remove_file(self.folder.join(LINKED)))?;
         let (folder, account) = (self.profile(), self.account);
         tokio::task::spawn_blocking(move || wipe(&folder, account)).await?;
+        remove(fs::remove_file(self.folder.join(ENDED)))?;
         DirBuilder::new().recursive(true).mode(0o700).create(self.profile()).context("no new profile can be made")
     }
 }
