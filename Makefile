@@ -24,7 +24,7 @@ check: vendor deny ## Formatting, clippy and the documentation, with warnings as
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --exclude fake-whatsapp --no-deps --document-private-items
 
 deny: $(DENY) ## What is linked in: its licences, where it comes from, and what is known against it
 	$(DENY) check licenses bans sources
