@@ -58,7 +58,7 @@ static/vendor/licences.txt: vendor/package-lock.json vendor/copy.mjs vendor/modu
 services:
 	@missing=; need() { command -v "$$1" >/dev/null || [ -x "$$1" ] || missing="$$missing $$2"; }; \
 	need redis-server redis-server; need chromium chromium; need chromedriver chromium-driver; \
-	need node nodejs; need npm npm; need python3 python3; need wrk wrk; \
+	need node nodejs; need npm npm; need curl curl; need python3 python3; need wrk wrk; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	fc-list 2>/dev/null | grep -q . || missing="$$missing fontconfig fonts-dejavu-core"; \

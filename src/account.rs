@@ -2,12 +2,13 @@
 //! can't be until a person changes something. First the row, if it is to outlive the process; then
 //! what is shown; then the news, so that whoever hears of it sees it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use entity::account::ActiveModel;
+use entity::action::Deed;
 use entity::ids::AccountId;
 use sea_orm::ActiveValue::Set;
 
@@ -15,8 +16,10 @@ use crate::clock::Clock;
 use crate::gateway::Code;
 use crate::gateway::browsers::FULL;
 use crate::gateway::sessions::{Sessions, Status};
+use crate::logs::step;
 use crate::realtime::{Bus, Event};
 use crate::store::account::{Account, Connected, say_wrong};
+use crate::store::action::Action;
 use crate::store::{Store, StoreError};
 
 /// The pause before a database that is down is tried again.
@@ -74,6 +77,11 @@ impl Accounts {
         let scanned = code.as_ref().filter(|code| !code.is_typed).map(|code| code.text.clone());
         let is_current = self.sessions.show(account.id, connection, status, code);
         if is_current {
+            match status {
+                Status::QrReady => step!(info, account.id, "a code to pair it is shown"),
+                Status::Authenticating => step!(info, account.id, "the messenger lets it in"),
+                _ => {}
+            }
             if let Some(text) = scanned {
                 self.bus.publish(account.company_id, account.id, Event::CodeShown { text });
             }
@@ -87,7 +95,7 @@ impl Accounts {
         let reason = clean(reason, WORDS);
         let is_current = self.sessions.close_if_current(account.id, connection, Status::Connecting);
         if is_current {
-            tracing::warn!(account.id = %account.id, %reason, "the connection dropped");
+            step!(warn, account.id, "the connection dropped", %reason);
             self.tell_lost(account, "connection_lost", reason);
             self.changed(account);
         }
@@ -148,6 +156,7 @@ impl Accounts {
         let said = self.store.change_account_of(account.id, account.epoch, |row| say_wrong(row, Some(wrong)));
         // A database that is down is no reason to wait here.
         if said.await.is_ok_and(|changed| changed.is_some()) {
+            step!(warn, account.id, "the account waits", code, %reason);
             self.changed(account);
         }
     }
@@ -168,7 +177,7 @@ impl Accounts {
         reason: &str,
         change: impl Fn(&mut ActiveModel),
     ) -> bool {
-        tracing::warn!(account.id = %account.id, code, "the account stops");
+        step!(warn, account.id, "the account stops", code, %reason);
         let wrong = (code, reason, self.clock.now());
         let stopped = self.insist(|| {
             self.store.change_account_of(account.id, account.epoch, |row| {
@@ -190,21 +199,32 @@ impl Accounts {
         if arrivals.is_empty() {
             return;
         }
-        let mut rows = Vec::with_capacity(arrivals.len());
+        let (mut rows, mut paired) = (Vec::with_capacity(arrivals.len()), HashSet::new());
         for Arrival { account, epoch, news, .. } in &mut arrivals {
             news.phone_number = news.phone_number.take().map(|number| clean(number, NUMBER));
             news.display_name = news.display_name.take().map(|name| clean(name, WORDS));
-            self.hold_if_number_changed(*account, *epoch, news).await;
+            let before = self.insist(|| self.store.account(*account)).await;
+            if let Some(before) = &before {
+                self.hold_if_number_changed(before, *epoch, news).await;
+            }
+            let is_new = news.pairing.is_some() && before.is_some_and(|before| before.pairing.is_none());
+            paired.extend(is_new.then_some(*account));
             rows.push((*account, *epoch, news.clone()));
         }
         let connected = self.insist(|| self.store.connected(&rows)).await;
         let connected: HashMap<_, _> = connected.into_iter().map(|account| (account.id, account)).collect();
         for Arrival { account, connection, news, .. } in arrivals {
             let Some(account) = connected.get(&account) else { continue };
+            if paired.contains(&account.id) {
+                step!(info, account.id, "paired");
+                let paired = Action::by_visitor(account.company_id, account.id, Deed::Paired);
+                self.insist(|| self.store.record(paired.clone(), self.clock.now())).await;
+            }
             if !self.sessions.show(account.id, connection, Status::Connected, None) {
                 continue;
             }
             self.sessions.alive(account.id, news.at);
+            step!(info, account.id, "connected");
             let event = Event::Connected { phone_number: account.phone_number.clone(), name: account.name.clone() };
             self.bus.publish(account.company_id, account.id, event);
             self.changed(account);
@@ -212,14 +232,14 @@ impl Accounts {
     }
 
     /// What was queued for one number must not leave from another unless a person says so.
-    async fn hold_if_number_changed(&self, account: AccountId, epoch: i64, news: &Connected) {
-        let Some(row) = self.insist(|| self.store.account(account)).await else { return };
+    async fn hold_if_number_changed(&self, row: &Account, epoch: i64, news: &Connected) {
+        let account = row.id;
         let changed =
             row.phone_number.is_some() && news.phone_number.is_some() && row.phone_number != news.phone_number;
         if !changed || !self.insist(|| self.store.has_queued(account)).await {
             return;
         }
-        tracing::warn!(account.id = %account, "paired with another number: the queue is held until it is resumed");
+        step!(warn, account, "paired with another number: the queue is held until it is resumed");
         self.insist(|| {
             self.store.change_account_of(account, epoch, |row| {
                 row.is_paused = Set(true);

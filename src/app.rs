@@ -23,6 +23,9 @@ use crate::gateway::simulator::Simulator;
 use crate::inbox::Inbox;
 use crate::intake::Intake;
 use crate::lane::{Kit, Lanes};
+use crate::logs::Logs;
+use crate::machine::Machine;
+use crate::ports::{Comer, Ports};
 use crate::queue::Queue;
 use crate::queue::memory::MemoryQueue;
 use crate::queue::redis::RedisQueue;
@@ -66,6 +69,12 @@ pub struct App {
     pub simulator: Arc<Simulator>,
     /// The browsers that some accounts are in.
     pub browsers: Arc<Browsers>,
+    /// The ports of accounts' own.
+    pub ports: Arc<Ports>,
+    /// What the process takes of its machine.
+    pub machine: Arc<Machine>,
+    /// What happened to each account lately, in words.
+    pub logs: Arc<Logs>,
     /// When it started.
     pub started_at: DateTime<Utc>,
     /// Cancelled when the server begins to stop: nothing new begins, streams end.
@@ -76,14 +85,25 @@ pub struct App {
     pub stop: CancellationToken,
 }
 
+/// What comes to a server from outside its handlers, for whoever carries it on.
+pub struct Comings {
+    /// What messengers report.
+    pub reported: mpsc::Receiver<Reported>,
+    /// What clients and other nodes are to hear.
+    pub ends: Ends,
+    /// Who comes in by an account's port.
+    pub comers: mpsc::Receiver<Comer>,
+}
+
 impl App {
     /// Puts the parts of a server together that listens at `address`; and what has to be carried from
-    /// one to the other while it runs.
+    /// one to the other while it runs. `logs` has what happens to its accounts.
     pub async fn new(
         config: Config,
         clock: Clock,
         address: SocketAddr,
-    ) -> anyhow::Result<(Self, mpsc::Receiver<Reported>, Ends)> {
+        logs: Arc<Logs>,
+    ) -> anyhow::Result<(Self, Comings)> {
         let clock = clock.in_zone(config.timezone);
         // Nobody else would know what one has in its memory.
         let servers = if config.redis.is_some() { Servers::Many } else { Servers::One };
@@ -124,6 +144,8 @@ impl App {
             company_accounts: config.company_accounts,
         };
         let (quiet, tasks, stop) = <(CancellationToken, TaskTracker, CancellationToken)>::default();
+        let range = config.instance_ports.clone();
+        let (ports, comers) = Ports::new(address.ip(), range, clock.clone(), tasks.clone(), quiet.clone());
         let lanes = Arc::new(Lanes::new(kit, tasks.clone(), quiet.clone(), stop.clone()));
         let standings = Standings {
             store: store.clone(),
@@ -176,12 +198,15 @@ impl App {
             telemetry,
             simulator,
             browsers,
+            ports: Arc::new(ports),
+            machine: Arc::default(),
+            logs,
             started_at,
             quiet,
             tasks,
             stop,
         };
-        Ok((app, reported, ends))
+        Ok((app, Comings { reported, ends, comers }))
     }
 
     /// People, keys or grants changed: every node looks again who somebody is.

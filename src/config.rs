@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -160,6 +161,12 @@ pub const SETTINGS: &[Setting] = &[
         "A client that takes nothing of what it is sent for so long is cut off. On Linux.",
     ),
     setting(
+        "instance_ports",
+        "ANDANTE_INSTANCE_PORTS",
+        "",
+        "Ports such as `3001-7999`, of which each account gets one of its own, on the address of `bind`. Empty: none has one.",
+    ),
+    setting(
         "default_provider",
         "ANDANTE_DEFAULT_PROVIDER",
         "whatsapp",
@@ -305,7 +312,7 @@ pub const SETTINGS: &[Setting] = &[
         "log",
         "ANDANTE_LOG",
         "info",
-        "What is logged: `error`, `warn`, `info`, `debug`, or filters such as `andante=debug,info`.",
+        "What is logged: `error`, `warn`, `info`, `debug`, or filters such as `andante=debug,info`; `info,account=off` leaves out what accounts do.",
     ),
 ];
 
@@ -339,6 +346,7 @@ struct Raw {
     socket_connections: usize,
     socket_handshakes: u32,
     stall_seconds: u64,
+    instance_ports: String,
     default_provider: String,
     phone_region: String,
     telegram_api_url: String,
@@ -416,6 +424,8 @@ pub struct Config {
     pub socket_handshakes: Option<u32>,
     /// How long a client may take nothing of what it is sent.
     pub stall: Duration,
+    /// The ports of which each account has one; none: no account has.
+    pub instance_ports: Option<RangeInclusive<u16>>,
     /// What an account is when the request does not say.
     pub default_provider: Provider,
     /// The country whose numbers are taken without its code.
@@ -618,6 +628,7 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
         socket_connections: raw.socket_connections,
         socket_handshakes: (raw.socket_handshakes > 0).then_some(raw.socket_handshakes),
         stall: Duration::from_secs(raw.stall_seconds),
+        instance_ports: ports(&raw.instance_ports)?,
         default_provider: raw.default_provider.parse().map_err(|_| {
             anyhow!(
                 "default_provider must be whatsapp, whatsappweb, telegram or simulator, not {:?}",
@@ -665,6 +676,19 @@ fn region(text: &str) -> anyhow::Result<Option<Region>> {
     }
     let region = crate::phone::region(text);
     region.map(Some).ok_or_else(|| anyhow!("ANDANTE_PHONE_REGION must be a country such as KZ, KG or RU, not {text:?}"))
+}
+
+/// Two ports with a dash between.
+fn ports(text: &str) -> anyhow::Result<Option<RangeInclusive<u16>>> {
+    let read = || {
+        let (first, last) = text.split_once('-')?;
+        let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        (0 < first && first <= last).then_some(first..=last)
+    };
+    match text {
+        "" => Ok(None),
+        _ => Ok(Some(read().ok_or_else(|| anyhow!("instance_ports must be ports such as 3001-7999, not {text:?}"))?)),
+    }
 }
 
 /// Two numbers with a dash between.
@@ -765,6 +789,8 @@ mod tests {
             ("ANDANTE_HTTP_RATE", "many", "whole number"),
             ("ANDANTE_ADDRESS_CONNECTIONS", "many", "whole number"),
             ("ANDANTE_SHUTDOWN_SECONDS", "soon", "wrong type"),
+            ("ANDANTE_INSTANCE_PORTS", "7999-3001", "ports such as"),
+            ("ANDANTE_INSTANCE_PORTS", "0-70000", "ports such as"),
             ("ANDANTE_LOGIN_HOURS", "0", "login_hours"),
             ("ANDANTE_PHONE_REGION", "Kazakhstan", "ANDANTE_PHONE_REGION"),
             ("ANDANTE_SECRET_KEY", "a password", "openssl rand -base64 32"),

@@ -68,12 +68,18 @@ pub mod store;
 
 pub mod queue;
 
+// What the server says of itself, and where it is called.
+pub mod ports;
+pub mod telemetry;
+
+pub mod logs;
+
 // The ground.
 pub mod clock;
 pub mod egress;
 pub mod host;
+pub mod machine;
 pub mod pacing;
 pub mod phone;
 pub mod qr;
 pub mod seats;
-pub mod telemetry;

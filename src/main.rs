@@ -174,12 +174,12 @@ async fn serve() -> anyhow::Result<()> {
     // Before the settings, of which one goes by it. Where it may not be raised, it stays.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let config = Config::load()?;
-    telemetry::start_log(&config.log)?;
+    let logs = telemetry::start_log(&config.log)?;
     // Listened for before anything starts, so that no signal is lost.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let is_open = config.is_open;
-    let server = Server::start(config, Clock::system()).await?;
+    let server = Server::start(config, Clock::system(), logs).await?;
     greet(&server.app.board.public_url, server.address, is_open);
     let failed = tokio::select! {
         _ = terminate.recv() => None,

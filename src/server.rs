@@ -11,10 +11,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
-use crate::app::App;
+use crate::app::{App, Comings};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::lane::{filer, watchdog};
+use crate::logs::Logs;
 use crate::nodes::Nodes;
 use crate::realtime::listener::Door;
 use crate::realtime::socketio::{self, Clients};
@@ -68,10 +69,10 @@ impl Vitals {
 
 impl Server {
     /// Starts a server: database, queue, lanes, HTTP. Returns once it listens.
-    pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
+    pub async fn start(config: Config, clock: Clock, logs: Arc<Logs>) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(config.bind).with_context(|| format!("can't listen on {}", config.bind))?;
         let address = listener.local_addr()?;
-        let (app, reported, ends) = App::new(config, clock, address).await?;
+        let (app, Comings { reported, ends, comers }) = App::new(config, clock, address, logs).await?;
         let app = Arc::new(app);
         let orphans = app.store.orphans().await.context("can't read the database")?;
         let door = Door {
@@ -85,11 +86,17 @@ impl Server {
         let (changes, changed) = mpsc::channel(CHANGES);
         let (service, clients) = socketio::open(door, app.store.clone(), app.sessions.clone(), changes, missed);
         let clients = Arc::new(clients);
-        let http = api::serve(app.clone(), service, listener)?;
+        let house = api::House::new(app.clone(), service);
+        let http = house.serve(listener)?;
         let handle = http.handle();
         let vitals = Vitals { ended: watch::channel(None).0, quiet: app.quiet.clone() };
         let (never, silence, stop) = (CancellationToken::new(), CancellationToken::new(), &app.stop);
         vitals.spawn("the HTTP server", &never, async { drop(http.await) });
+        if app.ports.range().is_some() {
+            let side = api::door::open(house, comers)?;
+            vitals.spawn("the server at the accounts' ports", stop, async { drop(side.await) });
+            open_ports(&app).await.context("can't give the accounts their ports")?;
+        }
         let (part, silent) = (app.clone(), silence.clone());
         let inbox = vitals.spawn("the inbox", &never, async move { part.inbox.run(reported, &silent).await });
         let store = app.store.clone();
@@ -110,6 +117,7 @@ impl Server {
         vitals.spawn("the watchdog", stop, async move { watchdog::run(&lanes).await });
         let lanes = app.lanes.clone();
         vitals.spawn("the task that restores", stop, async move { lanes.strangers.run(&lanes).await });
+        app.store.clear_actions(app.clock.now()).await.context("can't write the database")?;
         app.lanes.clear_up(orphans);
         app.browsers.sweep();
         app.lanes.start_all().await.context("can't read the accounts")?;
@@ -156,6 +164,29 @@ impl Server {
             tracing::warn!("the database does not close");
         }
     }
+}
+
+/// Opens the port of each account; one that has none, or one that is not of the range any more, gets one.
+async fn open_ports(app: &App) -> anyhow::Result<()> {
+    let mut without = Vec::new();
+    for (account, port) in app.store.ports().await? {
+        let port = port.and_then(|port| u16::try_from(port).ok());
+        if !port.is_some_and(|port| app.ports.open_again(account, port)) {
+            without.push(account);
+        }
+    }
+    for account in without {
+        let Some(port) = app.ports.take() else {
+            tracing::warn!(account.id = %account, "no port of ANDANTE_INSTANCE_PORTS is left for an account");
+            continue;
+        };
+        let number = i32::from(port.number);
+        let given = app.store.change_account(account, |row| row.port = sea_orm::ActiveValue::Set(Some(number)));
+        if given.await?.is_some() {
+            port.give(account);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

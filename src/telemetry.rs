@@ -1,12 +1,18 @@
 //! Metrics for Prometheus, and the log. Nothing in either names a person, a number, a text or a
 //! secret; metrics carry no account ids, which open pairing pages.
 
+use std::sync::Arc;
+
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use tracing::level_filters::LevelFilter;
 use tracing_log::{AsLog, LogTracer};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::clock::Clock;
+use crate::logs::Logs;
 
 /// Bounds of the lateness buckets in seconds: fine around the 50 ms that a late send may be late.
 const LATENESS: &[f64] =
@@ -95,22 +101,26 @@ impl Telemetry {
     }
 }
 
-/// Starts the log, on standard error, narrowed to `filter`.
-pub fn start_log(filter: &str) -> anyhow::Result<()> {
+/// Starts the log, on standard error, narrowed to `filter`; answers what it keeps of each account, whatever
+/// the filter is.
+pub fn start_log(filter: &str) -> anyhow::Result<Arc<Logs>> {
     // What the libraries say of their ordinary days is left out unless it is asked for.
     let filter = EnvFilter::try_new(format!(
         "whatsapp_rust=off,wacore=off,thirtyfour=off,actix_server=warn,actix_http::h1=off,sea_orm_migration=warn,sqlx_core::pool=off,{filter}"
     ))?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    // What libraries say is for the server's own log alone.
+    let libraries = filter.max_level_hint().unwrap_or(LevelFilter::TRACE).as_log();
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         // A line that can't be written is lost, and nothing else: to complain of it would break whoever logs.
         .log_internal_errors(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .finish();
-    tracing::subscriber::set_global_default(subscriber)?;
-    log::set_max_level(LevelFilter::current().as_log());
-    Ok(log::set_boxed_logger(Box::new(Libraries(LogTracer::new())))?)
+        .with_filter(filter);
+    let logs = Logs::new(Clock::system());
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(logs.layer()).with(lines))?;
+    log::set_max_level(libraries);
+    log::set_boxed_logger(Box::new(Libraries(LogTracer::new())))?;
+    Ok(logs)
 }
 
 /// Libraries whose lines have phone numbers, codes and texts in them, by the beginnings of their

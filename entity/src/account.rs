@@ -37,6 +37,15 @@ impl Provider {
         matches!(self, Self::WhatsApp | Self::WhatsAppWeb)
     }
 
+    /// Whether it knows an account: one that is paired; where nobody pairs, one that it has let in.
+    #[must_use]
+    pub fn knows(self, is_paired: bool, was_let_in: bool) -> bool {
+        match self {
+            Self::Telegram => was_let_in,
+            Self::Simulator | Self::WhatsApp | Self::WhatsAppWeb => is_paired,
+        }
+    }
+
     /// Whether its chats are found by phone numbers.
     #[must_use]
     pub fn takes_phone_numbers(self) -> bool {
@@ -86,6 +95,12 @@ pub struct Model {
     pub company_id: CompanyId,
     /// The person who created it; none: an API key, or open mode.
     pub created_by: Option<UserId>,
+    /// Whose it is to the program that created it, in that program's words.
+    pub user_id: Option<String>,
+    /// What kinds of instance that program called it, as a JSON list.
+    pub type_instance: Option<String>,
+    /// The port of its own.
+    pub port: Option<i32>,
     /// What people call it.
     pub name: String,
     /// Its messenger.

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::ids::{ApiKeyId, CompanyId};
+use crate::ids::{AccountId, ApiKeyId, CompanyId};
 
 crate::words! {
     /// What a key may do. Each includes the ones after it.
@@ -26,6 +26,8 @@ pub struct Model {
     pub id: ApiKeyId,
     /// Whose it is.
     pub company_id: CompanyId,
+    /// The account it is for; none: all of the company.
+    pub account_id: Option<AccountId>,
     /// What people call it.
     pub name: String,
     /// What it may do.

@@ -161,6 +161,11 @@ id!(
     AccountId,
     "acc"
 );
+id!(
+    /// What somebody did to an account.
+    ActionId,
+    "act"
+);
 /// One message; the id is fixed when the message is accepted and never changes.
 ///
 /// A number of 63 bits that is larger than that of any message before: microseconds since 2025, and

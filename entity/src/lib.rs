@@ -4,6 +4,7 @@
 //! the store speaks `DateTime<Utc>`. Words that a column takes from a closed list are enums here.
 
 pub mod account;
+pub mod action;
 pub mod api_key;
 pub mod chat;
 pub mod company;

@@ -6,6 +6,7 @@ use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 mod m20261127_000001_schema;
 mod m20261127_000002_gateway_state;
 mod m20261127_000003_chats_of_all;
+mod m20261127_000004_instances;
 
 /// Runs the steps in order.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000001_schema::Migration),
             Box::new(m20261127_000002_gateway_state::Migration),
             Box::new(m20261127_000003_chats_of_all::Migration),
+            Box::new(m20261127_000004_instances::Migration),
         ]
     }
 }

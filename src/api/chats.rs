@@ -186,7 +186,7 @@ pub(super) async fn send_in(
         user: caller.user().map(|user| user.id),
     };
     draft.key = key.map(|key| (key, hash_of(account.id, &draft)));
-    accept(app, account, draft, request).await
+    accept(app, account, draft, WaitHeader::read(request.headers()).0).await
 }
 
 /// The chat to write in, opened if need be, and whom a message in it is for.

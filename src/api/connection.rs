@@ -3,10 +3,13 @@
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, Responder};
+use entity::action::Deed;
 use entity::ids::AccountId;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::accounts::find;
+use super::actions::note;
 use super::read::{OptionalBody, Query, maybe_text_or_number};
 use crate::app::App;
 use crate::auth::Caller;
@@ -63,6 +66,7 @@ pub async fn connect(
         }
     };
     let account = app.lanes.connect(account.id, pairing).await?;
+    note(&app, &caller, account.id, Deed::Connected, Value::Null).await;
     Ok(Json(app.board.show(&caller, &account).await?))
 }
 
@@ -95,6 +99,8 @@ pub async fn disconnect(
 ) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     let account = app.lanes.disconnect(account.id, body.0.logout).await?.ok_or(ApiError::NotFound("account"))?;
+    let deed = if body.0.logout { Deed::LoggedOut } else { Deed::Disconnected };
+    note(&app, &caller, account.id, deed, Value::Null).await;
     Ok(Json(app.board.show(&caller, &account).await?))
 }
 

@@ -6,9 +6,11 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::instances::{live, own, resources};
 use super::whatsapp::{access, chats as session_chats, send as phone_send, sessions, stats};
 use super::{
-    accounts, activity, auth, bulk, chats, connection, health, keys, managers, me, messages, providers, queue, send,
+    accounts, actions, activity, auth, bulk, chats, connection, health, instances, keys, managers, me, messages,
+    providers, queue, send,
 };
 use crate::error::ErrorBody;
 
@@ -18,7 +20,11 @@ use crate::error::ErrorBody;
     info(title = "Andante", description = "Sends messages at a humane pace."),
     paths(
         accounts::create, accounts::list, accounts::show, accounts::change, accounts::remove,
-        activity::show, providers::list,
+        activity::show, actions::list, providers::list,
+        instances::create, instances::list, instances::show, instances::change, instances::remove,
+        instances::start, instances::stop, instances::restart, instances::renew_key,
+        live::memory, live::logs, live::qr, resources::stats, resources::performance, resources::ports,
+        own::send_message, own::health, own::provider_health, own::me, own::send,
         connection::connect, connection::disconnect, connection::qr,
         send::send, bulk::bulk, messages::list, messages::show, messages::cancel, messages::retry,
         chats::list, chats::messages, chats::send,

@@ -66,6 +66,14 @@ pub struct NewMessage {
 }
 
 impl NewMessage {
+    /// A text and nothing else.
+    pub(super) fn text(to: String, message: String, idempotency_key: Option<String>) -> Self {
+        let (template, variables, media, priority) = (None, None, None, None);
+        let (send_at, expires_at, reference) = (None, None, None);
+        let message = Some(message);
+        Self { to, message, template, variables, media, priority, send_at, expires_at, idempotency_key, reference }
+    }
+
     pub(super) fn draft(
         self,
         account: &Account,

@@ -46,7 +46,9 @@ pub(super) async fn gate(
     }
     let payload = request.take_payload();
     request.set_payload(in_time(&app, payload));
-    if request.method().is_safe() || !["/api/", "/qr/"].iter().any(|start| request.path().starts_with(start)) {
+    if request.method().is_safe()
+        || !["/api/", "/qr/", "/instances/"].iter().any(|start| request.path().starts_with(start))
+    {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     // What changes something runs to its end, whoever still listens: a caller that hangs up leaves
@@ -66,12 +68,13 @@ async fn admit(app: &web::Data<App>, request: &ServiceRequest) -> Result<(), Api
         return Err(ApiError::Unsupported("a body is JSON as it is: there must be no Content-Encoding"));
     }
     let pattern = request.match_pattern();
-    let needs_caller = pattern.is_some_and(|pattern| access::need(request.method().as_str(), &pattern).is_some());
+    let need = pattern.as_deref().and_then(|pattern| access::need(request.method().as_str(), pattern));
+    let needs_caller = need.is_some();
     if needs_caller {
         let caller = app.guard.call(request.request()).await?;
         request.extensions_mut().insert(caller);
     }
-    app.guard.origins.check_people(request.method().as_str(), request.path())
+    app.guard.origins.check_people(request.method().as_str(), pattern.as_deref().unwrap_or_default())
 }
 
 /// The body, as long as it comes within its time.
@@ -104,7 +107,7 @@ pub(super) async fn answer(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let id = request.extensions().get::<RequestId>().map(|id| id.simple().to_string());
     let app = request.app_data::<web::Data<App>>().cloned();
-    let is_api = request.path().starts_with("/api/");
+    let is_api = ["/api/", "/instances/"].iter().any(|start| request.path().starts_with(start));
     let is_docs = request.match_pattern().is_some_and(|pattern| pattern.starts_with("/docs/"));
     let mut response = next.call(request).await?.map_into_boxed_body();
     if let Some(id) = id.and_then(|id| HeaderValue::from_str(&id).ok()) {
@@ -152,7 +155,7 @@ impl Callers {
         let known = shown.and_then(|credential| app.guard.recall(&credential));
         let bucket = match known.map(|identity| identity.who) {
             Some(Who::Operator) => Bucket::Operator,
-            Some(Who::Program(key, _)) => Bucket::Program(key),
+            Some(Who::Program(program)) => Bucket::Program(program.key),
             Some(Who::Person(person)) => Bucket::Person(person.user.id),
             Some(Who::Anyone) | None => match app.guard.address(request.request()) {
                 Some(address) => Bucket::Address(address),

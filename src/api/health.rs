@@ -49,14 +49,26 @@ pub struct Providers {
     failed: usize,
 }
 
+/// Whether what the server can't do without answers.
+pub(super) struct Answers {
+    pub(super) database: bool,
+    pub(super) queue: bool,
+}
+
+/// Asks the database and the queue.
+pub(super) async fn ask(app: &App) -> Answers {
+    let database = async { matches!(app.clock.timeout(PATIENCE, app.store.ping()).await, Ok(Ok(()))) };
+    let queue = async { matches!(app.clock.timeout(PATIENCE, app.queue.ping()).await, Ok(Ok(()))) };
+    let (database, queue) = tokio::join!(database, queue);
+    Answers { database, queue }
+}
+
 /// How the server is; 503 when it can't accept a message.
 #[utoipa::path(get, path = "/health", tag = "operations",
     responses((status = 200, body = HealthView), (status = 503, body = HealthView)))]
 pub async fn health(app: Data<App>) -> impl Responder {
     let word = |is_ok: bool| if is_ok { "ok" } else { "down" };
-    let database = async { matches!(app.clock.timeout(PATIENCE, app.store.ping()).await, Ok(Ok(()))) };
-    let queue = async { matches!(app.clock.timeout(PATIENCE, app.queue.ping()).await, Ok(Ok(()))) };
-    let (database, queue) = tokio::join!(database, queue);
+    let Answers { database, queue } = ask(&app).await;
     let sessions = app.sessions.count();
     let count = |statuses: &[Status]| statuses.iter().filter_map(|status| sessions.get(status)).sum();
     let view = HealthView {

@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, Responder};
 use entity::api_key::Scope;
-use entity::ids::ApiKeyId;
+use entity::ids::{AccountId, ApiKeyId};
 use garde::Validate;
 use sea_orm::ActiveValue::Set;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use super::auth::{CompanyView, UserView, company, count_attempt, count_hash, end
 use super::read::Body;
 use super::wrong::{check, text};
 use crate::app::App;
-use crate::auth::{Caller, Who, password};
+use crate::auth::{Caller, Program, Who, password};
 use crate::error::ApiError;
 
 /// Who is calling.
@@ -30,17 +30,20 @@ pub struct MeView {
 
 /// The key that a program shows.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct MyKey {
     id: ApiKeyId,
     scope: Scope,
+    /// The one account it is for; null: all of the company.
+    account_id: Option<AccountId>,
 }
 
 /// Who is calling: a person, or a program with a key; neither in open mode.
 #[utoipa::path(get, path = "/api/auth/me", tag = "people",
     responses((status = 200, body = MeView), ApiError))]
 pub async fn show(caller: Caller, app: Data<App>) -> Result<impl Responder, ApiError> {
-    let api_key = match caller.who {
-        Who::Program(id, scope) => Some(MyKey { id, scope }),
+    let api_key = match caller.who.clone() {
+        Who::Program(Program { key: id, scope, account: account_id, .. }) => Some(MyKey { id, scope, account_id }),
         _ => None,
     };
     let user = caller.user().cloned().map(UserView::from);

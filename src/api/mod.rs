@@ -2,6 +2,7 @@
 //! one call and replies.
 
 pub mod accounts;
+pub mod actions;
 pub mod activity;
 mod arrival;
 pub mod auth;
@@ -9,11 +10,14 @@ pub mod bulk;
 pub mod chat_list;
 pub mod chats;
 pub mod connection;
+mod create;
 pub mod docs;
+pub mod door;
 pub mod draft;
 pub mod files;
 mod gate;
 pub mod health;
+pub mod instances;
 pub mod json;
 pub mod keys;
 pub mod list;
@@ -33,6 +37,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use actix_cors::Cors;
+use actix_service::ServiceFactory;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
@@ -42,9 +47,11 @@ use anyhow::Context;
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder, TracingLogger};
 
+use self::instances::{live, own, resources};
 use self::socketio::Bridge;
 use self::whatsapp::{access, chats as talks, sessions, stats};
 use crate::app::App;
+use crate::auth::Guard;
 use crate::error::ApiError;
 use crate::realtime::socketio::Service;
 
@@ -72,6 +79,7 @@ fn routes(table: &mut ServiceConfig) {
         .service(at("/api/messages/{id}").get(messages::show).delete(messages::cancel))
         .service(at("/api/messages/{id}/retry").post(messages::retry))
         .service(at("/api/accounts/{id}/activity").get(activity::show))
+        .service(at("/api/accounts/{id}/actions").get(actions::list))
         .service(at("/api/accounts/{id}/chats").get(chats::list))
         .service(at("/api/accounts/{id}/chats/{chatId}").get(chats::messages).post(chats::send))
         .service(at("/api/auth/register").post(auth::register))
@@ -98,6 +106,7 @@ fn routes(table: &mut ServiceConfig) {
         .service(at("/api/whatsapp/sessions/{id}/managers/{managerId}").delete(access::forbid))
         .service(at("/api/whatsapp/sessions/{id}/access").post(access::grant))
         .service(at("/api/whatsapp/sessions/{id}/access/{managerId}").delete(access::revoke))
+        .configure(instances)
         .service(at("/api/v1/multi-provider/active-providers").get(providers::list))
         .service(at("/qr/{id}").get(page::show))
         .service(at("/qr/{id}/state").get(page::state))
@@ -109,6 +118,29 @@ fn routes(table: &mut ServiceConfig) {
         .service(Line(web::resource(PAGES)).get(files::shell).head(files::shell))
         .configure(docs::pages)
         .default_service(web::to(async || HttpResponse::from_error(ApiError::NotFound("address"))));
+}
+
+/// Accounts as instances; and what each answers at a port of its own.
+fn instances(table: &mut ServiceConfig) {
+    table
+        .service(at("/api/v1/instances").get(instances::list).post(instances::create))
+        .service(at("/api/v1/instances/memory/stats").get(resources::stats))
+        .service(at("/api/v1/resources/performance").get(resources::performance))
+        .service(at("/api/v1/resources/ports").get(resources::ports))
+        .service(at("/api/v1/instances/{id}").get(instances::show).patch(instances::change).delete(instances::remove))
+        .service(at("/api/v1/instances/{id}/start").post(instances::start))
+        .service(at("/api/v1/instances/{id}/stop").post(instances::stop))
+        .service(at("/api/v1/instances/{id}/restart").post(instances::restart))
+        .service(at("/api/v1/instances/{id}/api-key").post(instances::renew_key))
+        .service(at("/api/v1/instances/{id}/memory").get(live::memory))
+        .service(at("/api/v1/instances/{id}/logs").get(live::logs))
+        .service(at("/api/v1/instances/{id}/qr").get(live::qr))
+        .service(at("/api/v1/multi-provider/instances/{provider}/{id}/send-message").post(own::send_message))
+        .service(at("/instances/{id}/health").get(own::health))
+        .service(at("/instances/{id}/api/v1/health").get(own::health))
+        .service(at("/instances/{id}/api/v1/{provider}/health").get(own::provider_health))
+        .service(at("/instances/{id}/api/v1/{provider}/me").get(own::me))
+        .service(at("/instances/{id}/api/v1/{provider}/send").post(own::send));
 }
 
 /// The addresses that pages have in a browser.
@@ -151,6 +183,7 @@ impl Line {
     method!(head);
     method!(post);
     method!(put);
+    method!(patch);
     method!(delete);
 }
 
@@ -161,37 +194,71 @@ impl actix_web::dev::HttpServiceFactory for Line {
     }
 }
 
-/// Answers on `listener` until its handle stops it.
-pub(crate) fn serve(app: Arc<App>, service: Service, listener: TcpListener) -> anyhow::Result<Server> {
-    let data = web::Data::from(app.clone());
-    let guard = web::Data::from(app.guard.clone());
-    let bridge = web::Data::new(Bridge::new(service, &app.config));
-    let arrivals = arrival::Arrivals::new(&app.config);
-    let streams = web::Data::new(page::Streams::default());
-    let callers = web::Data::new(gate::Callers::new(&app.config));
-    let files = web::Data::new(files::Files::new(app.guard.is_open(), app.config.registration));
-    let server = HttpServer::new(move || {
+/// What answers requests, at the server's address and at accounts' own ports.
+#[derive(Clone)]
+pub(crate) struct House {
+    app: web::Data<App>,
+    guard: web::Data<Guard>,
+    bridge: web::Data<Bridge>,
+    streams: web::Data<page::Streams>,
+    callers: web::Data<gate::Callers>,
+    files: web::Data<files::Files>,
+    arrivals: Arc<arrival::Arrivals>,
+}
+
+impl House {
+    /// One that serves these parts, and Socket.IO by `service`.
+    pub(crate) fn new(app: Arc<App>, service: Service) -> Self {
+        Self {
+            guard: web::Data::from(app.guard.clone()),
+            bridge: web::Data::new(Bridge::new(service, &app.config)),
+            streams: web::Data::new(page::Streams::default()),
+            callers: web::Data::new(gate::Callers::new(&app.config)),
+            files: web::Data::new(files::Files::new(app.guard.is_open(), app.config.registration)),
+            arrivals: Arc::new(arrival::Arrivals::new(&app.config)),
+            app: web::Data::from(app),
+        }
+    }
+
+    /// Everything that a request passes.
+    fn application(
+        &self,
+    ) -> actix_web::App<
+        impl ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<impl MessageBody + use<>>,
+            Error = actix_web::Error,
+            InitError = (),
+        > + use<>,
+    > {
         actix_web::App::new()
-            .app_data(data.clone())
-            .app_data(guard.clone())
-            .app_data(callers.clone())
-            .app_data(bridge.clone())
-            .app_data(streams.clone())
-            .app_data(files.clone())
+            .app_data(self.app.clone())
+            .app_data(self.guard.clone())
+            .app_data(self.callers.clone())
+            .app_data(self.bridge.clone())
+            .app_data(self.streams.clone())
+            .app_data(self.files.clone())
             .app_data(web::PathConfig::default().error_handler(|_, _| ApiError::NotFound("address").into()))
             .configure(routes)
             .wrap(from_fn(gate::gate))
-            .wrap(cors(&data))
+            .wrap(cors(&self.app))
             .wrap(from_fn(gate::answer))
             .wrap(TracingLogger::<RequestSpan>::new())
-    });
-    let server = server
-        .disable_signals()
-        .shutdown_timeout(app.config.shutdown_deadline.as_secs())
-        // A poll whose client has left must end, or its session stays taken.
-        .h1_allow_half_closed(false)
-        .on_connect(move |connection, kept| arrivals.meet(connection, kept));
-    Ok(server.listen(listener).context("can't serve")?.run())
+            .wrap(from_fn(door::lead))
+    }
+
+    /// Answers on `listener` until its handle stops it.
+    pub(crate) fn serve(&self, listener: TcpListener) -> anyhow::Result<Server> {
+        let (house, arrivals) = (self.clone(), self.arrivals.clone());
+        let server = HttpServer::new(move || house.application())
+            .disable_signals()
+            .shutdown_timeout(self.app.config.shutdown_deadline.as_secs())
+            // A poll whose client has left must end, or its session stays taken.
+            .h1_allow_half_closed(false)
+            .on_connect(move |connection, kept| arrivals.meet(connection, kept));
+        Ok(server.listen(listener).context("can't serve")?.run())
+    }
 }
 
 fn cors(app: &App) -> Cors {

@@ -9,12 +9,14 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::{Bytes, Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, Responder};
+use entity::action::Deed;
 use entity::ids::AccountId;
 use futures_util::stream;
 use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::actions::note_visit;
 use super::connection::{drawn, present_code};
 use super::files::{Files, guarded};
 use super::json::id;
@@ -182,11 +184,12 @@ pub async fn code(app: Data<App>, id: Path<String>) -> Result<HttpResponse, ApiE
 
 /// Starts pairing, if nobody has and the account is not paired: opening the page does this. One
 /// that is paired and switched off, or that somebody here logged out, stays so.
-pub async fn start(app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
+pub async fn start(app: Data<App>, request: HttpRequest, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &id).await?;
     let is_idle = matches!(app.sessions.status(account.id), Status::Disconnected | Status::Failed);
     if is_idle && account.pairing.is_none() && account.may_pair {
         app.lanes.connect(account.id, Pairing::Qr).await?;
+        note_visit(&app, &account, app.guard.peer(&request), Deed::Connected).await;
     }
     Ok(Json(state_of(&app, account.id).await?))
 }

@@ -2,16 +2,20 @@
 
 use actix_web::Responder;
 use actix_web::web::{Data, Json, Path};
+use entity::action::Deed;
 use entity::ids::AccountId;
 use sea_orm::ActiveValue::Set;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::accounts::{Done, find};
+use super::actions::note;
 use super::messages::MessageView;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::gateway::sessions::Status;
+use crate::logs::step;
 use crate::pacing::estimate;
 use crate::standing::{Hold, Standing};
 use crate::view::Timestamp;
@@ -118,7 +122,7 @@ pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<im
     responses((status = 200, body = Done), ApiError))]
 pub async fn pause(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    set_paused(&app, account.id, true).await?;
+    set_paused(&app, &caller, account.id, true).await?;
     Ok(Json(Done::new("the queue is paused")))
 }
 
@@ -127,11 +131,11 @@ pub async fn pause(caller: Caller, app: Data<App>, id: Path<String>) -> Result<i
     responses((status = 200, body = Done), ApiError))]
 pub async fn resume(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    set_paused(&app, account.id, false).await?;
+    set_paused(&app, &caller, account.id, false).await?;
     Ok(Json(Done::new("the queue goes on")))
 }
 
-async fn set_paused(app: &App, id: AccountId, is_paused: bool) -> Result<(), ApiError> {
+async fn set_paused(app: &App, caller: &Caller, id: AccountId, is_paused: bool) -> Result<(), ApiError> {
     let now = app.clock.now().timestamp_millis();
     let change = |row: &mut entity::account::ActiveModel| {
         row.updated_at_ms = Set(now);
@@ -140,6 +144,12 @@ async fn set_paused(app: &App, id: AccountId, is_paused: bool) -> Result<(), Api
     };
     let account = app.store.change_account(id, change).await?.ok_or(ApiError::NotFound("account"))?;
     app.lanes.wake(id);
+    if is_paused {
+        step!(info, id, "the queue is paused");
+    } else {
+        step!(info, id, "the queue goes on");
+    }
+    note(app, caller, id, if is_paused { Deed::Paused } else { Deed::Resumed }, Value::Null).await;
     app.accounts.changed(&account);
     Ok(())
 }
@@ -159,5 +169,7 @@ pub struct Cleared {
 pub async fn clear(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     let cleared = app.intake.cancel_all(&account).await?;
+    step!(info, account.id, "the queue is cleared", cleared);
+    note(&app, &caller, account.id, Deed::Cleared, json!({"cleared": cleared})).await;
     Ok(Json(Cleared { success: true, cleared }))
 }

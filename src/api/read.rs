@@ -25,6 +25,11 @@ pub(super) const LARGE: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
+/// A body of JSON, read, whatever it says that it is: programs of old say nothing, or that it is a form.
+/// What a browser sends unasked is refused before, by its origin.
+#[derive(Debug)]
+pub struct Untitled<T>(pub T);
+
 /// A body of JSON that its handler reads.
 #[derive(Debug)]
 pub struct Unread(pub Bytes);
@@ -45,6 +50,16 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest for Body<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let bytes = bytes(request, payload, BODY);
+        Box::pin(async { Ok(Self(read_apart(bytes.await?, |bytes| read(bytes)).await?)) })
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> FromRequest for Untitled<T> {
+    type Error = ApiError;
+    type Future = Reading<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = any_bytes(request, payload, BODY);
         Box::pin(async { Ok(Self(read_apart(bytes.await?, |bytes| read(bytes)).await?)) })
     }
 }
@@ -97,12 +112,22 @@ pub(super) fn bytes(
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let kind = header(CONTENT_TYPE).and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
     let is_json = kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json");
-    let is_too_large = header(CONTENT_LENGTH).and_then(|length| length.parse().ok()).is_some_and(|n: usize| n > most);
+    let bytes = any_bytes(request, payload, most);
+    async move {
+        if is_json { bytes.await } else { Err(ApiError::Unsupported("the content type must be application/json")) }
+    }
+}
+
+/// The body as it came, whatever it says that it is, if it is not larger than `most` bytes.
+fn any_bytes(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    most: usize,
+) -> impl Future<Output = Result<Bytes, ApiError>> + use<> {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let is_too_large = length.and_then(|length| length.parse().ok()).is_some_and(|n: usize| n > most);
     let payload = web::Payload::from_request(request, payload).into_inner();
     async move {
-        if !is_json {
-            return Err(ApiError::Unsupported("the content type must be application/json"));
-        }
         if is_too_large {
             return Err(ApiError::TooLarge { limit: most });
         }

@@ -25,7 +25,7 @@ use crate::store::account::Account;
 use crate::view::Timestamp;
 
 /// The longest a caller may wait for the outcome.
-const WAIT: Duration = Duration::from_secs(30);
+pub(super) const WAIT: Duration = Duration::from_secs(30);
 
 /// One message to send, and from which account.
 #[derive(Debug, utoipa::ToSchema)]
@@ -100,11 +100,11 @@ impl KeyHeader {
 pub struct WaitHeader(
     /// `wait=N`: wait up to N (at most 30) seconds for the outcome
     #[param(value_type = Option<String>)]
-    Option<Duration>,
+    pub(super) Option<Duration>,
 );
 
 impl WaitHeader {
-    fn read(headers: &HeaderMap) -> Self {
+    pub(super) fn read(headers: &HeaderMap) -> Self {
         let preferences = headers.get_all("Prefer").filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
         let mut waits = preferences.filter_map(|p| p.trim().strip_prefix("wait=")?.trim().parse().ok());
         Self(waits.next().map(|seconds| Duration::from_secs(seconds).min(WAIT)))
@@ -132,7 +132,7 @@ pub async fn send(
     }
     let mut draft = message.draft(&account, app.config.phone_region, app.clock.now())?;
     draft.user = caller.user().map(|user| user.id);
-    let sent = accept(&app, &account, draft, &request).await?;
+    let sent = accept(&app, &account, draft, WaitHeader::read(request.headers()).0).await?;
     let mut response = sent.response();
     Ok(response.json(sent.view))
 }
@@ -141,7 +141,7 @@ pub async fn send(
 pub(super) struct Sent {
     pub(super) view: SendView,
     /// 200 if the caller waited and it went out, else 202.
-    status: StatusCode,
+    pub(super) status: StatusCode,
     is_repeat: bool,
 }
 
@@ -156,15 +156,15 @@ impl Sent {
     }
 }
 
-/// Accepts one message, and waits for its outcome if the request prefers that.
+/// Accepts one message, and waits so long for its outcome, if at all.
 pub(super) async fn accept(
     app: &App,
     account: &Account,
     draft: Draft,
-    request: &HttpRequest,
+    wait_for: Option<Duration>,
 ) -> Result<Sent, ApiError> {
     // Watched before it is accepted, so that the outcome can't come in between.
-    let waiting = WaitHeader::read(request.headers()).0.map(|span| (span, app.bus.watch(account.id)));
+    let waiting = wait_for.map(|span| (span, app.bus.watch(account.id)));
     let accepted = app.intake.accept(account, vec![draft]).await?;
     let Some(Accepted::Message { id, standing, is_repeat }) = accepted.into_iter().next() else {
         return Err(key_taken());

@@ -115,9 +115,18 @@ pub(super) fn at_most(most: u8) -> impl FnOnce(&Option<u8>, &()) -> garde::Resul
 
 /// Turns what garde found into our shape.
 pub(super) fn check<T: garde::Validate<Context = ()>>(value: &T) -> Result<(), ApiError> {
+    check_named(value, camel_case)
+}
+
+/// The same, where the names of fields have underscores.
+pub(super) fn check_snake_case<T: garde::Validate<Context = ()>>(value: &T) -> Result<(), ApiError> {
+    check_named(value, str::to_owned)
+}
+
+fn check_named<T: garde::Validate<Context = ()>>(value: &T, name: fn(&str) -> String) -> Result<(), ApiError> {
     value.validate().map_err(|report| {
         let detail = |(path, error): &(garde::Path, garde::Error)| Detail {
-            field: camel_case(&path.to_string()),
+            field: name(&path.to_string()),
             message: error.message().to_owned(),
         };
         ApiError::Bad { code: "invalid_request", details: report.iter().map(detail).collect() }

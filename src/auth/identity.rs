@@ -45,9 +45,30 @@ pub enum Who {
     /// The operator, by the key in the settings.
     Operator,
     /// A program, by an API key.
-    Program(ApiKeyId, Scope),
+    Program(Program),
     /// A person, by a login.
     Person(Arc<Person>),
+}
+
+/// A program that shows an API key.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The key's row.
+    pub key: ApiKeyId,
+    /// What people call it.
+    pub name: Arc<str>,
+    /// What it may do.
+    pub scope: Scope,
+    /// The one account it is for; none: all of the company.
+    pub account: Option<AccountId>,
+}
+
+impl Program {
+    /// Whether it may, as far as the company goes. A key for one account has nothing to do with the rest.
+    fn meets(&self, need: Need) -> bool {
+        let is_about_all = matches!(need, Need::Company | Need::Admin);
+        need.is_met_by_scope(self.scope) && !(is_about_all && self.account.is_some())
+    }
 }
 
 /// A person who is signed in.
@@ -79,20 +100,12 @@ impl Identity {
         }
     }
 
-    /// The manager, if it is one.
-    fn manager(&self) -> Option<&Person> {
-        match &self.who {
-            Who::Person(person) if person.user.role == Role::Manager => Some(person),
-            _ => None,
-        }
-    }
-
     /// Whether it may, as far as the company goes.
     #[must_use]
     pub fn meets(&self, need: Need) -> bool {
         match &self.who {
             Who::Anyone | Who::Operator => true,
-            Who::Program(_, scope) => need.is_met_by_scope(*scope),
+            Who::Program(program) => program.meets(need),
             Who::Person(person) => need.is_met_by_role(person.user.role),
         }
     }
@@ -106,15 +119,28 @@ impl Identity {
     /// Whether it may with this account of its company.
     #[must_use]
     pub fn may(&self, need: Need, account: AccountId) -> bool {
-        self.manager()
-            .is_none_or(|manager| manager.grants.get(&account).is_some_and(|rights| need.is_met_by_rights(*rights)))
+        match &self.who {
+            Who::Anyone | Who::Operator => true,
+            Who::Program(program) => program.account.is_none_or(|own| own == account),
+            Who::Person(person) => {
+                let granted = || person.grants.get(&account).is_some_and(|rights| need.is_met_by_rights(*rights));
+                person.user.role == Role::Admin || granted()
+            }
+        }
     }
 
     /// The accounts with which it may; none: all of its company.
     #[must_use]
     pub fn granted(&self, need: Need) -> Option<Vec<AccountId>> {
-        let grants = self.manager()?.grants.iter();
-        Some(grants.filter(|(_, rights)| need.is_met_by_rights(**rights)).map(|(account, _)| *account).collect())
+        match &self.who {
+            Who::Anyone | Who::Operator => None,
+            Who::Program(program) => program.account.map(|account| vec![account]),
+            Who::Person(person) if person.user.role == Role::Admin => None,
+            Who::Person(person) => {
+                let granted = person.grants.iter().filter(|(_, rights)| need.is_met_by_rights(**rights));
+                Some(granted.map(|(account, _)| *account).collect())
+            }
+        }
     }
 
     /// The accounts it may see; none: all of its company.
@@ -210,7 +236,10 @@ impl Guard {
     async fn look_up(&self, credential: &str) -> Result<Option<Identity>, StoreError> {
         if credential.starts_with(KEY_PREFIX) {
             let key = self.store.use_api_key(&hex(digest(credential)), self.clock.now()).await?;
-            return Ok(key.map(|key| Identity { company: key.company_id, who: Who::Program(key.id, key.scope) }));
+            return Ok(key.map(|row| {
+                let (key, name, scope, account) = (row.id, row.name.into(), row.scope, row.account_id);
+                Identity { company: row.company_id, who: Who::Program(Program { key, name, scope, account }) }
+            }));
         }
         let Some(claims) = self.keys.read(credential).await? else { return Ok(None) };
         let Some(user) = self.store.user_of_login(claims.sub, claims.jti).await? else { return Ok(None) };

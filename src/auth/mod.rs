@@ -28,7 +28,7 @@ use entity::ids::AccountId;
 use self::access::Need;
 use self::attempts::Attempts;
 use self::identity::Identities;
-pub use self::identity::{Identity, Who};
+pub use self::identity::{Identity, Program, Who};
 use self::origin::Origins;
 use self::token::Keys;
 use crate::clock::Clock;
@@ -83,7 +83,8 @@ impl Guard {
         let need = request.match_pattern().and_then(|pattern| access::need(request.method().as_str(), &pattern));
         let need = need.ok_or_else(forbidden)?;
         let identity = self.caller(request).await?;
-        if identity.meets(need) { Ok(Caller { identity, need }) } else { Err(forbidden()) }
+        let from = self.peer(request);
+        if identity.meets(need) { Ok(Caller { identity, need, from }) } else { Err(forbidden()) }
     }
 
     /// Whoever makes the request.
@@ -128,16 +129,22 @@ impl Guard {
         is_ours.then(|| token.to_owned())
     }
 
-    /// Whom limits count the request to: the peer, or whom the proxy before us names, or their network.
+    /// Whom limits count the request to: where it comes from, or that network.
     #[must_use]
     pub fn address(&self, request: &HttpRequest) -> Option<IpAddr> {
+        self.peer(request).map(network)
+    }
+
+    /// Where the request comes from: the peer, or whom the proxy before us names.
+    #[must_use]
+    pub fn peer(&self, request: &HttpRequest) -> Option<IpAddr> {
         // The last value of the last line is the proxy's own; the others anybody may have written.
         let lines = request.headers().get_all("x-forwarded-for").filter(|_| self.behind_proxy);
         let named = lines.last().and_then(|line| line.to_str().ok());
         let last = named.and_then(|list| list.rsplit(',').next()).map(str::trim);
         // Some proxies name the port as well.
         let last = last.and_then(|last| last.parse().ok().or_else(|| Some(last.parse::<SocketAddr>().ok()?.ip())));
-        last.or_else(|| request.peer_addr().map(|peer| peer.ip())).map(network)
+        last.or_else(|| request.peer_addr().map(|peer| peer.ip())).map(|address| address.to_canonical())
     }
 }
 
@@ -151,6 +158,8 @@ pub fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 pub struct Caller {
     identity: Identity,
     need: Need,
+    /// From where the request comes.
+    pub from: Option<IpAddr>,
 }
 
 impl Deref for Caller {
@@ -161,7 +170,7 @@ impl Deref for Caller {
 }
 
 impl Caller {
-    /// Refuses a manager who has no grant on the account for what this address does.
+    /// Refuses a manager who has no grant on the account for what this address does, and another account's key.
     pub fn check(&self, account: AccountId) -> Result<(), ApiError> {
         if self.may(self.need, account) { Ok(()) } else { Err(no_access()) }
     }

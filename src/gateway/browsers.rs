@@ -57,6 +57,8 @@ pub struct Browsers {
     starting: Semaphore,
     /// How often in a row a page was not understood.
     riddles: Mutex<HashMap<AccountId, u32>>,
+    /// Bytes that each took when it was last weighed.
+    weights: Mutex<HashMap<AccountId, u64>>,
 }
 
 impl Browsers {
@@ -76,7 +78,31 @@ impl Browsers {
             places: Arc::new(Semaphore::new(most)),
             starting: Semaphore::new(STARTING),
             riddles: Mutex::default(),
+            weights: Mutex::default(),
         }
+    }
+
+    /// Notes how many bytes the account's browser takes; none: it has ended.
+    pub(super) fn weighs(&self, account: AccountId, bytes: Option<u64>) {
+        let mut weights = self.weights.lock().unwrap_or_else(PoisonError::into_inner);
+        match bytes {
+            Some(bytes) => weights.insert(account, bytes),
+            None => weights.remove(&account),
+        };
+    }
+
+    /// Bytes of memory that the account's browser took when it was last weighed, each page that several
+    /// processes use counted once (PSS).
+    #[must_use]
+    pub fn memory_of(&self, account: AccountId) -> Option<u64> {
+        self.weights.lock().unwrap_or_else(PoisonError::into_inner).get(&account).copied()
+    }
+
+    /// How many browsers run, and what they take in all.
+    #[must_use]
+    pub fn memory(&self) -> (usize, u64) {
+        let weights = self.weights.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.most - self.places.available_permits(), weights.values().sum())
     }
 
     /// The programs: the browser and its driver.

@@ -1,11 +1,32 @@
-//! How many accounts a company has, and how they stand.
+//! How a company's accounts stand: the one place where they are counted.
 
-use entity::ids::CompanyId;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use entity::account::Provider;
+use entity::ids::{AccountId, CompanyId};
 
 use super::sessions::{Sessions, Status};
 use crate::store::StoreError;
 
-/// How many accounts a company has.
+/// One account, as it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// Its messenger.
+    pub provider: Provider,
+    /// Whether it should be connected.
+    pub should_connect: bool,
+    /// Whether its messenger knows it.
+    pub is_known: bool,
+    /// Whether it was ever to be connected.
+    pub was_started: bool,
+    /// Where its connection stands.
+    pub status: Status,
+    /// Since when it is connected, if it is.
+    pub connected_since: Option<DateTime<Utc>>,
+}
+
+/// How many accounts there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionCounts {
     /// All of them.
@@ -16,15 +37,61 @@ pub struct SessionCounts {
     pub connected: usize,
 }
 
+impl SessionCounts {
+    /// Of these.
+    #[must_use]
+    pub fn of(all: &[Standing]) -> Self {
+        let count = |is: fn(&Standing) -> bool| all.iter().filter(|one| is(one)).count();
+        Self {
+            total: all.len(),
+            active: count(|one| one.should_connect),
+            connected: count(|one| one.status == Status::Connected),
+        }
+    }
+}
+
+/// How many of these there are of each kind.
+#[must_use]
+pub fn count_by<K: Ord>(all: &[Standing], kind: impl Fn(&Standing) -> K) -> BTreeMap<K, usize> {
+    let mut counts = BTreeMap::new();
+    for one in all {
+        *counts.entry(kind(one)).or_default() += 1;
+    }
+    counts
+}
+
 impl Sessions {
-    /// How many accounts a company has, and how they stand.
-    pub async fn count_of(&self, company: CompanyId) -> Result<SessionCounts, StoreError> {
+    /// How the company's accounts stand: all, or those that are `visible`.
+    pub async fn standing(
+        &self,
+        company: CompanyId,
+        visible: Option<&[AccountId]>,
+    ) -> Result<Vec<Standing>, StoreError> {
         let accounts = self.messengers.store.accounts_of(company).await?;
-        let is_connected = |id| self.status(id) == Status::Connected;
-        Ok(SessionCounts {
-            total: accounts.len(),
-            active: accounts.iter().filter(|(_, should_connect)| *should_connect).count(),
-            connected: accounts.iter().filter(|(id, _)| is_connected(*id)).count(),
-        })
+        let seen = accounts.into_iter().filter(|account| visible.is_none_or(|visible| visible.contains(&account.id)));
+        let standing = seen.map(|account| {
+            let session = self.snapshot(account.id);
+            Standing {
+                provider: account.provider,
+                should_connect: account.should_connect,
+                is_known: account.is_known,
+                was_started: account.epoch > 0,
+                status: session.status,
+                connected_since: session.since.filter(|_| session.status == Status::Connected),
+            }
+        });
+        Ok(standing.collect())
+    }
+
+    /// How many accounts the company has, and how they stand.
+    pub async fn count_of(&self, company: CompanyId) -> Result<SessionCounts, StoreError> {
+        Ok(SessionCounts::of(&self.standing(company, None).await?))
+    }
+
+    /// Since when the account is connected, if it is.
+    #[must_use]
+    pub fn connected_since(&self, account: AccountId) -> Option<DateTime<Utc>> {
+        let session = self.snapshot(account);
+        session.since.filter(|_| session.status == Status::Connected)
     }
 }

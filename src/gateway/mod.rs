@@ -32,7 +32,7 @@ use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
 pub use self::check::{BadConfig, check_config, check_proxy};
-pub use self::count::SessionCounts;
+pub use self::count::{SessionCounts, count_by};
 pub use self::messengers::Messengers;
 pub use self::reports::Reports;
 use crate::phone::Recipient;

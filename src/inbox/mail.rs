@@ -11,6 +11,7 @@ use crate::account::clean;
 use crate::clock::seq_of;
 use crate::gateway::reports::Slip;
 use crate::gateway::{Letter, Mail};
+use crate::logs::step;
 use crate::realtime::Event;
 use crate::store::StoreError;
 use crate::store::account::Account;
@@ -137,6 +138,11 @@ impl Inbox {
             created_at: Timestamp(report.chat.at),
         };
         let (company, account) = (chat.company_id, chat.account_id);
+        if is_received {
+            step!(info, account, "a message came in, and is stored", message.id = %message.id);
+        } else {
+            step!(info, account, "a message was sent elsewhere, and is stored", message.id = %message.id);
+        }
         self.bus.publish(company, account, Event::MessageFiled { chat: chat.into(), message });
     }
 

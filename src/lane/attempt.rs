@@ -255,7 +255,6 @@ async fn finish(lane: &Lane, attempt: Attempt, begun: &Begun, mut outcome: Outco
     }
     lane.kit().telemetry.settled.with_label_values(&[status.as_str()]).inc();
     tell::ended(lane.kit(), &lane.account, attempt.message, begun, &outcome);
-    tracing::debug!(account.id = %lane.id, message.id = %attempt.message, %status, "an attempt ended");
     Told::News
 }
 

@@ -12,6 +12,7 @@ use crate::account::BANNED;
 use crate::gateway::Pairing;
 use crate::gateway::farewell::say_still_linked;
 use crate::gateway::sessions::Status;
+use crate::logs::step;
 use crate::realtime::Event;
 use crate::store::StoreError;
 use crate::store::account::{Account, say_wrong};
@@ -77,6 +78,7 @@ impl Lanes {
 
     async fn begin(self: &Arc<Self>, id: AccountId, pairing: Pairing) -> Result<Arc<Account>, NotConnected> {
         let account = self.kit.store.raise_epochs(&[id]).await?.pop().ok_or(NotConnected::Gone)?;
+        step!(info, id, "it connects");
         self.kit.sessions.prepare(id, pairing);
         self.start(&account);
         self.kit.accounts.changed(&account);
@@ -112,6 +114,7 @@ impl Lanes {
         }
         if let Some(account) = &account {
             let reason = if log_out { "client_logout" } else { "disconnected" };
+            step!(info, id, "disconnected", reason);
             self.kit.bus.publish(account.company_id, id, Event::Disconnected { reason: reason.to_owned() });
             self.kit.accounts.changed(account);
         }
@@ -143,15 +146,19 @@ impl Lanes {
         let is_linked = account.provider.links_devices() && account.pairing.is_some();
         let is_told = !is_linked || self.kit.sessions.status(id) == Status::Connected;
         let _turn = self.one_by_one.take(id).await;
-        self.kit.store.delete_account(id).await?;
+        let keys = self.kit.store.delete_account(id).await?;
         // From here on there is no way back, and none of it waits for a database.
         self.end(id).await;
+        step!(info, id, "the account is removed");
         self.kit.sessions.close(id, Status::Disconnected, true);
         self.kit.sessions.forget(id);
         self.kit.bus.publish(company, id, Event::Disconnected { reason: "removed".to_owned() });
         self.kit.accounts.changed(account);
         // Who was granted it is looked up anew.
         self.kit.bus.tell(company, None, Event::PeopleChanged);
+        for key in keys {
+            self.kit.bus.tell(company, None, Event::ShutOut { whom: key.to_string(), but: None });
+        }
         self.kit.bus.forget(company, id);
         if let Err(error) = self.kit.store.clear_up(id).await {
             tracing::warn!(account.id = %id, %error, "what a removed account left is cleared up later");

@@ -10,6 +10,7 @@ use super::run::{Lane, Step, pause};
 use crate::account::BANNED;
 use crate::gateway::ConnectError;
 use crate::gateway::sessions::Status;
+use crate::logs::step;
 use crate::store::account::Account;
 use crate::store::instant;
 
@@ -111,7 +112,9 @@ impl Lane {
 
     async fn not_connected(&mut self, account: &Account, error: &(dyn Display + Sync)) -> Step {
         if self.connecting.failures == 0 {
-            tracing::warn!(account.id = %self.id, %error, "the account is not connected; it is tried again");
+            // What a library says of it is for the server's own log alone.
+            tracing::warn!(account.id = %self.id, %error, "the account is not connected");
+            step!(warn, self.id, "the messenger is not reached; it is tried again");
         } else {
             // Once may be an accident.
             self.kit().accounts.miss(account).await;

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use entity::message::Status;
 
 use super::{Kit, tell};
+use crate::logs::step;
 use crate::pacing::{Pace, Policy, clamp, plan};
 use crate::queue::{Builder, Unavailable};
 use crate::store::account::Account;
@@ -96,7 +97,7 @@ async fn lose(
     };
     if kit.store.finish(attempt, outcome.clone()).await? == Finished::Written {
         *pace = counted;
-        tracing::warn!(account.id = %account.id, message.id = %attempt.message, "interrupted while sending: uncertain");
+        step!(warn, account.id, "interrupted while sending: uncertain", message.id = %attempt.message);
         tell::ended(kit, account, attempt.message, begun, &outcome);
     }
     Ok(())
@@ -143,7 +144,7 @@ async fn rebuild(
     }
     let is_done = kit.queue.switch(rebuild, pace).await?;
     if is_done && count > 0 {
-        tracing::info!(account.id = %account.id, queued = count, "the queue is rebuilt from the database");
+        step!(info, account.id, "the queue is rebuilt from the database", queued = count);
         kit.telemetry.restored.inc();
     }
     Ok(is_done)

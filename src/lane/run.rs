@@ -14,6 +14,7 @@ use super::connecting::Connecting;
 use super::signals::Signals;
 use super::{Kit, Lanes, attempt, restore, watchdog};
 use crate::gateway::sessions::Status;
+use crate::logs::step;
 use crate::pacing::policy::Span;
 use crate::queue::Turn;
 use crate::store::account::Account;
@@ -203,7 +204,7 @@ impl Lane {
 
     /// Another lane has the account, here or elsewhere.
     pub(super) fn lost(&self) -> Step {
-        tracing::warn!(account.id = %self.id, "another lane has taken the account");
+        step!(warn, self.id, "another lane has taken the account");
         self.kit().sessions.close(self.id, Status::Disconnected, false);
         Step::End
     }
@@ -260,7 +261,7 @@ impl Lane {
             self.promise(self.kit().connect_deadline);
             let Some(gateway) = self.kit().sessions.gateway(self.id) else { return Step::Next };
             if self.kit().clock.timeout(self.kit().connect_deadline, gateway.is_alive()).await != Ok(true) {
-                tracing::warn!(account.id = %self.id, "the connection does not answer");
+                step!(warn, self.id, "the connection does not answer");
                 self.kit().accounts.close(&self.account, Status::Connecting);
                 return Step::Next;
             }

@@ -6,6 +6,7 @@ use entity::message::Status;
 
 use super::Kit;
 use crate::clock::Clock;
+use crate::logs::step;
 use crate::phone::Recipient;
 use crate::realtime::{Bus, Event};
 use crate::store::account::Account;
@@ -28,6 +29,7 @@ pub(super) fn ended(kit: &Kit, account: &Account, id: MessageId, begun: &Begun, 
     let chat = begun.chat.map_or_else(|| address(account, begun), |id| id.to_string());
     let error = outcome.error.as_ref();
     let error = error.map(|(code, why)| MessageError { code: (*code).to_owned(), message: why.clone() });
+    say(account, id, status, error.as_ref().map(|error| &*error.code));
     publish(
         kit,
         account,
@@ -42,6 +44,15 @@ pub(super) fn ended(kit: &Kit, account: &Account, id: MessageId, begun: &Begun, 
     );
     if let (Status::Failed, Some(MessageError { code, message })) = (status, error) {
         publish(kit, account, Event::SendFailed { id, chat, text: begun.text.clone(), code, message, at });
+    }
+}
+
+/// Says in the account's log how an attempt ended.
+fn say(account: &Account, id: MessageId, status: Status, code: Option<&str>) {
+    match (status, code) {
+        (Status::Sent, _) => step!(info, account.id, "a message is sent", message.id = %id),
+        (Status::Queued, code) => step!(info, account.id, "a message waits", message.id = %id, code),
+        (status, code) => step!(warn, account.id, "a message is not sent", message.id = %id, %status, code),
     }
 }
 
@@ -71,6 +82,7 @@ pub(super) async fn expired(kit: &Kit, account: &Account, id: MessageId) {
     // Where it stands is told without its chat, if that can't be read.
     let row = kit.store.find_message(account.company_id, id).await.ok().flatten();
     let chat = row.and_then(|row| row.chat_id).map(|chat| chat.to_string());
+    step!(info, account.id, "a message expired before its turn came", message.id = %id);
     publish(kit, account, Event::moved(id, chat, Status::Expired, kit.clock.now()));
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Lanes;
+use crate::logs::step;
 
 /// How far past its promise a lane may be: several times the longest pause of ordinary work (a
 /// commit, a call of Redis), far less than anybody would wait.
@@ -21,7 +22,7 @@ pub async fn run(lanes: &Arc<Lanes>) {
         let now = clock.now();
         let (overdue, next) = lanes.overdue(now);
         for account in overdue {
-            tracing::error!(account.id = %account, "the lane makes no progress and is restarted");
+            step!(error, account, "the lane makes no progress and is restarted");
             lanes.kit.telemetry.lanes_restarted.inc();
             lanes.restart(account);
         }

@@ -11,7 +11,7 @@ use socketioxide::extract::SocketRef;
 use tokio_util::sync::CancellationToken;
 
 use super::transport::Transport;
-use crate::auth::{Guard, Identity, Who};
+use crate::auth::{Guard, Identity, Program, Who};
 use crate::clock::Clock;
 use crate::seats::{Seat, Seats};
 
@@ -153,7 +153,8 @@ fn rooms_of(identity: &Identity) -> Vec<String> {
     let company = company_room(identity.company);
     let mut rooms = match &identity.who {
         Who::Anyone | Who::Operator => vec![company],
-        Who::Program(key, _) => vec![company, room_of(key)],
+        Who::Program(Program { key, account: None, .. }) => vec![company, room_of(key)],
+        Who::Program(Program { key, account: Some(account), .. }) => vec![account_room(*account), room_of(key)],
         Who::Person(person) => {
             let mut rooms = vec![room_of(person.user.id), room_of(person.login)];
             match person.user.role {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::account::{self, Entity, Model};
-use entity::ids::{AccountId, CompanyId};
+use entity::ids::{AccountId, ApiKeyId, CompanyId};
 use futures_util::future::BoxFuture;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
@@ -227,20 +227,23 @@ impl Store {
         self.keep_changed(move |tx| Box::pin(connect(tx, accounts.clone()))).await
     }
 
-    /// Removes an account; answers whether it was there. What it leaves behind is for
-    /// [`Self::clear_up`].
-    pub async fn delete_account(&self, id: AccountId) -> Result<bool, StoreError> {
+    /// Removes an account with the keys that are for it alone; answers those. What else it leaves behind is
+    /// for [`Self::clear_up`].
+    pub async fn delete_account(&self, id: AccountId) -> Result<Vec<ApiKeyId>, StoreError> {
         let cache = self.accounts.clone();
-        let delete = "DELETE FROM account WHERE id = $1 RETURNING id";
-        let delete = self.sql(delete, [id.into()]);
+        let delete = self.sql("DELETE FROM account WHERE id = $1", [id.into()]);
+        let keys = self.sql("DELETE FROM api_key WHERE account_id = $1 RETURNING id", [id.into()]);
         let deleted = self.change_and(
             move |tx| {
-                let delete = delete.clone();
-                Box::pin(async move { tx.query_all_raw(delete).await })
+                let (delete, keys) = (delete.clone(), keys.clone());
+                Box::pin(async move {
+                    tx.execute_raw(delete).await?;
+                    tx.query_all_raw(keys).await
+                })
             },
             move |_| cache.remove(id),
         );
-        Ok(!deleted.await?.is_empty())
+        deleted.await?.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
     }
 }
 

@@ -212,7 +212,7 @@ impl Store {
         let is_broad = found.len() as u64 == FOUND;
         let accounts = match &filter.accounts {
             Some(accounts) => accounts.clone(),
-            None => self.accounts_of(filter.company).await?.into_iter().map(|(account, _)| account).collect(),
+            None => self.accounts_of(filter.company).await?.into_iter().map(|account| account.id).collect(),
         };
         for some in accounts.chunks(SOME) {
             found.extend(self.chats_saying(some, &search).await?);

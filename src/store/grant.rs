@@ -67,10 +67,21 @@ impl Store {
         Ok((page, total))
     }
 
-    /// Removes a key of the company; answers whether it was there.
-    pub async fn delete_api_key(&self, company: CompanyId, id: ApiKeyId) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM api_key WHERE id = $1 AND company_id = $2 RETURNING id";
-        Ok(!self.write(self.sql(sql, [id.into(), company.into()])).await?.is_empty())
+    /// Removes a key of the company; answers the one that was there.
+    pub async fn delete_api_key(&self, company: CompanyId, id: ApiKeyId) -> Result<Option<api_key::Model>, StoreError> {
+        let of_company = api_key::Column::CompanyId.eq(company);
+        let deleted = self.change(move |tx| {
+            let key = api_key::Entity::delete_many().filter(api_key::Column::Id.eq(id)).filter(of_company.clone());
+            Box::pin(key.exec_with_returning(tx))
+        });
+        Ok(deleted.await?.pop())
+    }
+
+    /// Removes the keys that are for one account alone and have that name; answers them.
+    pub async fn delete_keys_of(&self, account: AccountId, name: &str) -> Result<Vec<ApiKeyId>, StoreError> {
+        let sql = "DELETE FROM api_key WHERE account_id = $1 AND name = $2 RETURNING id";
+        let deleted = self.write(self.sql(sql, [account.into(), name.into()])).await?;
+        deleted.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
     }
 
     /// What a manager may do, by account.

@@ -41,6 +41,18 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
     }
 
+    /// Every account, with the port of its own if it has one.
+    pub async fn ports(&self) -> Result<Vec<(AccountId, Option<i32>)>, StoreError> {
+        let rows = self.reader.query_all_raw(self.sql("SELECT id, port FROM account ORDER BY id", [])).await?;
+        rows.iter().map(|row| Ok(row.try_get_many_by_index()?)).collect()
+    }
+
+    /// Whether some account has that port.
+    pub async fn has_port(&self, port: u16) -> Result<bool, StoreError> {
+        let sql = self.sql("SELECT 1 FROM account WHERE port = $1", [i32::from(port).into()]);
+        Ok(self.reader.query_one_raw(sql).await?.is_some())
+    }
+
     /// How many of the company's accounts should be connected.
     pub async fn count_accounts_in_use(&self, company: CompanyId) -> Result<u64, StoreError> {
         self.count_of("SELECT COUNT(*) FROM account WHERE company_id = $1 AND should_connect", company.into()).await

@@ -7,6 +7,7 @@
 
 mod accept;
 pub mod account;
+pub mod action;
 pub mod activity;
 mod attempt;
 mod backlog;

@@ -1,8 +1,9 @@
 //! The counts of a company, from rows that are written together with what they count: cheap
 //! however many messages there are.
 
+use entity::account::Provider;
 use entity::ids::{AccountId, CompanyId};
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::{Store, StoreError};
 
@@ -39,6 +40,24 @@ pub struct Stats {
     pub managers: u64,
     /// Managers with a grant.
     pub with_access: u64,
+}
+
+/// An account's columns that are counted.
+type Row = (AccountId, Provider, bool, bool, bool, i64);
+
+/// What is counted of an account.
+#[derive(Debug, Clone, Copy)]
+pub struct Owned {
+    /// Its id.
+    pub id: AccountId,
+    /// Its messenger.
+    pub provider: Provider,
+    /// Whether it should be connected.
+    pub should_connect: bool,
+    /// Whether its messenger knows it.
+    pub is_known: bool,
+    /// How often a lane took it.
+    pub epoch: i64,
 }
 
 impl Stats {
@@ -90,10 +109,15 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
-    /// The company's accounts, and whether each should be connected.
-    pub async fn accounts_of(&self, company: CompanyId) -> Result<Vec<(AccountId, bool)>, StoreError> {
-        let sql = "SELECT id, should_connect FROM account WHERE company_id = $1";
+    /// The company's accounts, oldest first, as their rows have it.
+    pub async fn accounts_of(&self, company: CompanyId) -> Result<Vec<Owned>, StoreError> {
+        let sql = "SELECT id, provider, should_connect, pairing IS NOT NULL, first_connected_at_ms IS NOT NULL, epoch
+                   FROM account WHERE company_id = $1 ORDER BY id";
         let rows = self.reader.query_all_raw(self.sql(sql, [company.into()])).await?;
-        rows.iter().map(|row| Ok(row.try_get_many_by_index()?)).collect()
+        let read = |row: &QueryResult| {
+            let (id, provider, should_connect, is_paired, was_let_in, epoch): Row = row.try_get_many_by_index()?;
+            Ok(Owned { id, provider, should_connect, is_known: provider.knows(is_paired, was_let_in), epoch })
+        };
+        rows.iter().map(read).collect()
     }
 }

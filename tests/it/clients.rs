@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::harness::{Company, TestApp, free_port, guarded, ready_account};
+use crate::bot_api::{BotApi, token};
+use crate::harness::{Company, TestApp, free_port, free_ports, guarded, ready_account};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
@@ -91,6 +92,17 @@ async fn the_stock_client_comes_back_after_a_restart() {
 async fn the_bridge_to_whatsapp_web_fits_the_library_and_keeps_its_promises() {
     run("node_modules/.bin/tsc", &["--project", "bridge"]).await;
     run("node", &["--test", "bridge/bridge.test.mjs"]).await;
+}
+
+/// In the order of the report that found the first of its kind broken.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_requests_of_the_instance_report_work_as_written() {
+    let (api, range) = (BotApi::start(), free_ports(5));
+    let page = ("ANDANTE_WHATSAPPWEB_URL", "http://127.0.0.1:9");
+    let settings = [("ANDANTE_TELEGRAM_API_URL", &*api.url), ("ANDANTE_INSTANCE_PORTS", &range), page];
+    let app = TestApp::with(&settings).await;
+    run("node", &["instances.mjs", &app.client.url, &token(1)]).await;
+    assert_eq!(api.taken().iter().map(|taken| taken.chat.as_str()).collect::<Vec<_>>(), ["134527512"; 2]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,6 +43,9 @@ impl Case {
             id: self.account,
             created_by: None,
             company_id: CompanyId::DEFAULT,
+            user_id: None,
+            type_instance: None,
+            port: None,
             name: "A".to_owned(),
             provider: Provider::Simulator,
             use_limits: true,
@@ -418,7 +421,7 @@ async fn a_removed_account_leaves_nothing_behind_but_what_became_of_its_messages
     };
     assert!(words().await > 1_000);
     assert_eq!(case.store.orphans().await.unwrap(), []);
-    assert!(case.store.delete_account(case.account).await.unwrap());
+    assert_eq!(case.store.delete_account(case.account).await.unwrap(), []);
     assert_eq!(case.store.orphans().await.unwrap(), [case.account]);
     case.store.clear_up(case.account).await.unwrap();
     assert_eq!(case.store.orphans().await.unwrap(), []);

@@ -5,13 +5,16 @@ use std::collections::HashMap;
 
 use actix_web::Responder;
 use actix_web::web::{Data, Json, Path};
+use entity::action::Deed;
 use entity::grant::Model;
 use entity::ids::{AccountId, GrantId, UserId};
 use entity::user;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::Wrapped;
 use crate::api::accounts::{Done, find};
+use crate::api::actions::note;
 use crate::api::json::id;
 use crate::api::read::Body;
 use crate::app::App;
@@ -226,6 +229,8 @@ async fn give(
     });
     let grant = grant.await?;
     app.people_changed(caller.company);
+    let details = json!({"managerId": manager.id, "manager": manager.email, "permissions": access.permissions});
+    note(app, caller, account.id, Deed::Granted, details).await;
     app.bus.publish(caller.company, account.id, Event::AccessGranted(access));
     Ok(Json(Wrapped::new(grant.into())))
 }
@@ -239,6 +244,8 @@ async fn take_back(app: &App, caller: &Caller, session: &str, manager: &str) -> 
     app.people_changed(caller.company);
     let none = Rights { can_read: false, can_write: false, can_manage_chats: false };
     let access = access(app, caller, &manager, none);
+    let details = json!({"managerId": manager.id, "manager": manager.email});
+    note(app, caller, account.id, Deed::Revoked, details).await;
     app.bus.publish(caller.company, account.id, Event::AccessRevoked(access));
     Ok(Json(Done::new("the manager's access is taken back")))
 }

@@ -2,13 +2,17 @@
 
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, Responder};
+use entity::action::Deed;
 use entity::ids::{AccountId, CompanyId, UserId};
 use entity::user;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Wrapped, WrappedPage};
-use crate::api::accounts::{self, Done, NewAccount, find};
+use crate::api::accounts::{Done, find};
+use crate::api::actions::note;
+use crate::api::create::{self, Named, NewAccount};
 use crate::api::list::PageQuery;
 use crate::api::read::{OptionalBody, Query};
 use crate::api::wrong::{check, text};
@@ -17,7 +21,6 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::gateway::Pairing;
 use crate::gateway::sessions::Status;
-use crate::lane::change::NotConnected;
 use crate::store::account::Account;
 use crate::view::Timestamp;
 
@@ -38,7 +41,7 @@ pub struct NewSession {
     /// What its messenger needs.
     #[garde(skip)]
     #[schema(value_type = Option<Object>)]
-    config: Option<serde_json::Value>,
+    config: Option<Value>,
 }
 
 /// What a session is called that nobody named.
@@ -80,13 +83,7 @@ pub async fn create(
         proxy: None,
         config: asked.config,
     };
-    let account = accounts::open(&app, &caller, new).await?;
-    let connected = app.lanes.connect(account.id, Pairing::Qr).await;
-    if matches!(connected, Err(NotConnected::TooMany(_))) {
-        // Another one was faster; this one nobody has seen.
-        app.lanes.remove(&account).await?;
-    }
-    let account = connected?;
+    let account = create::open_and_connect(&app, &caller, new, Named::default()).await?;
     Ok(HttpResponse::Created().json(Wrapped::new(CreatedSession::of(&app, &account).await?)))
 }
 
@@ -96,6 +93,7 @@ pub async fn create(
 pub async fn connect(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     let account = app.lanes.connect(account.id, Pairing::Qr).await?;
+    note(&app, &caller, account.id, Deed::Connected, Value::Null).await;
     Ok(Json(Wrapped::new(CreatedSession::of(&app, &account).await?)))
 }
 
@@ -270,6 +268,7 @@ async fn renew(app: &App, account: &Account) -> Result<(), ApiError> {
 pub async fn disconnect(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
     app.lanes.disconnect(account.id, false).await?.ok_or(ApiError::NotFound("account"))?;
+    note(&app, &caller, account.id, Deed::Disconnected, Value::Null).await;
     Ok(Json(Done::new("the session is disconnected")))
 }
 
@@ -278,6 +277,6 @@ pub async fn disconnect(caller: Caller, app: Data<App>, id: Path<String>) -> Res
     responses((status = 200, body = Done), ApiError))]
 pub async fn remove(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    app.lanes.remove(&account).await?;
+    create::close(&app, &caller, &account).await?;
     Ok(Json(Done::new("the session is removed")))
 }

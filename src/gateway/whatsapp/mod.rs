@@ -48,6 +48,7 @@ use self::wire::Wire;
 use super::farewell::say_still_linked;
 use super::{ConnectError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken};
 use crate::gateway::stanza;
+use crate::logs::step;
 use crate::phone::Recipient;
 use crate::store::account::Account;
 use crate::store::chat::Seen;
@@ -270,7 +271,7 @@ impl Gateway for WhatsApp {
                 let now = keys.clock.now();
                 let say = move |row: &mut ActiveModel| say_still_linked(row, now);
                 if keys.store.change_account_of(keys.account, keys.epoch, say).await.is_err() {
-                    tracing::warn!(account.id = %keys.account, "WhatsApp was not told that the account is logged out");
+                    step!(warn, keys.account, "WhatsApp was not told that the account is logged out");
                 }
             }
         } else {

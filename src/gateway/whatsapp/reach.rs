@@ -12,6 +12,7 @@ use whatsapp_rust::wacore::store::traits::ProtocolStore;
 use whatsapp_rust::wacore_binary::Jid;
 
 use super::people::People;
+use crate::logs::step;
 use crate::store::instant;
 
 /// How long WhatsApp may take to tell when the lock ends.
@@ -77,7 +78,7 @@ impl Reach {
             let told = people.keys.clock.timeout(ANSWER, asked).await.ok().and_then(Result::ok);
             let ends = told.and_then(|lock| lock.time_enforcement_ends).and_then(|ends| read_end(&ends));
             let until = ends.filter(|until| *until > now).unwrap_or_else(|| instant(lock.until_ms));
-            tracing::warn!(account.id = %people.keys.account, %until, "WhatsApp lets the account open no new chats");
+            step!(warn, people.keys.account, "WhatsApp lets the account open no new chats", %until);
             reach.set(&people, Lock { until_ms: until.timestamp_millis(), ..lock }).await;
         });
         wait

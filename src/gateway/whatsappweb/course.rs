@@ -10,6 +10,7 @@ use super::page::{Seen, State};
 use super::session::{End, Session};
 use super::standing::Standing;
 use crate::gateway::{Code, GatewayEvent, Pairing};
+use crate::logs::step;
 use crate::store::account::Connected;
 
 /// How long an account may take to come in, whose messages WhatsApp may have to send first.
@@ -117,7 +118,7 @@ impl Session {
         self.in_since.get_or_insert(if was_paired { DateTime::UNIX_EPOCH } else { now });
         if is_first {
             self.browser.profile.note_linked();
-            tracing::info!(account.id = %self.account, wa_js = state.wa_js, page = state.page, "WhatsApp Web is open");
+            step!(info, self.account, "WhatsApp Web is open", wa_js = state.wa_js, page = state.page);
             let number = state.me.as_deref().and_then(|me| me.split(['@', ':']).next());
             let connected = Connected {
                 phone_number: number.map(str::to_owned),
@@ -136,12 +137,12 @@ impl Session {
     async fn not_understood(&self) -> End {
         let kept = self.browser.picture().await.is_ok();
         if self.browsers.is_puzzled(self.account) {
-            tracing::error!(account.id = %self.account, kept, "WhatsApp Web can't be worked; its picture is in the account's folder");
+            step!(error, self.account, "WhatsApp Web can't be worked; its picture is in the account's folder", kept);
             let reason =
                 "WhatsApp Web has a page that is not understood: a newer library may know it (ANDANTE_WAJS_PATH)";
             return End::Failed("unsupported_page", reason.to_owned());
         }
-        tracing::warn!(account.id = %self.account, kept, "WhatsApp Web has a page that is not understood; it is tried again");
+        step!(warn, self.account, "WhatsApp Web has a page that is not understood; it is tried again", kept);
         End::Dropped("WhatsApp Web has a page that is not understood".to_owned())
     }
 }

@@ -135,6 +135,7 @@ impl Session {
             Ok(())
         };
         let (told, ()) = tokio::join!(report, self.browser.end(forgets));
+        self.browsers.weighs(self.account, None);
         // Who opened it may have given up.
         drop(opened.map(|opened| opened.send(told)));
     }
@@ -255,6 +256,7 @@ impl Session {
             return Err(End::Dropped("what watches over the browser has ended".to_owned()));
         }
         let bytes = self.browser.group.memory().await;
+        self.browsers.weighs(self.account, Some(bytes));
         if bytes <= self.browsers.memory {
             return Ok(());
         }

@@ -3,16 +3,25 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use andante::app::App;
 use andante::clock::Clock;
 use andante::config::Config;
+use andante::logs::Logs;
 use andante::server::Server;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tracing_subscriber::prelude::*;
 
 use super::Client;
+
+/// What the servers in the test's process say of their accounts.
+static LOGS: LazyLock<Arc<Logs>> = LazyLock::new(|| {
+    let logs = Logs::new(Clock::system());
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(logs.layer())).unwrap();
+    logs
+});
 
 /// A server in the test's process.
 pub struct TestApp {
@@ -62,7 +71,7 @@ impl TestApp {
     /// Starts it again, where it was.
     pub async fn resume(&mut self) {
         let config = Config::read("", &self.settings.clone().into_iter().collect()).unwrap();
-        let running = Server::start(config, self.clock.clone()).await.unwrap();
+        let running = Server::start(config, self.clock.clone(), LOGS.clone()).await.unwrap();
         self.client = Client::new(&format!("http://{}", running.address));
         self.running = Some(running);
     }

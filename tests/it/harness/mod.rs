@@ -21,9 +21,9 @@ pub use disk::Disk;
 pub use messenger::{ANNA, CLINIC, Messenger, NOBODY, conforms};
 pub use people::{Company, Manager, PASSWORD, guarded, login};
 pub use poll::Poll;
-pub use process::{Unheard, refusal};
+pub use process::{Unheard, log_of, refusal};
 pub use proxy::Proxy;
-pub use services::{Postgres, Redis, free_port};
+pub use services::{Postgres, Redis, free_port, free_ports};
 pub use socket::{Entrance, Socket, mark};
 #[cfg(feature = "whatsapp")]
 pub use tunnel::Tunnel;

@@ -43,6 +43,44 @@ impl Unheard {
     }
 }
 
+/// What a server writes on standard error, from its start on.
+pub struct Written {
+    child: Child,
+    reading: tokio::task::JoinHandle<String>,
+}
+
+impl Written {
+    /// Stops the server: all that it wrote.
+    pub async fn stop(self) -> String {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").arg(pid).status().unwrap().success());
+        self.reading.await.unwrap()
+    }
+}
+
+/// Starts a server: who calls it, and what it writes.
+pub async fn log_of(settings: &[(&str, &str)]) -> (Client, Written) {
+    let folder = tempfile::TempDir::new().unwrap();
+    let data = folder.path().display().to_string();
+    let mut child = command(&[&[("ANDANTE_DATA_DIR", &*data)], settings].concat()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let url = loop {
+        let line = lines.next_line().await.unwrap().expect("it says where it listens");
+        if let Some(url) = line.strip_prefix("Andante listens on ") {
+            break url.to_owned();
+        }
+    };
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    let mut stderr = child.stderr.take().unwrap();
+    let reading = tokio::spawn(async move {
+        let _folder = folder;
+        let mut said = String::new();
+        stderr.read_to_string(&mut said).await.unwrap();
+        said
+    });
+    (Client::new(&url), Written { child, reading })
+}
+
 /// Starts a server that should refuse to, within `seconds`: what it says on standard error.
 pub async fn refusal(settings: &[(&str, &str)], seconds: u64) -> String {
     let mut child = command(settings).spawn().unwrap();

@@ -26,6 +26,21 @@ pub fn free_port() -> u16 {
     ports.find(|port| is_free(port) && is_free(&(port + 10_000))).expect("a port is free")
 }
 
+/// Ports that nobody has, one after the other, as a setting.
+pub fn free_ports(count: u16) -> String {
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    const BLOCK: u16 = 20;
+    assert!(count <= BLOCK);
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let next = || {
+        let number = std::process::id().wrapping_mul(31).wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
+        10_000 + u16::try_from(number % 100).unwrap() * BLOCK
+    };
+    let mut firsts = std::iter::repeat_with(next).take(100);
+    let first = firsts.find(|first| (*first..first + count).all(is_free)).expect("ports are free");
+    format!("{first}-{}", first + count - 1)
+}
+
 /// Whether the tests run as root, who needs no sudo, and whom PostgreSQL does not serve.
 pub(super) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n")

@@ -1,6 +1,8 @@
 //! What accounts look like: to who asks, and to who watches. Whatever changes one, its watchers see it at
 //! most a second later, and at most once a second.
 
+mod load;
+
 use std::sync::Arc;
 
 use entity::account::Provider;
