@@ -78,7 +78,7 @@ impl Lanes {
 
     async fn begin(self: &Arc<Self>, id: AccountId, pairing: Pairing) -> Result<Arc<Account>, NotConnected> {
         let account = self.kit.store.raise_epochs(&[id]).await?.pop().ok_or(NotConnected::Gone)?;
-        step!(info, id, "it connects");
+        step!(info, id, "it is to connect");
         self.kit.sessions.prepare(id, pairing);
         self.start(&account);
         self.kit.accounts.changed(&account);

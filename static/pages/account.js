@@ -9,13 +9,14 @@ import { Page } from "../parts/shell.js";
 import { Bones, Loading, Problem } from "../parts/state.js";
 import { Status } from "../parts/status.js";
 import { Access } from "./account/access.js";
+import { Log } from "./account/log.js";
 import { Now } from "./account/now.js";
 import { Queue } from "./account/queue.js";
 import { Settings } from "./account/settings.js";
 import { menuOf, pause, resume } from "./accounts/actions.js";
 import { numberOf } from "./accounts/row.js";
 
-const TABS = { now: Now, queue: Queue, access: Access, settings: Settings };
+const TABS = { now: Now, queue: Queue, access: Access, settings: Settings, log: Log };
 const FOR_ADMINS = ["access", "settings"];
 
 function Tabs({ account, current }) {

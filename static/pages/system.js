@@ -9,6 +9,7 @@ import { Page } from "../parts/shell.js";
 import { Bones, Problem, useLoad, View } from "../parts/state.js";
 import { toast } from "../parts/toast.js";
 import { Accounts, Health, Messages, Providers } from "./system/cards.js";
+import { Load, Memory, Ports } from "./system/load.js";
 import { usePulse } from "./system/pulse.js";
 import { reportOf } from "./system/report.js";
 
@@ -29,7 +30,7 @@ export default function System() {
   if (!pulse.health && pulse.error && load.error) return html`<${Page} title=${t("nav.system")}><${Problem} error=${pulse.error} retry=${load.reload} /><//>`;
   return html`<${Page} title=${t("nav.system")} actions=${html`<${Button} icon="copy" onClick=${() => hand(report())}>${t("system.copy")}<//>`}>
     <${View} load=${load} skeleton=${html`<${Bones} rows=${3} height=${220} />`}>${(providers) => html`
-      <div class="system-cards"><${Health} ...${pulse} /><${Accounts} /><${Messages} /><${Providers} providers=${providers} /></div>
+      <div class="system-cards"><${Health} ...${pulse} /><${Load} figures=${pulse.figures} /><${Memory} figures=${pulse.figures} /><${Accounts} figures=${pulse.figures} /><${Messages} /><${Ports} figures=${pulse.figures} /><${Providers} providers=${providers} /></div>
       <details class="system-report" onToggle=${(event) => setShown(event.currentTarget.open)}><summary>${t("system.report")}</summary>
         <p class="small quiet">${t("system.reportText")}</p>
         ${isShown && html`<pre tabindex="0" role="group" aria-label=${t("system.report")}>${report()}</pre>`}</details>`}<//>

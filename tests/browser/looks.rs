@@ -65,6 +65,7 @@ async fn every_page_is_tidy_in_each_language_theme_and_width_and_usable_by_every
         ("account", format!("/accounts/{account}")),
         ("queue", format!("/accounts/{account}/queue")),
         ("settings", format!("/accounts/{account}/settings")),
+        ("log", format!("/accounts/{account}/log")),
         ("chats", "/chats".to_owned()),
         ("chat", format!("/chats/{account}/996700000001@c.us")),
         ("journal", "/messages".to_owned()),

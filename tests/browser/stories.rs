@@ -5,7 +5,7 @@ use serde_json::json;
 use thirtyfour::prelude::*;
 
 use crate::browser::Browser;
-use crate::harness::{Binary, Company, PASSWORD, TestApp, eventually, free_port, guarded, ready_account};
+use crate::harness::{Binary, Company, PASSWORD, TestApp, eventually, free_port, free_ports, guarded, ready_account};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_sees_an_account_connect_and_a_message_leave_without_typing_a_command() {
@@ -373,6 +373,59 @@ async fn a_long_conversation_is_read_back_page_by_page_and_rests_where_it_is_lef
     browser.asks(&other).await;
     browser.sees("word 7 of 996700000077").await;
     assert_eq!(browser.asks("return !!document.querySelector('.chats-composer textarea')").await, json!(true));
+    browser.is_tidy().await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_reads_what_happened_who_did_what_and_how_the_server_bears_it() {
+    let range = free_ports(3);
+    let app = TestApp::with(&[("ANDANTE_INSTANCE_PORTS", &range)]).await;
+    let id = ready_account(&app.client, json!({"name": "Front desk"})).await;
+    let sent = app.client.send(&id, "996700000055", "for the desk").await;
+    app.client.reaches(sent["messageId"].as_str().unwrap(), &["sent"]).await;
+    let browser = Browser::open("en", 1440, false).await;
+    browser.driver.goto(format!("{}/accounts/{id}", app.client.url)).await.unwrap();
+    browser.clicks("Log").await;
+    browser.sees("the account is created (provider: simulator)").await;
+    browser.sees("a message is sent").await;
+    browser.sees("somebody at this machine").await;
+    // What happens meanwhile comes by itself.
+    app.client.pause(&id, true).await;
+    browser.sees("the queue is paused").await;
+    browser.sees("Queue paused").await;
+    app.app().simulator.stage(TestApp::id(&id)).unwrap().cut();
+    browser.sees("the connection dropped").await;
+    browser.screenshot("log").await;
+    let lines = "return [...document.querySelectorAll('.log-line')].map((line) => line.innerText)";
+    let field = browser.driver.find(By::Css("input[type=search]")).await.unwrap();
+    field.send_keys("PAUSED").await.unwrap();
+    eventually("only what is sought is there", 20, async || {
+        let found = browser.asks(lines).await;
+        (found.as_array()?.len() == 1 && found[0].as_str()?.contains("the queue is paused")).then_some(())
+    })
+    .await;
+    field.send_keys(Key::Control + "a").await.unwrap();
+    field.send_keys(Key::Backspace).await.unwrap();
+    browser.driver.find(By::Css(".log-bar option[value=warn]")).await.unwrap().click().await.unwrap();
+    eventually("only warnings are there", 20, async || {
+        let found = browser.asks(lines).await;
+        let found = found.as_array()?;
+        (!found.is_empty() && found.iter().all(|line| line.as_str().unwrap().contains("Warning"))).then_some(())
+    })
+    .await;
+    browser.driver.goto(format!("{}/system", app.client.url)).await.unwrap();
+    browser.sees(&range).await;
+    let figures = app.client.get("/api/v1/resources/ports").await.expect(200);
+    assert_eq!(figures["used"], 1);
+    browser.sees("sent in the last minute").await;
+    browser.sees("0 browsers").await;
+    let cards = "return document.querySelector('.system-cards').innerText";
+    eventually("the figures have come", 20, async || {
+        let cards = browser.asks(cards).await;
+        (cards.as_str()?.contains(" MB") && cards.as_str()?.contains(" of ")).then_some(())
+    })
+    .await;
     browser.is_tidy().await;
     browser.close().await;
 }

@@ -60,7 +60,7 @@ async fn the_log_tells_an_accounts_life_in_words_without_a_text_or_a_number() {
         &lines,
         &[
             "info: the account is created (provider: simulator)",
-            "info: it connects",
+            "info: it is to connect",
             "info: a code to pair it is shown",
             "info: the messenger lets it in",
             "info: paired",

@@ -7,11 +7,11 @@ import { ProviderIcon, providerName, statusOf } from "../../parts/status.js";
 const dash = "–";
 const figure = (value) => (value === undefined || value === null ? dash : number(value));
 
-function Card({ title, more, class: kind = "", children }) {
+export function Card({ title, more, class: kind = "", children }) {
   return html`<section class="card system-card ${kind}"><div class="line"><h2>${title}</h2>${more && html`<span class="push small">${more}</span>`}</div>${children}</section>`;
 }
 
-const Figure = ({ value, word }) => html`<div><p class="figure">${figure(value)}</p><p class="small quiet">${word}</p></div>`;
+export const Figure = ({ value, word }) => html`<div><p class="figure">${figure(value)}</p><p class="small quiet">${word}</p></div>`;
 
 function Check({ word, state, advice }) {
   const isOk = state === "ok";
@@ -44,8 +44,9 @@ export function Health({ health, error, at }) {
 
 const KINDS = ["alarm", "wait", "info", "good", ""];
 
-export function Accounts() {
+export function Accounts({ figures }) {
   const all = accounts.all;
+  const counts = figures?.stats;
   const words = new Map();
   for (const account of all) {
     const { word, kind, icon } = statusOf(account);
@@ -53,8 +54,9 @@ export function Accounts() {
   }
   const found = [...words.values()].sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) || a.word.localeCompare(b.word));
   return html`<${Card} title=${t("system.accounts")} more=${html`<a href="/">${t("system.all")}</a>`}>
-    <div class="system-figures"><${Figure} value=${all.length} word=${t("system.accounts").toLowerCase()} />
-      <${Figure} value=${all.reduce((sum, { queueLength }) => sum + queueLength, 0)} word=${t("system.queued")} /></div>
+    <div class="system-figures"><${Figure} value=${counts?.total_instances} word=${t("system.accounts").toLowerCase()} />
+      <${Figure} value=${counts?.connected_instances} word=${t("system.connected")} />
+      <${Figure} value=${figures?.load.queue.waiting} word=${t("system.queued")} /></div>
     ${all.length ? html`<div class="system-checks">${found.map(({ word, kind, icon, count }) => html`<div class="system-check" key=${word}>
       <span class="chip ${kind}"><${Icon} name=${icon} size=${14} />${t(`status.${word}`)}</span><b>${number(count)}</b></div>`)}</div>` : html`<p class="quiet">${t("system.noAccounts")}</p>`}
   <//>`;

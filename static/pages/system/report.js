@@ -21,7 +21,16 @@ function ofAccount(account, i) {
   ].filter(Boolean).join(", ");
 }
 
-export function reportOf({ health, error, at, providers }) {
+function ofFigures({ stats, load: { cpu, memory, queue, sends_per_minute: sends }, ports }) {
+  const mib = (bytes) => `${Math.round(bytes / (1 << 20))} MiB`;
+  return [
+    `load: ${cpu.process_percent} % of a core, ${cpu.cores} cores, load average ${cpu.load_average.join(" ")}; ${sends} sent in the last minute, ${queue.waiting} waiting`,
+    `memory: process ${mib(memory.process_bytes)}, ${memory.browsers} browsers ${mib(memory.browsers_bytes)}, free ${mib(memory.available_bytes)} of ${mib(memory.total_bytes)}`,
+    `accounts by status: ${Object.entries(stats.by_status).map(([word, n]) => `${word} ${n}`).join(", ") || "none"}; ports: ${ports.range ? `${ports.used} of ${ports.total}` : "none"}`,
+  ];
+}
+
+export function reportOf({ health, figures, error, at, providers }) {
   const checks = health?.checks;
   const counts = stats.peek();
   const all = accounts.all;
@@ -30,6 +39,7 @@ export function reportOf({ health, error, at, providers }) {
     `mode: ${isOpen ? "open" : "guarded"}; address: ${location.protocol.replace(":", "")}`,
     `health: ${health?.status ?? "unknown"}${error ? `; not reached since ${iso(at)} (${error.code})` : ""}`,
     ...(checks ? [`uptime: ${health.uptime} s; database: ${checks.database}; queue: ${checks.queue}; connections: ${checks.providers.connected} connected, ${checks.providers.connecting} connecting, ${checks.providers.failed} failed`] : []),
+    ...(figures ? ofFigures(figures) : []),
     ...(counts ? [`messages: ${counts.messages.total}, today ${counts.messages.today}, sent ${counts.messages.sent}, received ${counts.messages.received}; chats: ${counts.chats.total}; managers: ${counts.managers.total}`] : []),
     ...(providers ? [`messengers: ${providers.map((one) => `${one.provider} ${one.isEnabled ? "on" : `off (${one.reason})`}`).join(", ")}`] : []),
     `accounts: ${all.length}`,
