@@ -39,6 +39,12 @@ export function t(key, values = {}) {
   });
 }
 
+/** 131 MB, 1.5 GB. */
+export function size(bytes) {
+  const megabytes = bytes / (1 << 20);
+  return megabytes < 1024 ? t("size.mb", { n: Math.round(megabytes) }) : t("size.gb", { n: Math.round(megabytes / 102.4) / 10 });
+}
+
 /** Like `t`, as a list in which `{name}` may be replaced by an element. */
 export function parts(key, values) {
   const text = t(key, Object.fromEntries(Object.keys(values).map((name) => [name, `{${name}}`])));

@@ -1,7 +1,7 @@
 import { get, post, randomWord } from "../../lib/api.js";
 import { clock, relative, second, span, When, when } from "../../lib/dates.js";
 import { html, Icon, useEffect, useRef, useState } from "../../lib/html.js";
-import { number, t } from "../../lib/i18n.js";
+import { number, size, t } from "../../lib/i18n.js";
 import { warmUp } from "../../lib/limits.js";
 import { may } from "../../lib/store.js";
 import { on } from "../../lib/socket.js";
@@ -83,11 +83,16 @@ async function session(id, options) {
 }
 
 function About({ account }) {
-  const load = useLoad((options) => session(account.id, options), [account.id]);
+  const load = useLoad(async (options) => {
+    const [one, live] = await Promise.all([session(account.id, options), get(`/api/v1/instances/${account.id}/memory`, options)]);
+    return one && { ...one, live };
+  }, [account.id]);
   return html`<section class="card stack" aria-label=${t("now.about")}>
     <h2>${t("now.about")}</h2>
     <${View} load=${load} skeleton=${html`<${Bones} rows=${1} height=${80} />`}>${(one) => one && html`<dl class="facts">
       <${Fact} word=${t("now.lastSeen")}>${one.lastSeen ? html`<${When} at=${one.lastSeen} as=${relative} />` : t("now.never")}<//>
+      ${one.live.connected_at && html`<${Fact} word=${t("now.uptime")}>${span(one.live.uptime_seconds * 1_000)}<//>`}
+      ${one.live.browser_memory_bytes !== null && html`<${Fact} word=${t("now.browser")}>${size(one.live.browser_memory_bytes)}<//>`}
       <${Fact} word=${t("now.chats")}>${number(one._count.chats)}<//>
       <${Fact} word=${t("now.messages")}>${number(one._count.messages)}<//>
       <${Fact} word=${t("now.creator")} more=${one.admin.email}>${[one.admin.firstName, one.admin.lastName].filter(Boolean).join(" ") || one.admin.email}<//>

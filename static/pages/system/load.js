@@ -2,18 +2,10 @@
 
 import { span } from "../../lib/dates.js";
 import { html } from "../../lib/html.js";
-import { number, t } from "../../lib/i18n.js";
+import { number, size, t } from "../../lib/i18n.js";
 import { Card, Figure } from "./cards.js";
 
 const dash = "–";
-const MIB = 1 << 20;
-
-/** 131 MB, 1.5 GB. */
-export function size(bytes) {
-  if (bytes === undefined || bytes === null) return dash;
-  const megabytes = bytes / MIB;
-  return megabytes < 1024 ? t("size.mb", { n: Math.round(megabytes) }) : t("size.gb", { n: Math.round(megabytes / 102.4) / 10 });
-}
 
 const Fact = ({ word, children }) => html`<div class="system-check"><span>${word}</span><span>${children}</span></div>`;
 
@@ -35,8 +27,8 @@ export function Memory({ figures }) {
   const used = memory && memory.total_bytes - memory.available_bytes;
   return html`<${Card} title=${t("system.memory")}>
     <div class="system-checks">
-      <${Fact} word=${t("system.process")}>${size(memory?.process_bytes)}<//>
-      <${Fact} word=${t("system.browsers", { n: memory?.browsers ?? 0 })}>${size(memory?.browsers_bytes)}<//>
+      <${Fact} word=${t("system.process")}>${memory ? size(memory.process_bytes) : dash}<//>
+      <${Fact} word=${t("system.browsers", { n: memory?.browsers ?? 0 })}>${memory ? size(memory.browsers_bytes) : dash}<//>
       <${Fact} word=${t("system.machine")}>${memory ? t("system.of", { used: size(used), total: size(memory.total_bytes) }) : dash}<//>
     </div>
     ${memory && html`<progress class="system-bar" max="1" value=${used / memory.total_bytes} aria-label=${t("system.machine")}></progress>`}<//>`;
