@@ -156,7 +156,7 @@ impl Accounts {
         let said = self.store.change_account_of(account.id, account.epoch, |row| say_wrong(row, Some(wrong)));
         // A database that is down is no reason to wait here.
         if said.await.is_ok_and(|changed| changed.is_some()) {
-            step!(warn, account.id, "the account waits", code, %reason);
+            step!(warn, account.id, "it waits before it can connect", code, %reason);
             self.changed(account);
         }
     }
@@ -177,7 +177,11 @@ impl Accounts {
         reason: &str,
         change: impl Fn(&mut ActiveModel),
     ) -> bool {
-        step!(warn, account.id, "the account stops", code, %reason);
+        if code == BANNED {
+            step!(warn, account.id, "the messenger does not let it in for a time", code, %reason);
+        } else {
+            step!(error, account.id, "it stops until somebody does something", code, %reason);
+        }
         let wrong = (code, reason, self.clock.now());
         let stopped = self.insist(|| {
             self.store.change_account_of(account.id, account.epoch, |row| {

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::account::Accounts;
 use crate::auth::Guard;
-use crate::board::Board;
+use crate::board::{Board, Loads};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::Messengers;
@@ -162,6 +162,7 @@ impl App {
             presets: config.presets.clone(),
             public_url,
             clock: clock.clone(),
+            loads: Loads::default(),
         };
         let intake = Intake {
             store: store.clone(),

@@ -312,7 +312,7 @@ pub const SETTINGS: &[Setting] = &[
         "log",
         "ANDANTE_LOG",
         "info",
-        "What is logged: `error`, `warn`, `info`, `debug`, or filters such as `andante=debug,info`; `info,account=off` leaves out what accounts do.",
+        "What is logged: `error`, `warn`, `info`, `debug`, or filters such as `andante=debug,info`; `info,account=warn` leaves out the ordinary steps of accounts.",
     ),
 ];
 

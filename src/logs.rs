@@ -1,7 +1,7 @@
 //! What happens to accounts, in words: the latest lines of each, kept in memory.
 //!
 //! A step in an account's life is one `tracing` event with the target [`ACCOUNT`] and the field
-//! `account.id`. The server's own log has it, unless its filter says `account=off`; and [`Logs`] keeps
+//! `account.id`. The server's own log has it, unless its filter says `account=warn` or less; and [`Logs`] keeps
 //! it for who asks about the account. What such an event says reaches clients: ids and our own words,
 //! and what a messenger said where the account shows that, too; never a text, a number or a secret.
 

@@ -186,10 +186,17 @@ impl Ports {
     }
 
     async fn bind(&self, account: AccountId, port: u16) -> TcpListener {
+        let mut is_late = false;
         loop {
             match TcpListener::bind((self.ip, port)) {
-                Ok(listener) => return listener,
+                Ok(listener) => {
+                    if is_late {
+                        step!(info, account, "its port is its own again", port);
+                    }
+                    return listener;
+                }
                 Err(_) => {
+                    is_late = true;
                     step!(warn, account, "another program has the account's port", port);
                     self.clock.sleep(AGAIN).await;
                 }

@@ -13,6 +13,7 @@
 mod harness;
 
 mod company;
+mod instances;
 mod load;
 mod peer;
 #[cfg(feature = "whatsapp")]
@@ -86,6 +87,9 @@ fn main() {
         if is_wanted("chats-postgres") {
             let database = Postgres::database().await;
             company::chats("PostgreSQL", &[("DATABASE_URL", &database)]).await.iter().for_each(show);
+        }
+        if is_wanted("instances") {
+            show(&instances::creation().await);
         }
         if is_wanted("login") {
             company::login().await.iter().for_each(show);

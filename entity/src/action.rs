@@ -11,13 +11,15 @@ crate::words! {
         Created = "created",
         /// Somebody wished it to be connected.
         Connected = "connected",
+        /// Somebody wished it to be disconnected and connected again.
+        Restarted = "restarted",
         /// Its phone let this server in.
         Paired = "paired",
         /// Somebody wished it to be disconnected.
         Disconnected = "disconnected",
         /// … and its pairing to end.
         LoggedOut = "logged_out",
-        /// Its name, proxy or config changed.
+        /// Something about it changed: its name, its proxy, its config.
         Changed = "changed",
         /// Its limits changed.
         LimitsChanged = "limits_changed",
@@ -37,6 +39,15 @@ crate::words! {
         KeyRemoved = "key_removed",
         /// It was removed.
         Removed = "removed",
+    }
+}
+
+impl Deed {
+    /// Whether nothing else tells of it but that it was done.
+    #[must_use]
+    pub fn is_silent(self) -> bool {
+        use Deed::{Changed, Granted, KeyMade, KeyRemoved, LimitsChanged, Revoked};
+        matches!(self, Changed | LimitsChanged | Granted | Revoked | KeyMade | KeyRemoved)
     }
 }
 

@@ -110,6 +110,7 @@ pub(super) async fn alter(
 ) -> Result<Arc<Account>, ApiError> {
     check(&asked)?;
     let fields = asked.fields();
+    let was = json!({"useLimits": account.use_limits, "limits": account.own_limits()});
     let limits = asked.limits.map(Option::unwrap_or_default);
     let use_limits = asked.use_limits.unwrap_or(account.use_limits);
     let has_limits = limits.is_some() || asked.use_limits.is_some();
@@ -144,10 +145,11 @@ pub(super) async fn alter(
     app.lanes.refresh(account.id);
     app.accounts.changed(&account);
     if !fields.is_empty() {
-        note(app, caller, account.id, Deed::Changed, json!({"fields": fields})).await;
+        let name = fields.contains(&"name").then_some(&account.name);
+        note(app, caller, account.id, Deed::Changed, json!({"fields": fields, "name": name})).await;
     }
     if has_limits {
-        let limits = json!({"useLimits": use_limits, "limits": own});
+        let limits = json!({"useLimits": use_limits, "limits": own, "was": was});
         note(app, caller, account.id, Deed::LimitsChanged, limits).await;
     }
     Ok(account)

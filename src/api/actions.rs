@@ -15,6 +15,7 @@ use super::read::Query;
 use crate::app::App;
 use crate::auth::{Caller, Who};
 use crate::error::ApiError;
+use crate::logs::step;
 use crate::store::account::Account;
 use crate::store::action::Action;
 use crate::view::Timestamp;
@@ -80,14 +81,23 @@ pub async fn list(
 
 /// Keeps what the caller did to an account.
 pub(super) async fn note(app: &App, caller: &Caller, account: AccountId, deed: Deed, details: Value) {
+    let action = done_by(caller, account, deed, details);
+    if deed.is_silent() {
+        step!(info, account, "it is changed", what = %deed, by = %action.actor);
+    }
+    keep(app, action).await;
+}
+
+/// What the caller does to an account, for whoever keeps it.
+pub(super) fn done_by(caller: &Caller, account: AccountId, deed: Deed, details: Value) -> Action {
     let (actor, actor_id, actor_name) = match &caller.who {
         Who::Anyone => (Actor::Anyone, None, None),
         Who::Operator => (Actor::Operator, None, None),
         Who::Program(program) => (Actor::ApiKey, Some(program.key.to_string()), Some(program.name.to_string())),
         Who::Person(person) => (Actor::User, Some(person.user.id.to_string()), Some(person.user.email.clone())),
     };
-    let company = caller.company;
-    keep(app, Action { company, account, deed, actor, actor_id, actor_name, address: caller.from, details }).await;
+    let (company, address) = (caller.company, caller.from);
+    Action { company, account, deed, actor, actor_id, actor_name, address, details }
 }
 
 /// Keeps what somebody did who came by the account's pairing page.

@@ -9,7 +9,7 @@ use garde::Validate;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::actions::note;
+use super::actions::{done_by, note};
 use super::read::object;
 use super::wrong::{check, text};
 use crate::app::App;
@@ -105,8 +105,10 @@ pub(super) async fn open(
         return Err(ApiError::Conflict { code: "no_free_port", message });
     }
     let now = app.clock.now();
-    let account = app.store.create_account(entity::account::Model {
-        id: AccountId::new(now, &mut rand::rng()),
+    let id = AccountId::new(now, &mut rand::rng());
+    let by = done_by(caller, id, Deed::Created, json!({"name": asked.name, "provider": provider}));
+    let model = entity::account::Model {
+        id,
         company_id: caller.company,
         created_by: caller.user().map(|user| user.id),
         user_id: named.user_id,
@@ -134,13 +136,12 @@ pub(super) async fn open(
         restricted_until_ms: None,
         created_at_ms: now.timestamp_millis(),
         updated_at_ms: now.timestamp_millis(),
-    });
-    let account = account.await?;
+    };
+    let account = app.store.create_account(model, by).await?;
     if let Some(port) = port {
         port.give(account.id);
     }
     step!(info, account.id, "the account is created", %provider);
-    note(app, caller, account.id, Deed::Created, json!({"name": account.name, "provider": provider})).await;
     app.accounts.changed(&account);
     Ok(account)
 }

@@ -46,8 +46,7 @@ pub struct PageQuery {
 /// The part of a list that is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Part {
-    /// Which page, from 1.
-    pub page: u64,
+    page: u64,
     /// How many at most.
     pub limit: u64,
     /// How many come before it.

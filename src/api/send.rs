@@ -68,9 +68,9 @@ pub struct SendView {
     #[schema(example = "CONNECTED")]
     status: &'static str,
     /// When it will leave, on average; null while the account is held.
-    estimated_send_at: Option<Timestamp>,
+    pub(super) estimated_send_at: Option<Timestamp>,
     /// What holds the account, so that nobody can say when: `paused`, `disconnected` or `failed`.
-    hold_reason: Option<Hold>,
+    pub(super) hold_reason: Option<Hold>,
     /// The messenger's own id, for a caller who waited.
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_message_id: Option<String>,
@@ -204,8 +204,8 @@ pub(super) fn view_of(app: &App, account: AccountId, message_id: MessageId, stan
     }
 }
 
-/// Waits for the outcome: 200 if the messenger took it in time, else the 202 it would have been.
-async fn wait(
+/// Waits for the outcome, heard of by `events`: 200 if the messenger took it in time, else the 202 it would have been.
+pub(super) async fn wait(
     app: &App,
     account: &Account,
     mut sent: Sent,

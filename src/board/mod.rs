@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc::Receiver;
 
+pub use self::load::{Load, Loads};
 use crate::auth::Identity;
 use crate::auth::access::Need;
 use crate::clock::Clock;
@@ -165,6 +166,8 @@ pub struct Board {
     pub public_url: String,
     /// Now.
     pub clock: Clock,
+    /// What was counted lately.
+    pub loads: Loads,
 }
 
 impl Board {

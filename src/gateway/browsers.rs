@@ -124,7 +124,20 @@ impl Browsers {
         }
         let said = "Chromium and ChromeDriver are not both here: install them (on Debian, `apt-get install chromium \
                     chromium-driver`), or name them by ANDANTE_BROWSER_PATH and ANDANTE_BROWSER_DRIVER_PATH";
-        self.programs().is_none().then(|| said.to_owned())
+        self.programs().is_none().then(|| said.to_owned()).or_else(|| self.refuses_root().map(str::to_owned))
+    }
+
+    /// Why no browser runs as the user that this process is, if none does.
+    #[cfg(target_os = "linux")]
+    pub(super) fn refuses_root(&self) -> Option<&'static str> {
+        let said = "Chromium does not run as root in its sandbox: run Andante as another user, or set \
+                    ANDANTE_BROWSER_SANDBOX=false";
+        (self.is_sandboxed && rustix::process::geteuid().is_root()).then_some(said)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn refuses_root(&self) -> Option<&'static str> {
+        None
     }
 
     /// A place for one more; none if as many run as may.

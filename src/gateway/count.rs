@@ -1,6 +1,6 @@
 //! How a company's accounts stand: the one place where they are counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use entity::account::Provider;
@@ -65,10 +65,12 @@ impl Sessions {
     pub async fn standing(
         &self,
         company: CompanyId,
-        visible: Option<&[AccountId]>,
+        visible: Option<Vec<AccountId>>,
     ) -> Result<Vec<Standing>, StoreError> {
         let accounts = self.messengers.store.accounts_of(company).await?;
-        let seen = accounts.into_iter().filter(|account| visible.is_none_or(|visible| visible.contains(&account.id)));
+        let visible: Option<HashSet<AccountId>> = visible.map(|ids| ids.into_iter().collect());
+        let is_visible = |id| visible.as_ref().is_none_or(|visible| visible.contains(&id));
+        let seen = accounts.into_iter().filter(|account| is_visible(account.id));
         let standing = seen.map(|account| {
             let session = self.snapshot(account.id);
             Standing {

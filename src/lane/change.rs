@@ -114,7 +114,11 @@ impl Lanes {
         }
         if let Some(account) = &account {
             let reason = if log_out { "client_logout" } else { "disconnected" };
-            step!(info, id, "disconnected", reason);
+            if log_out {
+                step!(info, id, "logged out here");
+            } else {
+                step!(info, id, "disconnected here");
+            }
             self.kit.bus.publish(account.company_id, id, Event::Disconnected { reason: reason.to_owned() });
             self.kit.accounts.changed(account);
         }

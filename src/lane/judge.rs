@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use entity::message::Status;
 
 use super::retry;
 use super::run::Lane;
 use crate::gateway::{SendError, Taken};
-use crate::logs::step;
 use crate::pacing::{Pace, Policy, plan};
 use crate::queue::Settlement;
 use crate::store::message::{Begun, Outcome, Paced};
@@ -31,10 +30,7 @@ pub(super) fn judge(
     counted.record(policy, now, took);
     counted.next_at = Some(plan(policy, &counted, now, &mut rng));
     let paced = Some(Paced::of(&counted, now));
-    let done = |outcome: Outcome| {
-        say_pause(lane, policy, &counted, now);
-        (Outcome { is_attempt: true, paced, ..outcome }, Settlement::Done { pace: counted })
-    };
+    let done = |outcome: Outcome| (Outcome { is_attempt: true, paced, ..outcome }, Settlement::Done { pace: counted });
     let uncounted = |next_at| Pace { next_at: Some(next_at), ..before.clone() };
     match result {
         Ok(taken) => {
@@ -96,19 +92,6 @@ pub(super) fn judge(
             let outcome = Outcome { status: Some(Status::Queued), error, ..Outcome::default() };
             (outcome, Settlement::Back { pace: before.clone() })
         }
-    }
-}
-
-/// Says in the account's log why the next message waits longer than usual, if it does.
-fn say_pause(lane: &Lane, policy: &Policy, counted: &Pace, now: DateTime<Utc>) {
-    let Some(until) = counted.next_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)) else { return };
-    let today = policy.day_of(now);
-    if policy.cap_on(today).is_some_and(|cap| counted.sent_on(today) >= cap) {
-        step!(info, lane.id, "the cap of the day is reached", %until);
-    } else if counted.rest_is_due(policy) {
-        step!(info, lane.id, "it rests", %until);
-    } else if policy.after_quiet(now + policy.delay.max) > now + policy.delay.max {
-        step!(info, lane.id, "quiet hours begin", %until);
     }
 }
 

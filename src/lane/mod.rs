@@ -12,6 +12,7 @@ mod connecting;
 pub mod filer;
 mod judge;
 mod one_by_one;
+mod pauses;
 mod places;
 pub mod restore;
 pub mod retry;

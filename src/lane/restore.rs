@@ -97,7 +97,6 @@ async fn lose(
     };
     if kit.store.finish(attempt, outcome.clone()).await? == Finished::Written {
         *pace = counted;
-        step!(warn, account.id, "interrupted while sending: uncertain", message.id = %attempt.message);
         tell::ended(kit, account, attempt.message, begun, &outcome);
     }
     Ok(())

@@ -45,6 +45,8 @@ pub(super) struct Lane {
     /// Whether the queue did not agree with the rows when it was last looked at. Once is no sign: a
     /// message may have been on its way from the one to the other.
     is_in_doubt: bool,
+    /// Until when the account's log says that it waits.
+    pub(super) said_until: Option<DateTime<Utc>>,
 }
 
 /// A lane that breaks is overdue at once.
@@ -91,6 +93,7 @@ pub(super) async fn run(lanes: Arc<Lanes>, account: Arc<Account>, signals: Arc<S
         probed_at,
         connecting: Connecting::default(),
         is_in_doubt: false,
+        said_until: None,
     };
     while !lane.is_told_to_end() {
         // Subscribed before looking, so that what comes in between wakes the wait.
@@ -227,6 +230,7 @@ impl Lane {
         let policy = account.policy(&self.kit().presets);
         let open = policy.after_quiet(now);
         if open > now {
+            self.say_wait(&policy, open).await;
             return self.wait_connected(account, Some(open)).await;
         }
         match self.kit().queue.claim(self.id, self.epoch, now, now + policy.delay.min).await {
@@ -235,7 +239,10 @@ impl Lane {
                 let planned = self.planned.take();
                 attempt::attempt(self, claim, policy, planned).await
             }
-            Ok(Turn::NotBefore(at)) => self.wait_connected(account, Some(at)).await,
+            Ok(Turn::NotBefore(at)) => {
+                self.say_wait(&policy, at).await;
+                self.wait_connected(account, Some(at)).await
+            }
             Ok(Turn::Empty) => self.wait_connected(account, None).await,
             Ok(Turn::Forgotten) => {
                 self.signals.is_stale.store(true, Ordering::Release);

@@ -1,6 +1,7 @@
 //! What an attempt tells the world, once the row says it: how the message moved, and what a person
 //! should know if it will not arrive; and a moment later the chat it is in.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use entity::ids::MessageId;
 use entity::message::Status;
 
@@ -29,7 +30,7 @@ pub(super) fn ended(kit: &Kit, account: &Account, id: MessageId, begun: &Begun, 
     let chat = begun.chat.map_or_else(|| address(account, begun), |id| id.to_string());
     let error = outcome.error.as_ref();
     let error = error.map(|(code, why)| MessageError { code: (*code).to_owned(), message: why.clone() });
-    say(account, id, status, error.as_ref().map(|error| &*error.code));
+    say(account, id, status, error.as_ref().map(|error| &*error.code), outcome.due_at);
     publish(
         kit,
         account,
@@ -48,11 +49,15 @@ pub(super) fn ended(kit: &Kit, account: &Account, id: MessageId, begun: &Begun, 
 }
 
 /// Says in the account's log how an attempt ended.
-fn say(account: &Account, id: MessageId, status: Status, code: Option<&str>) {
+fn say(account: &Account, id: MessageId, status: Status, code: Option<&str>, due_at: Option<DateTime<Utc>>) {
+    let until = due_at.map(|at| tracing::field::display(at.to_rfc3339_opts(SecondsFormat::Secs, true)));
     match (status, code) {
         (Status::Sent, _) => step!(info, account.id, "a message is sent", message.id = %id),
-        (Status::Queued, code) => step!(info, account.id, "a message waits", message.id = %id, code),
-        (status, code) => step!(warn, account.id, "a message is not sent", message.id = %id, %status, code),
+        (Status::Queued, code) => step!(warn, account.id, "a message waits", message.id = %id, code, until),
+        (Status::Uncertain, code) => {
+            step!(warn, account.id, "a message may have left, and is not sent again by itself", message.id = %id, code);
+        }
+        (_, code) => step!(warn, account.id, "a message is not sent", message.id = %id, code),
     }
 }
 

@@ -22,7 +22,7 @@ pub async fn run(lanes: &Arc<Lanes>) {
         let now = clock.now();
         let (overdue, next) = lanes.overdue(now);
         for account in overdue {
-            step!(error, account, "the lane makes no progress and is restarted");
+            step!(warn, account, "it makes no progress, and is started anew");
             lanes.kit.telemetry.lanes_restarted.inc();
             lanes.restart(account);
         }

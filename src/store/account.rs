@@ -14,6 +14,7 @@ use sea_orm::{
     PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
+use super::action::Action;
 use super::seal::Seal;
 use super::{Store, StoreError, instant, secrets};
 use crate::pacing::{Limits, Policy, Presets};
@@ -86,14 +87,17 @@ pub fn say_wrong(row: &mut account::ActiveModel, error: Option<(&str, &str, Date
 }
 
 impl Store {
-    /// Creates an account.
-    pub async fn create_account(&self, model: Model) -> Result<Arc<Account>, StoreError> {
-        let id = model.id;
+    /// Creates an account, and keeps who did.
+    pub async fn create_account(&self, model: Model, by: Action) -> Result<Arc<Account>, StoreError> {
+        let (id, action) = (model.id, by.into_row(instant(model.created_at_ms)));
         let mut row = model.into_active_model().reset_all();
         secrets::seal_account(&self.seal, id, &mut row);
         self.keep_changed(move |tx| {
-            let row = row.clone();
-            Box::pin(async move { row.insert(tx).await.map(|model| vec![model]) })
+            let (row, action) = (row.clone(), action.clone());
+            Box::pin(async move {
+                action.insert(tx).await?;
+                row.insert(tx).await.map(|model| vec![model])
+            })
         })
         .await?
         .pop()

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::action::{Actor, Column, Deed, Entity, Model};
+use entity::action::{ActiveModel, Actor, Column, Deed, Entity, Model};
 use entity::ids::{AccountId, ActionId, CompanyId};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -46,25 +46,29 @@ impl Action {
         let (actor_id, actor_name, address) = (None, None, None);
         Self { company, account, deed, actor: Actor::Visitor, actor_id, actor_name, address, details: Value::Null }
     }
+
+    /// The row to be written, of what was done at `now`.
+    pub(super) fn into_row(self, now: DateTime<Utc>) -> ActiveModel {
+        let row = Model {
+            id: ActionId::new(now, &mut rand::rng()),
+            company_id: self.company,
+            account_id: self.account,
+            deed: self.deed,
+            actor: self.actor,
+            actor_id: self.actor_id,
+            actor_name: self.actor_name,
+            address: self.address.map(|address| address.to_string()),
+            details: (!self.details.is_null()).then(|| self.details.to_string()),
+            at_ms: now.timestamp_millis(),
+        };
+        row.into_active_model().reset_all()
+    }
 }
 
 impl Store {
     /// Keeps what somebody did, and forgets some of what is too old.
     pub async fn record(&self, action: Action, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let old = (now - KEPT).timestamp_millis();
-        let row = Model {
-            id: ActionId::new(now, &mut rand::rng()),
-            company_id: action.company,
-            account_id: action.account,
-            deed: action.deed,
-            actor: action.actor,
-            actor_id: action.actor_id,
-            actor_name: action.actor_name,
-            address: action.address.map(|address| address.to_string()),
-            details: (!action.details.is_null()).then(|| action.details.to_string()),
-            at_ms: now.timestamp_millis(),
-        };
-        let row = row.into_active_model().reset_all();
+        let (row, old) = (action.into_row(now), (now - KEPT).timestamp_millis());
         self.change(move |tx| {
             let row = row.clone();
             Box::pin(async move {

@@ -64,7 +64,9 @@ async fn all_that_is_done_is_kept(app: TestApp) {
     assert_eq!((&limits["by"]["kind"], &limits["by"]["name"]), (&json!("api_key"), &json!("all")));
     assert_eq!(limits["from"], "2001:db8::1", "what the proxy itself says");
     assert_eq!(limits["details"]["limits"]["perMinute"], 7);
-    assert_eq!(of("changed")["details"], json!({"fields": ["name", "proxy"]}), "names, and never what a secret is");
+    let changed = json!({"fields": ["name", "proxy"], "name": "Desk"});
+    assert_eq!(of("changed")["details"], changed, "names, and never what a secret is");
+    assert_eq!(limits["details"]["was"]["limits"], json!({}));
     assert_eq!((&of("paired")["by"]["kind"], &of("paired")["from"]), (&json!("visitor"), &Value::Null));
     assert_eq!(of("cleared")["details"], json!({"cleared": 1}));
     assert_eq!(of("granted")["details"]["permissions"], json!(["read", "write"]));

@@ -137,7 +137,7 @@ async fn a_code_is_there_for_who_asks_right_after_the_creation() {
     let other = id_of(&instance(&app.client, json!({})).await);
     ready(&app.client, &other).await;
     let refused = app.client.get(&format!("/api/v1/instances/{other}/qr")).await.refused(409, "qr_not_available");
-    assert!(refused["error"].as_str().unwrap().contains("CONNECTED"), "{refused}");
+    assert!(refused["error"].as_str().unwrap().contains("client_ready"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,10 +241,22 @@ async fn sending_waits_for_the_messenger_and_says_so_if_that_takes_too_long() {
     let late = waiting.await.unwrap().expect(202);
     assert_eq!((&late["messageId"], &late["status"]), (&Value::Null, &json!("sending")));
     client.message(late["id"].as_str().unwrap()).await;
+    // Nor is waited for what is known not to come in time.
+    let other = json!({"config": {"scanAfterMs": 0, "latencyMs": [0, 0]}, "limits": {"perMinute": 1}});
+    let other = id_of(&instance(&app.client, other).await);
+    eventually("it is ready", 20, async || {
+        step().await;
+        (shown(client, &other).await["status"] == "client_ready").then_some(())
+    })
+    .await;
+    let of_other = address.replace(&id, &other);
+    client.post(&of_other, text.clone()).await.expect(200);
+    let later = client.post(&of_other, text.clone()).await.expect(202);
+    assert!(later["estimatedSendAt"].is_string() && later["status"] == "queued", "{later}");
     // Of one that is held nobody waits for anything.
     client.post(&format!("/api/accounts/{id}/queue/pause"), json!({})).await.expect(200);
     let held = client.post(&address, text.clone()).await.expect(202);
-    assert_eq!(held["status"], "queued");
+    assert_eq!((&held["status"], &held["holdReason"]), (&json!("queued"), &json!("paused")));
     // The address names the messenger, too.
     let wrong = address.replace("simulator", "telegram");
     client.post(&wrong, text).await.refused(404, "account_not_found");

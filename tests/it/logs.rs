@@ -55,7 +55,7 @@ async fn the_log_tells_an_accounts_life_in_words_without_a_text_or_a_number() {
     client.delete(&format!("/api/accounts/{id}/queue")).await.expect(200);
     client.pause(&id, false).await;
     client.post(&format!("/api/accounts/{id}/disconnect"), json!({"logout": true})).await.expect(200);
-    let lines = says(client, &id, "disconnected").await;
+    let lines = says(client, &id, "logged out here").await;
     are_in_order(
         &lines,
         &[
@@ -73,7 +73,7 @@ async fn the_log_tells_an_accounts_life_in_words_without_a_text_or_a_number() {
             "info: the queue is paused",
             "info: the queue is cleared",
             "info: the queue goes on",
-            "info: disconnected (reason: client_logout)",
+            "info: logged out here",
         ],
     );
     let all = lines.join("\n");
@@ -111,6 +111,21 @@ async fn the_log_tells_why_the_next_message_waits() {
     app.client.send_many(&id, 3).await;
     step("it rests (until: 2026-06-01T10:").await;
     step("the cap of the day is reached (until: 2026-06-02T00:0").await;
+    let lines = lines(&app.client, &id, "").await;
+    are_in_order(&lines, &["a message is sent", "it rests", "a message is sent", "the cap of the day is reached"]);
+    // Also before the first message.
+    let quiet = json!({"quietHours": ["00:00", "23:00"]});
+    let other = app.client.create(json!({"name": "B", "limits": quiet, "config": config})).await;
+    app.client.connect(&other).await;
+    eventually("it says so", 20, async || {
+        clock.advance_to(clock.now() + TimeDelta::seconds(1));
+        let lines = self::lines(&app.client, &other, "").await;
+        lines.iter().any(|line| line.contains("it is quiet hours (until: 2026-06-01T23:00:00Z)")).then_some(())
+    })
+    .await;
+    app.client.put(&format!("/api/accounts/{other}"), json!({"limits": null})).await.expect(200);
+    let lines = self::lines(&app.client, &other, "").await;
+    assert!(lines.iter().any(|line| line.contains("it is changed (what: limits_changed, by: anyone)")), "{lines:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,11 +143,14 @@ async fn only_who_may_see_an_account_reads_its_log() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_servers_own_log_tells_the_same_and_a_filter_turns_it_off() {
-    for (filter, is_told) in [("info", true), ("info,account=off", false)] {
+    for (filter, is_told) in [("info", true), ("info,account=warn", false)] {
         let (client, log) = log_of(&[("ANDANTE_LOG", filter)]).await;
-        let id = ready_account(&client, json!({})).await;
-        let sent = client.send(&id, "77077079856", "a secret text").await;
-        client.reaches(sent["messageId"].as_str().unwrap(), &["sent"]).await;
+        let config = json!({"scanAfterMs": 0, "latencyMs": [0, 0], "receiptsMs": null, "faults": ["fine", "refuse"]});
+        let id = ready_account(&client, json!({"config": config})).await;
+        for status in ["sent", "failed"] {
+            let sent = client.send(&id, "77077079856", "a secret text").await;
+            client.reaches(sent["messageId"].as_str().unwrap(), &[status]).await;
+        }
         let kept = lines(&client, &id, "").await;
         assert!(kept.iter().any(|line| line.contains("a message is sent")), "{kept:?}");
         let log = log.stop().await;
@@ -140,6 +158,7 @@ async fn the_servers_own_log_tells_the_same_and_a_filter_turns_it_off() {
             let of_it = |line: &&str| line.contains(step) && line.contains(&format!("account.id={id}"));
             assert_eq!(log.lines().filter(of_it).count() > 0, is_told, "{filter}: {step}: {log}");
         }
+        assert!(log.contains("a message is not sent"), "what went wrong is told all the same: {log}");
         assert!(!log.contains("secret") && !log.contains("77077079856"), "{log}");
     }
 }

@@ -3,6 +3,7 @@
 use andante::clock::Clock;
 use andante::pacing::{Limits, Policy, Presets};
 use andante::store::account::Connected;
+use andante::store::action::Action;
 use andante::store::file::NewChat;
 use andante::store::list::Page;
 use andante::store::message::{Attempt, Beginning, Filing, Finished, Kept, Moved, NewMessage, Outcome, Paced, Receipt};
@@ -10,6 +11,7 @@ use andante::store::state::{Edge, Entry, Keep, Which};
 use andante::store::{Seal, Store};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::account::Provider;
+use entity::action::Deed;
 use entity::ids::{AccountId, CompanyId, MessageId};
 use entity::message::Status;
 use sea_orm::ActiveValue::Set;
@@ -34,7 +36,8 @@ impl Case {
         let now = DateTime::from_timestamp_millis(1_800_000_000_000).unwrap();
         let account = AccountId::new(now, &mut rand::rng());
         let case = Self { store, raw, account, now, _folder: folder };
-        case.store.create_account(case.row()).await.unwrap();
+        let by = Action::by_visitor(CompanyId::DEFAULT, account, Deed::Created);
+        case.store.create_account(case.row(), by).await.unwrap();
         case
     }
 

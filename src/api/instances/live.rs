@@ -35,9 +35,9 @@ pub struct Memory {
     last_alive_at: Option<Timestamp>,
     /// Messages waiting, in flight or scheduled.
     queue_length: u64,
-    /// Messages that left in the last 60 s.
+    /// Messages that left, or may have, in the last 60 s.
     sent_last_minute: u32,
-    /// Messages that left today, as its limits count.
+    /// Messages that left, or may have, today: as its limits count them.
     sent_today: u32,
     /// Bytes of memory that its browser takes, measured in the last 15 s; null without one.
     browser_memory_bytes: Option<u64>,
@@ -157,7 +157,15 @@ pub async fn qr(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl
         _ = app.clock.timeout(super::PATIENCE, come) => {}
         () = app.quiet.cancelled() => {}
     }
-    let code = present_code(&app, account.id)?;
+    let in_own_words = |error| match error {
+        ApiError::Conflict { code, .. } => {
+            let status = serde_json::to_value(status_of(&app, &account)).unwrap_or_default();
+            let status = status.as_str().unwrap_or_default();
+            ApiError::Conflict { code, message: format!("there is no QR code now: the instance is {status}") }
+        }
+        other => other,
+    };
+    let code = present_code(&app, account.id).map_err(in_own_words)?;
     Ok(Json(InstanceQr {
         success: true,
         qr_code: code.data_url().await.as_deref().map(str::to_owned),

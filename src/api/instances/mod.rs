@@ -16,7 +16,7 @@ use entity::ids::AccountId;
 use garde::Validate;
 use sea_orm::ActiveValue::Set;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use self::view::{AuthStatus, InstanceAccount, InstanceStatus, InstanceView};
 use super::accounts::{AccountChange, Done, alter, find};
@@ -24,7 +24,7 @@ use super::actions::note;
 use super::create::{Named, NewAccount, close, open_and_connect};
 use super::json::present;
 use super::keys;
-use super::list::PageQuery;
+use super::list::{Listed, PageQuery, Pagination};
 use super::read::{Query, Untitled, object, present_object};
 use super::wrong::{check_snake_case, text};
 use crate::app::App;
@@ -123,8 +123,7 @@ pub struct Instances {
     instances: Vec<InstanceView>,
     /// How many there are in all.
     total: u64,
-    page: u64,
-    limit: u64,
+    pagination: Pagination,
 }
 
 /// The company's instances, oldest first; those that the caller may see.
@@ -134,7 +133,8 @@ pub async fn list(caller: Caller, app: Data<App>, page: Query<PageQuery>) -> Res
     let part = page.0.read()?;
     let (accounts, total) = app.store.list_accounts(caller.company, caller.visible(), part.offset, part.limit).await?;
     let instances = accounts.iter().map(|account| InstanceView::of(&app, account)).collect();
-    Ok(Json(Instances { success: true, instances, total, page: part.page, limit: part.limit }))
+    let Listed { data: instances, pagination } = part.list(instances, total);
+    Ok(Json(Instances { success: true, instances, total, pagination }))
 }
 
 /// One instance.
@@ -196,6 +196,8 @@ pub async fn change(
     let change = AccountChange { name, use_limits, limits, proxy, config };
     let mut account = alter(&app, &caller, &account, change).await?;
     if asked.user_id.is_some() || types.is_some() {
+        let named = [("user_id", asked.user_id.is_some()), ("type_instance", types.is_some())];
+        let fields: Vec<_> = named.into_iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| name).collect();
         let changed = app.store.change_account(account.id, |row| {
             if let Some(user) = asked.user_id {
                 row.user_id = Set(Some(user));
@@ -205,6 +207,7 @@ pub async fn change(
             }
         });
         account = changed.await?.ok_or(ApiError::NotFound("account"))?;
+        note(&app, &caller, account.id, Deed::Changed, json!({"fields": fields})).await;
     }
     Ok(Json(InstanceView::of(&app, &account)))
 }
@@ -245,7 +248,7 @@ pub async fn restart(caller: Caller, app: Data<App>, id: Path<String>) -> Result
     let account = find(&app, &caller, &id).await?;
     app.lanes.disconnect(account.id, false).await?.ok_or(ApiError::NotFound("account"))?;
     let account = app.lanes.connect(account.id, Pairing::Qr).await?;
-    note(&app, &caller, account.id, Deed::Connected, Value::Null).await;
+    note(&app, &caller, account.id, Deed::Restarted, Value::Null).await;
     Ok(Json(InstanceView::of(&app, &account)))
 }
 
@@ -256,6 +259,9 @@ pub async fn renew_key(caller: Caller, app: Data<App>, id: Path<String>) -> Resu
     let account = find(&app, &caller, &id).await?;
     let old = app.store.delete_keys_of(account.id, OWN_KEY).await?;
     let made = own_key(&app, &caller, &account).await?;
-    old.into_iter().for_each(|key| app.shut_out(caller.company, key, None));
+    for key in old {
+        app.shut_out(caller.company, key, None);
+        note(&app, &caller, account.id, Deed::KeyRemoved, json!({"key": key, "name": OWN_KEY})).await;
+    }
     Ok(HttpResponse::Created().json(InstanceView::of(&app, &account).with_key(made.key)))
 }

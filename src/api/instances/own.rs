@@ -8,6 +8,7 @@ use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use entity::account::Provider;
 use entity::ids::{AccountId, MessageId};
+use entity::message::Status;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
@@ -15,12 +16,14 @@ use super::super::accounts::find;
 use super::super::draft::NewMessage;
 use super::super::json::id;
 use super::super::read::{Untitled, text_or_number};
-use super::super::send::{KeyHeader, WAIT, accept};
+use super::super::send::{KeyHeader, WAIT, accept, wait};
 use super::super::wrong::{check, text};
 use super::view::{InstanceStatus, status_of};
+use crate::account::WAITS;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::standing::Hold;
 use crate::store::account::Account;
 use crate::view::{MessageError, Timestamp};
 
@@ -139,6 +142,12 @@ pub struct OwnSent {
     /// Why it will not arrive, or not yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<MessageError>,
+    /// When it will leave, on average, where it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimated_send_at: Option<Timestamp>,
+    /// What holds the instance, so that nobody can say when: `paused`, `disconnected` or `failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold_reason: Option<Hold>,
 }
 
 /// What is wrong with a text, by the name that its recipient has here.
@@ -149,8 +158,8 @@ fn in_own_words(error: ApiError) -> ApiError {
     }
 }
 
-/// Sends a text through the instance's queue, at its pace. Answers 200 once the messenger took it, and 202
-/// if that takes longer than 30 s, or does not happen, or something holds the instance.
+/// Sends a text through the instance's queue, at its pace. Answers 200 once the messenger took it; and 202
+/// if that takes longer than 30 s or does not happen, at once where that is known.
 #[utoipa::path(post, path = "/instances/{id}/api/v1/{provider}/send", tag = "instances", params(OwnPath, KeyHeader),
     request_body = OwnText, responses((status = 200, body = OwnSent), (status = 202, body = OwnSent), ApiError))]
 pub async fn send(
@@ -168,9 +177,16 @@ pub async fn send(
     let draft = message.draft(&account, app.config.phone_region, app.clock.now());
     let mut draft = draft.map_err(in_own_words)?;
     draft.user = caller.user().map(|user| user.id);
-    // Of an account that is held nobody knows when it sends.
-    let wait = app.standings.hold(&account).is_none().then_some(WAIT);
-    let sent = accept(&app, &account, draft, wait).await?;
+    // Watched before it is accepted, so that the outcome can't come in between.
+    let events = app.bus.watch(account.id);
+    let mut sent = accept(&app, &account, draft, None).await?;
+    let (estimated_send_at, hold_reason) = (sent.view.estimated_send_at, sent.view.hold_reason);
+    let is_soon = estimated_send_at.is_none_or(|at| at.0 < app.clock.now() + WAIT);
+    // Of an account that is held, or whose messenger is not reached, nobody knows when it sends.
+    let is_reached = !account.error_code.as_deref().is_some_and(|code| WAITS.contains(&code));
+    if is_soon && hold_reason.is_none() && is_reached {
+        sent = wait(&app, &account, sent, WAIT, events).await?;
+    }
     let mut response = sent.response();
     let row = app.store.find_message(account.company_id, sent.view.message_id).await?;
     let row = row.ok_or(ApiError::NotFound("message"))?;
@@ -181,6 +197,8 @@ pub async fn send(
         id: row.id,
         status: if is_taken { "sent".to_owned() } else { row.status.to_string() },
         last_error: MessageError::of(row.error_code, row.error_message).filter(|_| !is_taken),
+        estimated_send_at: estimated_send_at.filter(|_| row.status == Status::Queued),
+        hold_reason: hold_reason.filter(|_| row.status == Status::Queued),
     }))
 }
 

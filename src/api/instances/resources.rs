@@ -43,7 +43,7 @@ pub struct InstanceStats {
 #[utoipa::path(get, path = "/api/v1/instances/memory/stats", tag = "instances",
     responses((status = 200, body = MemoryStats), ApiError))]
 pub async fn stats(caller: Caller, app: Data<App>) -> Result<impl Responder, ApiError> {
-    let all = app.sessions.standing(caller.company, caller.visible().as_deref()).await?;
+    let all = app.sessions.standing(caller.company, caller.visible()).await?;
     let counts = SessionCounts::of(&all);
     let now = app.clock.now();
     let uptimes = all.iter().filter_map(|one| one.connected_since).map(|since| (now - since).num_seconds());
@@ -72,7 +72,7 @@ pub struct Performance {
     cpu: Cpu,
     memory: MemoryUse,
     queue: Waiting,
-    /// Messages of the company that left in the last 60 s.
+    /// Messages of the company that left, or may have, in the last 60 s: as the limits count them.
     #[serde(rename = "sends_per_minute")]
     sends_per_minute: u64,
 }

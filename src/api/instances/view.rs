@@ -119,7 +119,8 @@ impl InstanceView {
     pub(super) fn of(app: &App, account: &Account) -> Self {
         let since = app.sessions.since(account.id).map(Timestamp);
         let changed_at = Timestamp::ms(account.updated_at_ms);
-        let port = app.ports.of(account.id);
+        let of_range = |port: &u16| app.ports.range().is_some_and(|range| range.contains(port));
+        let port = account.port.and_then(|port| port.try_into().ok()).filter(of_range);
         let types = account.type_instance.as_deref().and_then(|json| serde_json::from_str(json).ok());
         Self {
             id: account.id,

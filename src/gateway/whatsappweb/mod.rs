@@ -73,13 +73,11 @@ pub(super) async fn connect(
     let (browsers, clock) = (&messengers.browsers, &messengers.clock);
     let failed = |code, reason: &str| ConnectError::Failed { code, reason: reason.to_owned() };
     let later = ConnectError::Later;
+    if let Some(reason) = browsers.refuses_root() {
+        return Err(failed("browser_sandbox", reason));
+    }
     if let Some(missing) = browsers.missing() {
         return Err(failed("not_installed", &missing));
-    }
-    if browsers.is_sandboxed && rustix::process::geteuid().is_root() {
-        let reason = "Chromium does not run as root in its sandbox: run Andante as another user, or set \
-                      ANDANTE_BROWSER_SANDBOX=false";
-        return Err(failed("browser_sandbox", reason));
     }
     let proxy = proxy::for_browser(account.proxy.as_deref(), messengers.egress).await?;
     let Some(place) = browsers.place() else {

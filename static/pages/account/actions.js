@@ -3,7 +3,7 @@
 import { get } from "../../lib/api.js";
 import { When, when } from "../../lib/dates.js";
 import { html, useState } from "../../lib/html.js";
-import { number, t } from "../../lib/i18n.js";
+import { has, number, t } from "../../lib/i18n.js";
 import { Button } from "../../parts/button.js";
 import { Bones, useLoad, View } from "../../parts/state.js";
 
@@ -12,11 +12,22 @@ const MOST = 200;
 
 const who = ({ kind, name }) => (name ? (kind === "api_key" ? t("action.key", { name }) : name) : t(`action.by.${kind}`));
 
+const written = (value) => (Array.isArray(value) ? value.join("–") : typeof value === "boolean" ? t(value ? "action.on" : "action.off") : String(value));
+
+/** Which limits hold now, where that changed, and the account's own numbers. */
+function limitsOf({ useLimits, limits, was } = {}) {
+  const preset = useLimits === was?.useLimits ? [] : [t(useLimits ? "action.limited" : "action.unlimited")];
+  const names = [...new Set([...Object.keys(limits ?? {}), ...Object.keys(was?.limits ?? {})])];
+  const changed = names.filter((name) => JSON.stringify(limits?.[name]) !== JSON.stringify(was?.limits?.[name]));
+  return [...preset, ...changed.map((name) => `${has(`limits.${name}`) ? t(`limits.${name}`) : name}: ${limits?.[name] === undefined ? "–" : written(limits[name])}`)].join(", ");
+}
+
 /** What more there is to say: names of what changed, and numbers. */
 function more({ action, details }) {
   if (action === "granted" || action === "revoked") return [details?.manager, details?.permissions?.map((word) => t(`action.may.${word}`)).join(", ")].filter(Boolean).join(": ");
   if (action === "cleared") return t("action.messages", { n: details?.cleared ?? 0 });
-  if (action === "changed") return details?.fields?.map((field) => t(`action.field.${field}`)).join(", ");
+  if (action === "changed") return details?.fields?.map((field) => (has(`action.field.${field}`) ? t(`action.field.${field}`) : field)).join(", ") + (details?.name ? `: ${details.name}` : "");
+  if (action === "limits_changed") return limitsOf(details);
   return "";
 }
 

@@ -67,7 +67,7 @@ export function Log({ account }) {
           ${["info", "warn", "error"].map((word) => html`<option key=${word} value=${word}>${t(`log.from.${word}`)}</option>`)}<//>
         <${Field} label=${t("log.find")} type="search" value=${sought} onInput=${(event) => setSought(event.currentTarget.value)} />
         <${Check} label=${t("log.follow")} checked=${isFollowed} onChange=${(event) => setFollowed(event.currentTarget.checked)} />
-        <${Button} icon="copy" class="push" disabled=${!load.data?.length} onClick=${() => copyAndSay(found(load.data).map(plain).join("\n"))}>${t("log.copy")}<//>
+        <${Button} icon="copy" class="push" disabled=${!load.data?.length} onClick=${() => copyAndSay([account.name, ...found(load.data).map(plain)].join("\n"))}>${t("log.copy")}<//>
       </div>
       <${View} load=${load} skeleton=${html`<${Bones} rows=${1} height=${448} />`}>${(lines) => {
         const shown = found(lines);

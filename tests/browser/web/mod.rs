@@ -6,6 +6,7 @@ mod conforming;
 mod going;
 mod pairing;
 mod trouble;
+mod watching;
 
 use andante::clock::Clock;
 use fake_whatsapp_web::FakeWeb;

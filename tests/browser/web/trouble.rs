@@ -73,6 +73,14 @@ async fn an_account_comes_back_from_each_kind_of_death_and_sends_nothing_twice()
             "driver" => kill([driver]),
             _ => kill([parent(&driver), driver]),
         }
+        eventually("the account's log tells of it", 40, async || {
+            let logs =
+                stage.client().get(&format!("/api/v1/instances/{id}/logs?level=warn&limit=500")).await.expect(200);
+            let drops =
+                logs["logs"].as_array()?.iter().filter(|line| line["message"].as_str().unwrap().contains("dropped"));
+            (drops.count() > round).then_some(())
+        })
+        .await;
         // It may have left: that is said, and it is not sent again.
         stage.client().reaches(&message, &["uncertain", "sent", "delivered"]).await;
         eventually("another browser has come", 40, async || {
