@@ -14,7 +14,7 @@ use crate::account::Accounts;
 use crate::auth::Guard;
 use crate::board::{Board, Loads};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, half_of_the_files};
 use crate::gateway::Messengers;
 use crate::gateway::browsers::Browsers;
 use crate::gateway::reports::{self, Reported};
@@ -145,7 +145,8 @@ impl App {
         };
         let (quiet, tasks, stop) = <(CancellationToken, TaskTracker, CancellationToken)>::default();
         let range = config.instance_ports.clone();
-        let (ports, comers) = Ports::new(address.ip(), range, clock.clone(), tasks.clone(), quiet.clone());
+        let most = half_of_the_files();
+        let (ports, comers) = Ports::new(address.ip(), range, most, clock.clone(), tasks.clone(), quiet.clone());
         let lanes = Arc::new(Lanes::new(kit, tasks.clone(), quiet.clone(), stop.clone()));
         let standings = Standings {
             store: store.clone(),

@@ -659,6 +659,13 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
     })
 }
 
+/// Half of the files that this process may open: the other half is for who connects.
+#[must_use]
+pub fn half_of_the_files() -> usize {
+    let files = rlimit::Resource::NOFILE.get_soft().unwrap_or(u64::MAX);
+    usize::try_from(files / 2).unwrap_or(usize::MAX)
+}
+
 /// A quarter of the files that this process may open, connections among them; at most 2000.
 fn a_quarter_of_the_files() -> usize {
     let files = rlimit::Resource::NOFILE.get_soft().unwrap_or(u64::MAX);

@@ -282,7 +282,8 @@ impl Intake {
             }
             count += some.len() as u64;
             self.take_out(account.id, &some).await;
-            self.bus.publish(account.company_id, account.id, Event::QueueChanged);
+            // Also for who waits for one of them.
+            self.bus.publish(account.company_id, account.id, Event::AccountChanged);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Ports of accounts' own: a listener for each, opened and closed with its account. Who comes in by one
 //! is handed over with the account it leads to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::io;
 use std::net::{IpAddr, TcpListener};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,11 +24,18 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// … and before a connection is accepted again after that failed, as where no file may be opened.
 const BREATH: Duration = Duration::from_millis(100);
 
+/// Whether a port can't be had because somebody else has it, or may alone have it.
+fn is_others(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
+}
+
 /// The ports of this server's accounts.
 pub struct Ports {
     ip: IpAddr,
     /// Those that there are; none: no account has one.
     range: Option<RangeInclusive<u16>>,
+    /// How many may be open: each is a file.
+    most: usize,
     open: Mutex<Open>,
     comers: mpsc::Sender<Comer>,
     clock: Clock,
@@ -37,8 +45,8 @@ pub struct Ports {
 
 #[derive(Default)]
 struct Open {
-    /// Whose each is that is not free; of one that was just taken, nobody's yet.
-    owners: HashMap<u16, Option<AccountId>>,
+    /// Those that are not free.
+    taken: HashSet<u16>,
     ports: HashMap<AccountId, (u16, CancellationToken)>,
     /// The port that was given last.
     last: Option<u16>,
@@ -48,8 +56,8 @@ struct Open {
 pub struct Comer {
     /// The connection.
     pub stream: TcpStream,
-    /// Cancelled when the port is closed.
-    pub closed: CancellationToken,
+    /// The account to which the port leads.
+    pub account: AccountId,
 }
 
 /// A port that was free, and is kept from others until it is given to an account.
@@ -63,27 +71,33 @@ pub struct Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         if self.listener.is_some() {
-            self.ports.open().owners.remove(&self.number);
+            self.ports.open().taken.remove(&self.number);
         }
     }
 }
 
 impl Ports {
-    /// Ports of `range` at `ip`, all closed; and whoever will come in by them.
+    /// Ports of `range` at `ip`, all closed, of which `most` may be open; and whoever will come in by them.
     #[must_use]
     pub fn new(
         ip: IpAddr,
         range: Option<RangeInclusive<u16>>,
+        most: usize,
         clock: Clock,
         tasks: TaskTracker,
         quiet: CancellationToken,
     ) -> (Self, mpsc::Receiver<Comer>) {
         let (comers, coming) = mpsc::channel(WAITING);
-        (Self { ip, range, open: Mutex::default(), comers, clock, tasks, quiet }, coming)
+        (Self { ip, range, most, open: Mutex::default(), comers, clock, tasks, quiet }, coming)
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes on after the port that was given last, before this server started.
+    pub fn go_on_after(&self, last: u16) {
+        self.open().last = Some(last);
     }
 
     /// The ports that there are, if accounts have any.
@@ -95,7 +109,7 @@ impl Ports {
     /// How many of them are some account's.
     #[must_use]
     pub fn used(&self) -> usize {
-        self.open().owners.len()
+        self.open().taken.len()
     }
 
     /// The account's port.
@@ -104,31 +118,31 @@ impl Ports {
         self.open().ports.get(&account).map(|(port, _)| *port)
     }
 
-    /// The account to which a port leads.
-    #[must_use]
-    pub fn owner(&self, port: u16) -> Option<AccountId> {
-        self.open().owners.get(&port).copied().flatten()
-    }
-
     /// Takes a free port. None that was given lately, as long as there are others: who still calls by an old
-    /// address must not reach another account.
-    #[must_use]
-    pub fn take(self: &Arc<Self>) -> Option<Taken> {
-        let range = self.range.clone()?;
+    /// address must not reach another account. Fails where no socket can be opened at all.
+    pub fn take(self: &Arc<Self>) -> io::Result<Option<Taken>> {
+        let Some(range) = self.range.clone() else { return Ok(None) };
         let mut open = self.open();
+        if open.taken.len() >= self.most {
+            return Ok(None);
+        }
         let next = open.last.and_then(|last| last.checked_add(1)).filter(|next| range.contains(next));
         let next = next.unwrap_or(*range.start());
         for number in (next..=*range.end()).chain(*range.start()..next) {
-            if open.owners.contains_key(&number) {
+            if open.taken.contains(&number) {
                 continue;
             }
-            // One that another program has is left to it.
-            let Ok(listener) = TcpListener::bind((self.ip, number)) else { continue };
-            open.owners.insert(number, None);
+            let listener = match TcpListener::bind((self.ip, number)) {
+                Ok(listener) => Some(listener),
+                // One that another program has is left to it.
+                Err(error) if is_others(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            open.taken.insert(number);
             open.last = Some(number);
-            return Some(Taken { ports: self.clone(), listener: Some(listener), number });
+            return Ok(Some(Taken { ports: self.clone(), listener, number }));
         }
-        None
+        Ok(None)
     }
 
     /// Opens the port that an account has had, as soon as nobody else has it. Answers whether it may have
@@ -138,11 +152,9 @@ impl Ports {
             return false;
         }
         let mut open = self.open();
-        if open.owners.contains_key(&port) {
+        if open.taken.len() >= self.most || !open.taken.insert(port) {
             return false;
         }
-        open.owners.insert(port, Some(account));
-        open.last = open.last.max(Some(port));
         self.listen(&mut open, account, port, None);
         true
     }
@@ -152,7 +164,7 @@ impl Ports {
         open.ports.insert(account, (port, closed.clone()));
         let (ports, quiet) = (self.clone(), self.quiet.clone());
         let work = async move {
-            let listen = ports.let_in(account, port, listener, &closed);
+            let listen = ports.let_in(account, port, listener);
             tokio::select! {
                 () = listen => {}
                 () = closed.cancelled() => {}
@@ -160,13 +172,13 @@ impl Ports {
             }
             // Free only once it is closed.
             if closed.is_cancelled() {
-                ports.open().owners.remove(&port);
+                ports.open().taken.remove(&port);
             }
         };
         self.tasks.spawn(work);
     }
 
-    async fn let_in(&self, account: AccountId, port: u16, listener: Option<TcpListener>, closed: &CancellationToken) {
+    async fn let_in(&self, account: AccountId, port: u16, listener: Option<TcpListener>) {
         let listener = match listener {
             Some(listener) => listener,
             None => self.bind(account, port).await,
@@ -179,7 +191,7 @@ impl Ports {
         loop {
             match listener.accept().await {
                 // Where too many wait, it is closed.
-                Ok((stream, _)) => drop(self.comers.try_send(Comer { stream, closed: closed.clone() })),
+                Ok((stream, _)) => drop(self.comers.try_send(Comer { stream, account })),
                 Err(_) => self.clock.sleep(BREATH).await,
             }
         }
@@ -195,9 +207,13 @@ impl Ports {
                     }
                     return listener;
                 }
-                Err(_) => {
+                Err(error) => {
                     is_late = true;
-                    step!(warn, account, "another program has the account's port", port);
+                    if is_others(&error) {
+                        step!(warn, account, "another program has its port", port);
+                    } else {
+                        tracing::error!(account.id = %account, %error, port, "an account's port can't be opened");
+                    }
                     self.clock.sleep(AGAIN).await;
                 }
             }
@@ -217,7 +233,6 @@ impl Taken {
     pub fn give(mut self, account: AccountId) {
         let Some(listener) = self.listener.take() else { return };
         let mut open = self.ports.open();
-        open.owners.insert(self.number, Some(account));
         self.ports.listen(&mut open, account, self.number, Some(listener));
     }
 }
@@ -245,6 +260,7 @@ mod tests {
         let (ports, coming) = Ports::new(
             [127, 0, 0, 1].into(),
             Some(range.clone()),
+            100,
             Clock::system(),
             TaskTracker::new(),
             CancellationToken::new(),
@@ -256,23 +272,23 @@ mod tests {
     async fn each_account_has_a_port_that_leads_to_it_until_it_is_closed() {
         let range = free(7_000, 3);
         let (ports, mut coming) = ports(&range);
-        let taken = ports.take().unwrap();
-        assert_eq!((taken.number, ports.used(), ports.owner(taken.number)), (*range.start(), 1, None));
+        let taken = ports.take().unwrap().unwrap();
+        assert_eq!((taken.number, ports.used(), ports.of(account())), (*range.start(), 1, None));
         drop(taken);
         assert_eq!(ports.used(), 0, "one that was not given is free");
-        let (one, port) = (account(), ports.take().unwrap());
+        let (one, port) = (account(), ports.take().unwrap().unwrap());
         let number = port.number;
         assert_eq!(number, range.start() + 1, "not the one that was just taken");
         port.give(one);
-        assert_eq!((ports.of(one), ports.owner(number)), (Some(number), Some(one)));
+        assert_eq!(ports.of(one), Some(number));
         let _client = TcpStream::connect(("127.0.0.1", number)).await.unwrap();
         let comer = coming.recv().await.unwrap();
-        assert_eq!(comer.stream.local_addr().unwrap().port(), number);
-        let others: Vec<_> = std::iter::from_fn(|| ports.take()).collect();
+        assert_eq!((comer.account, comer.stream.local_addr().unwrap().port()), (one, number));
+        let others: Vec<_> = std::iter::from_fn(|| ports.take().unwrap()).collect();
         assert_eq!((others.len(), ports.used()), (2, 3), "then there are no more");
         drop(others);
         ports.close(one);
-        assert!(comer.closed.is_cancelled() && ports.of(one).is_none());
+        assert!(ports.of(one).is_none());
         ports.tasks.close();
         ports.tasks.wait().await;
         assert_eq!(ports.used(), 0);
@@ -287,7 +303,7 @@ mod tests {
         assert!(!ports.open_again(one, range.end() + 1));
         assert!(ports.open_again(one, *range.start()));
         assert!(!ports.open_again(other, *range.start()), "it is another account's");
-        assert_eq!(ports.take().unwrap().number, *range.end());
+        assert_eq!(ports.take().unwrap().unwrap().number, *range.end());
         ports.quiet.cancel();
     }
 }

@@ -169,14 +169,19 @@ impl Server {
 /// Opens the port of each account; one that has none, or one that is not of the range any more, gets one.
 async fn open_ports(app: &App) -> anyhow::Result<()> {
     let mut without = Vec::new();
-    for (account, port) in app.store.ports().await? {
-        let port = port.and_then(|port| u16::try_from(port).ok());
+    let ports = app.store.ports().await?.into_iter();
+    let ports: Vec<_> =
+        ports.map(|(account, port)| (account, port.and_then(|port| u16::try_from(port).ok()))).collect();
+    if let Some(last) = app.store.last_port().await?.or(ports.iter().filter_map(|(_, port)| *port).max()) {
+        app.ports.go_on_after(last);
+    }
+    for (account, port) in ports {
         if !port.is_some_and(|port| app.ports.open_again(account, port)) {
             without.push(account);
         }
     }
     for account in without {
-        let Some(port) = app.ports.take() else {
+        let Some(port) = app.ports.take()? else {
             tracing::warn!(account.id = %account, "no port of ANDANTE_INSTANCE_PORTS is left for an account");
             continue;
         };

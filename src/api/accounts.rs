@@ -39,7 +39,7 @@ pub(super) async fn find(app: &App, caller: &Caller, text: &str) -> Result<Arc<A
 #[utoipa::path(post, path = "/api/accounts", tag = "accounts", request_body = NewAccount,
     responses((status = 201, body = AccountView), ApiError))]
 pub async fn create(caller: Caller, app: Data<App>, body: Body<NewAccount>) -> Result<impl Responder, ApiError> {
-    let account = open(&app, &caller, body.0, Named::default()).await?;
+    let (account, _) = open(&app, &caller, body.0, Named::default()).await?;
     Ok(HttpResponse::Created().json(app.board.show(&caller, &account).await?))
 }
 

@@ -121,7 +121,11 @@ pub async fn bulk(
     }
     let (key, user) = (KeyHeader::read(request.headers())?.0, caller.user().map(|user| user.id));
     let (count, to, of) = (messages.len(), app.clone(), account.clone());
-    let (whole, drafts, read) = web::block(move || draft_all(&to, &of, &messages, key, user)).await.map_err(broken)?;
+    let (whole, mut drafts, read) =
+        web::block(move || draft_all(&to, &of, &messages, key, user)).await.map_err(broken)?;
+    for draft in &mut drafts {
+        draft.key = draft.key.take().map(|(key, hash)| (caller.kept_key(key), hash));
+    }
     if let Some((key, hash)) = &whole {
         refuse_if_taken(&app, &caller, key, *hash, count).await?;
     }
@@ -184,7 +188,7 @@ fn key_of(key: &str, index: usize) -> String {
 }
 
 async fn refuse_if_taken(app: &App, caller: &Caller, key: &str, hash: i64, count: usize) -> Result<(), ApiError> {
-    let keys: Vec<String> = (0..count).map(|index| key_of(key, index)).collect();
+    let keys: Vec<String> = (0..count).map(|index| caller.kept_key(key_of(key, index))).collect();
     let found = app.store.find_by_keys(caller.company, &keys).await?;
     if found.iter().any(|(_, _, other)| *other != hash) { Err(key_taken()) } else { Ok(()) }
 }

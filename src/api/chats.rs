@@ -185,7 +185,7 @@ pub(super) async fn send_in(
         chat: Some(chat.id),
         user: caller.user().map(|user| user.id),
     };
-    draft.key = key.map(|key| (key, hash_of(account.id, &draft)));
+    draft.key = key.map(|key| (caller.kept_key(key), hash_of(account.id, &draft)));
     accept(app, account, draft, WaitHeader::read(request.headers()).0).await
 }
 

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use entity::account::Provider;
 use entity::action::Deed;
+use entity::api_key::Scope;
 use entity::ids::AccountId;
 use garde::Validate;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::actions::{done_by, note};
+use super::keys::draw;
 use super::read::object;
 use super::wrong::{check, text};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::egress::Egress;
 use crate::error::ApiError;
-use crate::gateway::{Pairing, check_config, check_proxy};
+use crate::gateway::{check_config, check_proxy};
 use crate::lane::change::NotConnected;
 use crate::logs::step;
 use crate::pacing::{Limits, Policy};
@@ -50,6 +52,9 @@ pub struct NewAccount {
     pub(super) config: Option<Value>,
 }
 
+/// What people call the key that an instance has of its own.
+pub(super) const OWN_KEY: &str = "instance";
+
 /// Checks what an account of this provider is to have.
 pub(super) fn check_settings(
     app: &App,
@@ -66,24 +71,27 @@ pub(super) fn check_settings(
     check_proxy(provider, proxy, Egress::new(app.config.private_proxies)).map_err(|why| ApiError::field("proxy", why))
 }
 
-/// What a program that manages instances calls an account.
+/// What an account is created as, beside what it is created with.
 #[derive(Debug, Default)]
 pub(super) struct Named {
-    /// Whose it is to that program.
+    /// Whose it is to the program that creates it.
     pub(super) user_id: Option<String>,
-    /// What kinds of instance it is, as a JSON list.
+    /// What kinds of instance it is to that program, as a JSON list.
     pub(super) type_instance: Option<String>,
-    /// Whether it is not created without a port of its own, where accounts have some.
-    pub(super) needs_port: bool,
+    /// Whether it is an instance: with a key of its own, and not without a port where accounts have some.
+    pub(super) is_instance: bool,
+    /// Whether it starts to connect.
+    pub(super) connects: bool,
 }
 
-/// Creates an account, if the company may have one more.
+/// Creates an account, if the company may have one more; answers it, and its key if it is an instance. All
+/// of it is written together, or nothing: who is told that it failed has nothing to clear up.
 pub(super) async fn open(
     app: &App,
     caller: &Caller,
     asked: NewAccount,
     named: Named,
-) -> Result<Arc<Account>, ApiError> {
+) -> Result<(Arc<Account>, Option<String>), ApiError> {
     check(&asked)?;
     let provider = match &asked.provider {
         None => app.config.default_provider,
@@ -94,26 +102,32 @@ pub(super) async fn open(
     check_settings(app, provider, asked.config.as_ref(), asked.proxy.as_deref())?;
     let limits = asked.limits.unwrap_or_default();
     Policy::new(&app.config.presets, asked.use_limits.unwrap_or(true), &limits, None)?;
-    if let Some(most) = app.config.company_accounts
-        && app.store.count_accounts_in_use(caller.company).await? >= most
-    {
-        return Err(NotConnected::TooMany(most).into());
+    let most = app.config.company_accounts;
+    let too_many = || ApiError::from(NotConnected::TooMany(most.unwrap_or_default()));
+    if most.is_some() && Some(app.store.count_accounts_in_use(caller.company).await?) >= most {
+        return Err(too_many());
     }
     let port = free_port(app).await?;
-    if port.is_none() && named.needs_port && app.ports.range().is_some() {
-        let message = "every port of ANDANTE_INSTANCE_PORTS is taken".to_owned();
+    if port.is_none() && named.is_instance && app.ports.range().is_some() {
+        let message = "no port of ANDANTE_INSTANCE_PORTS is left".to_owned();
         return Err(ApiError::Conflict { code: "no_free_port", message });
     }
     let now = app.clock.now();
     let id = AccountId::new(now, &mut rand::rng());
-    let by = done_by(caller, id, Deed::Created, json!({"name": asked.name, "provider": provider}));
+    let number = port.as_ref().map(|port| port.number);
+    let details = json!({"name": asked.name, "provider": provider, "port": number});
+    let by = done_by(caller, id, Deed::Created, details);
+    // Where no credentials are asked for, none is made: who made one would keep it.
+    let has_key = named.is_instance && !app.guard.is_open();
+    let key = has_key.then(|| draw(app, caller, OWN_KEY.to_owned(), Scope::Send, Some(id)));
+    let (row, key) = key.unzip();
     let model = entity::account::Model {
         id,
         company_id: caller.company,
         created_by: caller.user().map(|user| user.id),
         user_id: named.user_id,
         type_instance: named.type_instance,
-        port: port.as_ref().map(|port| port.number.into()),
+        port: number.map(i32::from),
         name: asked.name,
         provider,
         use_limits: asked.use_limits.unwrap_or(true),
@@ -123,7 +137,7 @@ pub(super) async fn open(
         pairing: None,
         phone_number: None,
         display_name: None,
-        should_connect: false,
+        should_connect: named.connects,
         may_pair: true,
         is_paused: false,
         pause_reason: None,
@@ -137,36 +151,28 @@ pub(super) async fn open(
         created_at_ms: now.timestamp_millis(),
         updated_at_ms: now.timestamp_millis(),
     };
-    let account = app.store.create_account(model, by).await?;
+    // Another one may have been faster.
+    let account = app.store.create_account(model, row, by, most).await?.ok_or_else(too_many)?;
     if let Some(port) = port {
-        port.give(account.id);
+        port.give(id);
     }
-    step!(info, account.id, "the account is created", %provider);
+    step!(info, id, "the account is created", %provider);
+    if account.should_connect {
+        app.lanes.take_on(&account);
+    }
     app.accounts.changed(&account);
-    Ok(account)
-}
-
-/// Creates an account, and starts to connect it.
-pub(super) async fn open_and_connect(
-    app: &App,
-    caller: &Caller,
-    asked: NewAccount,
-    named: Named,
-) -> Result<Arc<Account>, ApiError> {
-    let account = open(app, caller, asked, named).await?;
-    let connected = app.lanes.connect(account.id, Pairing::Qr).await;
-    if matches!(connected, Err(NotConnected::TooMany(_))) {
-        // Another one was faster; this one nobody has seen.
-        close(app, caller, &account).await?;
-    }
-    Ok(connected?)
+    Ok((account, key))
 }
 
 /// A port that no account has, here or on another node, if accounts have ports of their own.
 async fn free_port(app: &App) -> Result<Option<Taken>, ApiError> {
     // Held meanwhile, so that none is looked at twice.
     let mut others = Vec::new();
-    while let Some(port) = app.ports.take() {
+    let full = |error: std::io::Error| {
+        tracing::error!(%error, "no port can be opened");
+        ApiError::Unavailable("the server can't open a port now; try again")
+    };
+    while let Some(port) = app.ports.take().map_err(full)? {
         if !app.store.has_port(port.number).await? {
             return Ok(Some(port));
         }

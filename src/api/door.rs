@@ -1,6 +1,7 @@
 //! The door at accounts' own ports: who comes in there finds what `/instances/{id}` has at the server's
 //! address, and nothing else.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,16 +26,27 @@ const CONNECTIONS: usize = 4_096;
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The account by whose port a connection came in.
-struct Own(AccountId);
+/// A connection that came in by an account's port.
+struct Own {
+    account: AccountId,
+    /// Whether it has asked for something.
+    has_asked: Cell<bool>,
+}
+
+tokio::task_local! {
+    static OWN: Own;
+}
 
 /// Leads a request that came in by an account's port to where the account answers.
 pub(super) async fn lead<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
-    let own = request.conn_data::<Own>().map(|Own(account)| *account);
-    if let Some(account) = own {
+    let own = OWN.try_with(|own| {
+        own.has_asked.set(true);
+        own.account
+    });
+    if let Ok(account) = own {
         let asked = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
         let mut parts = Uri::default().into_parts();
         parts.path_and_query = format!("/instances/{account}{asked}").parse().ok();
@@ -60,20 +72,14 @@ pub(crate) fn open(house: House, comers: mpsc::Receiver<Comer>) -> anyhow::Resul
 
 async fn serve(house: House, mut comers: mpsc::Receiver<Comer>) {
     let application = house.application();
-    let (ports, arrivals) = (house.app.ports.clone(), house.arrivals.clone());
+    let arrivals = house.arrivals.clone();
     let factory = application.into_factory().map_err(|error: actix_web::Error| error.error_response());
     let service = HttpService::build()
         .client_request_timeout(PATIENCE)
-        // So that none outlives its port, waiting for another request.
+        // So that none outlives its port for long, waiting for another request.
         .keep_alive(KeepAlive::Disabled)
         .h1_allow_half_closed(false)
-        .on_connect_ext(move |stream: &TcpStream, kept: &mut Extensions| {
-            arrivals.meet(stream, kept);
-            let port = stream.local_addr().ok().map(|own| own.port());
-            if let Some(account) = port.and_then(|port| ports.owner(port)) {
-                kept.insert(Own(account));
-            }
-        })
+        .on_connect_ext(move |stream: &TcpStream, kept: &mut Extensions| arrivals.meet(stream, kept))
         .finish(map_config(factory, |()| AppConfig::default()))
         .tcp();
     let service = match service.new_service(()).await {
@@ -81,20 +87,28 @@ async fn serve(house: House, mut comers: mpsc::Receiver<Comer>) {
         Err(()) => return tracing::error!(error = %anyhow!("it does not start"), "nobody serves at accounts' ports"),
     };
     let places = Arc::new(Semaphore::new(CONNECTIONS));
-    while let Some(Comer { stream, closed }) = comers.recv().await {
+    while let Some(Comer { stream, account }) = comers.recv().await {
         // Where there are too many, it is closed.
         let Ok(place) = places.clone().try_acquire_owned() else { continue };
         // It is another thread's until here.
         let Some(stream) = stream.into_std().ok().and_then(|stream| TcpStream::from_std(stream).ok()) else { continue };
-        let (service, stop) = (service.clone(), house.app.stop.clone());
+        let (service, quiet, stop) = (service.clone(), house.app.quiet.clone(), house.app.stop.clone());
         let connection = async move {
             let _place = place;
+            // Nobody waits for one that has asked for nothing.
+            let idle = async {
+                quiet.cancelled().await;
+                if OWN.with(|own| own.has_asked.get()) {
+                    std::future::pending::<()>().await;
+                }
+            };
             tokio::select! {
                 _ = service.call(stream) => {}
-                () = closed.cancelled() => {}
+                () = idle => {}
                 () = stop.cancelled() => {}
             }
         };
+        let connection = OWN.scope(Own { account, has_asked: Cell::new(false) }, connection);
         tokio::task::spawn_local(house.app.tasks.track_future(connection));
     }
 }

@@ -21,7 +21,6 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::identity::{KEY_PREFIX, digest, hex};
 use crate::error::ApiError;
-use crate::store::account::Account;
 use crate::view::Timestamp;
 
 /// A key as the API shows it.
@@ -39,7 +38,7 @@ pub struct KeyView {
     created_at: Timestamp,
     /// The key itself: shown this once, and kept nowhere.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) key: Option<String>,
+    key: Option<String>,
 }
 
 impl From<Model> for KeyView {
@@ -96,35 +95,35 @@ pub async fn create(caller: Caller, app: Data<App>, body: Body<NewKey>) -> Resul
     if account.is_some() && scope == Scope::All {
         return Err(ApiError::field("scope", "must be send or read for a key of one account"));
     }
-    let made = make(&app, &caller, asked.name, scope, account.as_deref()).await?;
-    Ok(HttpResponse::Created().json(made))
+    let (row, key) = draw(&app, &caller, asked.name, scope, account.as_ref().map(|account| account.id));
+    let row = app.store.create_api_key(row).await?.ok_or(ApiError::NotFound("account"))?;
+    if let Some(account) = row.account_id {
+        note(&app, &caller, account, Deed::KeyMade, json!({"key": row.id, "name": row.name})).await;
+    }
+    Ok(HttpResponse::Created().json(KeyView { key: Some(key), ..row.into() }))
 }
 
-/// Makes a key, for one account or for all.
-pub(super) async fn make(
+/// A key to be kept, for one account or for all: its row, and the key itself.
+pub(super) fn draw(
     app: &App,
     caller: &Caller,
     name: String,
     scope: Scope,
-    account: Option<&Account>,
-) -> Result<KeyView, ApiError> {
+    account: Option<AccountId>,
+) -> (Model, String) {
     let now = app.clock.now();
     let key = format!("{KEY_PREFIX}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
-    let row = app.store.create_api_key(Model {
+    let row = Model {
         id: ApiKeyId::new(now, &mut rand::rng()),
         company_id: caller.company,
-        account_id: account.map(|account| account.id),
+        account_id: account,
         name,
         scope,
         digest: hex(digest(&key)),
         last_used_at_ms: None,
         created_at_ms: now.timestamp_millis(),
-    });
-    let row = row.await?;
-    if let Some(account) = account {
-        note(app, caller, account.id, Deed::KeyMade, json!({"key": row.id, "name": row.name})).await;
-    }
-    Ok(KeyView { key: Some(key), ..row.into() })
+    };
+    (row, key)
 }
 
 /// Removes a key: it is worth nothing from here on, and its sockets are cut.

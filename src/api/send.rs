@@ -132,6 +132,7 @@ pub async fn send(
     }
     let mut draft = message.draft(&account, app.config.phone_region, app.clock.now())?;
     draft.user = caller.user().map(|user| user.id);
+    draft.key = draft.key.map(|(key, hash)| (caller.kept_key(key), hash));
     let sent = accept(&app, &account, draft, WaitHeader::read(request.headers()).0).await?;
     let mut response = sent.response();
     Ok(response.json(sent.view))
@@ -223,6 +224,8 @@ pub(super) async fn wait(
             loop {
                 match events.recv().await {
                     Ok(Event::MessageChanged { message, .. }) if message == id => break,
+                    // It may have been taken back, or its account removed.
+                    Ok(Event::AccountChanged) => break,
                     Ok(_) => {}
                     Err(RecvError::Lagged(_)) => break,
                     Err(RecvError::Closed) => std::future::pending().await,

@@ -143,6 +143,15 @@ impl Identity {
         }
     }
 
+    /// What an idempotency key of its is kept as: programs of single accounts don't meet each other's.
+    #[must_use]
+    pub fn kept_key(&self, key: String) -> String {
+        match &self.who {
+            Who::Program(Program { account: Some(account), .. }) => format!("{account}:{key}"),
+            _ => key,
+        }
+    }
+
     /// The accounts it may see; none: all of its company.
     #[must_use]
     pub fn visible(&self) -> Option<Vec<AccountId>> {

@@ -1,6 +1,6 @@
 //! How a company's accounts stand: the one place where they are counted.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use entity::account::Provider;
@@ -71,18 +71,29 @@ impl Sessions {
         let visible: Option<HashSet<AccountId>> = visible.map(|ids| ids.into_iter().collect());
         let is_visible = |id| visible.as_ref().is_none_or(|visible| visible.contains(&id));
         let seen = accounts.into_iter().filter(|account| is_visible(account.id));
+        let statuses = self.statuses();
         let standing = seen.map(|account| {
-            let session = self.snapshot(account.id);
+            let (status, since) = statuses.get(&account.id).copied().unwrap_or_default();
             Standing {
                 provider: account.provider,
                 should_connect: account.should_connect,
                 is_known: account.is_known,
                 was_started: account.epoch > 0,
-                status: session.status,
-                connected_since: session.since.filter(|_| session.status == Status::Connected),
+                status,
+                connected_since: since.filter(|_| status == Status::Connected),
             }
         });
         Ok(standing.collect())
+    }
+
+    /// How many sessions of this node have each status.
+    #[must_use]
+    pub fn count(&self) -> HashMap<Status, usize> {
+        let mut counts = HashMap::new();
+        for (status, _) in self.statuses().into_values() {
+            *counts.entry(status).or_default() += 1;
+        }
+        counts
     }
 
     /// How many accounts the company has, and how they stand.

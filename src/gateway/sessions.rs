@@ -141,14 +141,10 @@ impl Sessions {
         self.all().get(&account)?.snapshot.since
     }
 
-    /// How many sessions have each status.
+    /// The status of each session, and since when it has that.
     #[must_use]
-    pub fn count(&self) -> HashMap<Status, usize> {
-        let mut counts = HashMap::new();
-        for session in self.all().values() {
-            *counts.entry(session.status()).or_default() += 1;
-        }
-        counts
+    pub(super) fn statuses(&self) -> HashMap<AccountId, (Status, Option<DateTime<Utc>>)> {
+        self.all().iter().map(|(id, session)| (*id, (session.status(), session.snapshot.since))).collect()
     }
 
     /// How the person at the account wants to pair, for the connection about to be opened.

@@ -64,6 +64,14 @@ impl Lanes {
         self.begin(id, pairing).await
     }
 
+    /// Connects an account that was just created to be connected. Nobody waits for that: it has a lane as soon
+    /// as the database can be written.
+    pub fn take_on(self: &Arc<Self>, account: &Account) {
+        step!(info, account.id, "it is to connect");
+        self.kit.sessions.prepare(account.id, Pairing::Qr);
+        self.succeed(account.id);
+    }
+
     /// Connects an account anew, by what its row says now. One that should not be connected is not.
     pub async fn reconnect(self: &Arc<Self>, id: AccountId) -> Result<Arc<Account>, NotConnected> {
         let _turn = self.one_by_one.take(id).await;
@@ -172,6 +180,8 @@ impl Lanes {
             tracing::warn!(account.id = %id, %error, "a removed account's queue is cleared up later");
             self.strangers.ask(id);
         }
+        // Who waits for one of its messages sees what became of it.
+        self.kit.accounts.changed(account);
         Ok(is_told)
     }
 

@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::account::{self, Entity, Model};
-use entity::ids::{AccountId, ApiKeyId, CompanyId};
+use entity::ids::{AccountId, CompanyId};
 use futures_util::future::BoxFuture;
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 
-use super::action::Action;
 use super::seal::Seal;
 use super::{Store, StoreError, instant, secrets};
 use crate::pacing::{Limits, Policy, Presets};
@@ -87,23 +86,6 @@ pub fn say_wrong(row: &mut account::ActiveModel, error: Option<(&str, &str, Date
 }
 
 impl Store {
-    /// Creates an account, and keeps who did.
-    pub async fn create_account(&self, model: Model, by: Action) -> Result<Arc<Account>, StoreError> {
-        let (id, action) = (model.id, by.into_row(instant(model.created_at_ms)));
-        let mut row = model.into_active_model().reset_all();
-        secrets::seal_account(&self.seal, id, &mut row);
-        self.keep_changed(move |tx| {
-            let (row, action) = (row.clone(), action.clone());
-            Box::pin(async move {
-                action.insert(tx).await?;
-                row.insert(tx).await.map(|model| vec![model])
-            })
-        })
-        .await?
-        .pop()
-        .ok_or_else(|| StoreError::Down(DbErr::RecordNotInserted))
-    }
-
     /// The account, if the company has it.
     pub async fn find_account(&self, company: CompanyId, id: AccountId) -> Result<Option<Arc<Account>>, StoreError> {
         Ok(self.account(id).await?.filter(|account| account.company_id == company))
@@ -229,25 +211,6 @@ impl Store {
             news.pairing = news.pairing.take().map(|text| secrets::seal_pairing(&self.seal, *id, &text));
         }
         self.keep_changed(move |tx| Box::pin(connect(tx, accounts.clone()))).await
-    }
-
-    /// Removes an account with the keys that are for it alone; answers those. What else it leaves behind is
-    /// for [`Self::clear_up`].
-    pub async fn delete_account(&self, id: AccountId) -> Result<Vec<ApiKeyId>, StoreError> {
-        let cache = self.accounts.clone();
-        let delete = self.sql("DELETE FROM account WHERE id = $1", [id.into()]);
-        let keys = self.sql("DELETE FROM api_key WHERE account_id = $1 RETURNING id", [id.into()]);
-        let deleted = self.change_and(
-            move |tx| {
-                let (delete, keys) = (delete.clone(), keys.clone());
-                Box::pin(async move {
-                    tx.execute_raw(delete).await?;
-                    tx.query_all_raw(keys).await
-                })
-            },
-            move |_| cache.remove(id),
-        );
-        deleted.await?.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
     }
 }
 

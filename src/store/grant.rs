@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, ApiKeyId, CompanyId, UserId};
-use entity::{api_key, grant};
+use entity::{account, api_key, grant};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::{Store, StoreError};
@@ -48,10 +49,29 @@ impl Store {
         Ok(found)
     }
 
-    /// Creates a key.
-    pub async fn create_api_key(&self, key: api_key::Model) -> Result<api_key::Model, StoreError> {
-        let row = key.into_active_model().reset_all();
-        self.change(move |tx| Box::pin(row.clone().insert(tx))).await
+    /// Creates a key. `None` if the account that it is for is gone.
+    pub async fn create_api_key(&self, key: api_key::Model) -> Result<Option<api_key::Model>, StoreError> {
+        self.change(move |tx| Box::pin(create_key(tx, key.clone()))).await
+    }
+
+    /// Creates a key for one account, in the place of those of the account that have its name; answers it and
+    /// those. `None` if the account is gone.
+    pub async fn replace_api_key(
+        &self,
+        key: api_key::Model,
+    ) -> Result<Option<(api_key::Model, Vec<ApiKeyId>)>, StoreError> {
+        self.change(move |tx| {
+            let key = key.clone();
+            Box::pin(async move {
+                let same = api_key::Entity::delete_many()
+                    .filter(api_key::Column::AccountId.eq(key.account_id))
+                    .filter(api_key::Column::Name.eq(&key.name));
+                let old = same.exec_with_returning(tx).await?;
+                let made = create_key(tx, key).await?;
+                Ok(made.map(|made| (made, old.into_iter().map(|key| key.id).collect())))
+            })
+        })
+        .await
     }
 
     /// A page of the company's keys, oldest first, and how many there are.
@@ -75,13 +95,6 @@ impl Store {
             Box::pin(key.exec_with_returning(tx))
         });
         Ok(deleted.await?.pop())
-    }
-
-    /// Removes the keys that are for one account alone and have that name; answers them.
-    pub async fn delete_keys_of(&self, account: AccountId, name: &str) -> Result<Vec<ApiKeyId>, StoreError> {
-        let sql = "DELETE FROM api_key WHERE account_id = $1 AND name = $2 RETURNING id";
-        let deleted = self.write(self.sql(sql, [account.into(), name.into()])).await?;
-        deleted.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
     }
 
     /// What a manager may do, by account.
@@ -120,4 +133,13 @@ impl Store {
         let sql = "DELETE FROM account_grant WHERE account_id = $1 AND user_id = $2 RETURNING account_id";
         Ok(!self.write(self.sql(sql, [account.into(), user.into()])).await?.is_empty())
     }
+}
+
+async fn create_key(tx: &DatabaseTransaction, key: api_key::Model) -> Result<Option<api_key::Model>, DbErr> {
+    if let Some(account) = key.account_id
+        && account::Entity::find_by_id(account).lock_exclusive().one(tx).await?.is_none()
+    {
+        return Ok(None);
+    }
+    key.into_active_model().reset_all().insert(tx).await.map(Some)
 }

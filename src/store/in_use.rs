@@ -47,6 +47,16 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get_many_by_index()?)).collect()
     }
 
+    /// The port that an account was given last at its creation, as long as that is kept.
+    pub async fn last_port(&self) -> Result<Option<u16>, StoreError> {
+        let sql =
+            "SELECT details FROM action WHERE deed = 'created' AND details LIKE '%\"port\":%' ORDER BY id DESC LIMIT 1";
+        let Some(row) = self.reader.query_one_raw(self.sql(sql, [])).await? else { return Ok(None) };
+        let details: String = row.try_get_by_index(0)?;
+        let details: serde_json::Value = serde_json::from_str(&details).unwrap_or_default();
+        Ok(details["port"].as_u64().and_then(|port| port.try_into().ok()))
+    }
+
     /// Whether some account has that port.
     pub async fn has_port(&self, port: u16) -> Result<bool, StoreError> {
         let sql = self.sql("SELECT 1 FROM account WHERE port = $1", [i32::from(port).into()]);

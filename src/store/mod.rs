@@ -18,6 +18,7 @@ pub mod chats;
 mod checkpoint;
 pub mod commit;
 mod connect;
+mod create;
 pub mod file;
 pub mod filing;
 pub mod grant;
@@ -53,6 +54,8 @@ use sea_orm::{
     IntoActiveModel, RuntimeErr, Statement, Value,
 };
 
+use tokio::sync::Semaphore;
+
 use self::connect::Opened;
 pub use self::connect::Servers;
 use self::reader::Reader;
@@ -60,6 +63,9 @@ pub use self::seal::Seal;
 
 /// Bytes that are written to find out whether a database that failed can be written again.
 const PROBE: usize = 65_536;
+
+/// Companies whose accounts are counted at a time.
+const COUNTING: usize = 2;
 
 /// The database, connected and migrated.
 pub struct Store {
@@ -69,6 +75,8 @@ pub struct Store {
     accounts: Arc<cache::Cache>,
     seal: Seal,
     searching: chats::Searching,
+    /// Companies whose accounts are counted at a time.
+    counting: Semaphore,
     node: Arc<AtomicU16>,
     /// Held for as long as this process uses a SQLite file.
     lock: Mutex<Option<File>>,
@@ -135,6 +143,7 @@ impl Store {
             accounts,
             seal: seal.clone(),
             searching: chats::Searching::default(),
+            counting: Semaphore::new(COUNTING),
             node,
             lock: Mutex::new(lock),
         })

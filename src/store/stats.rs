@@ -113,6 +113,8 @@ impl Store {
     pub async fn accounts_of(&self, company: CompanyId) -> Result<Vec<Owned>, StoreError> {
         let sql = "SELECT id, provider, should_connect, pairing IS NOT NULL, first_connected_at_ms IS NOT NULL, epoch
                    FROM account WHERE company_id = $1 ORDER BY id";
+        // Of thousands of accounts that takes a moment: few at a time, so that others are answered meanwhile.
+        let _turn = self.counting.acquire().await;
         let rows = self.reader.query_all_raw(self.sql(sql, [company.into()])).await?;
         let read = |row: &QueryResult| {
             let (id, provider, should_connect, is_paired, was_let_in, epoch): Row = row.try_get_many_by_index()?;

@@ -59,7 +59,7 @@ async fn all_that_is_done_is_kept(app: TestApp) {
     let created = of("created");
     assert_eq!((&created["by"]["kind"], &created["from"]), (&json!("user"), &json!("203.0.113.7")));
     assert_eq!(created["by"]["name"], "admin@clinic.example");
-    assert_eq!(created["details"], json!({"name": "Front desk", "provider": "simulator"}));
+    assert_eq!(created["details"], json!({"name": "Front desk", "provider": "simulator", "port": null}));
     let limits = of("limits_changed");
     assert_eq!((&limits["by"]["kind"], &limits["by"]["name"]), (&json!("api_key"), &json!("all")));
     assert_eq!(limits["from"], "2001:db8::1", "what the proxy itself says");

@@ -143,7 +143,8 @@ async fn what_an_account_did_is_counted_by_minutes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_chooses_a_messenger_is_told_what_each_offers() {
-    let app = TestApp::start().await;
+    // Chromium does not run as root in its sandbox, which is told, too.
+    let app = TestApp::with(&[("ANDANTE_BROWSER_SANDBOX", "false")]).await;
     let told = app.client.get("/api/v1/multi-provider/active-providers").await.expect(200);
     let names: Vec<_> = told["providers"].as_array().unwrap().iter().map(|offer| offer["provider"].clone()).collect();
     assert_eq!(names, ["whatsapp", "whatsappweb", "telegram", "simulator"]);

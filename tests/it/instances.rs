@@ -193,6 +193,41 @@ async fn the_key_of_an_instance_opens_that_one_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_the_last_of_many_new_keys_is_worth_something() {
+    let app = guarded(&[]).await;
+    let company = Company::register(&app.client, "clinic").await;
+    let id = id_of(&instance(&company.admin, json!({})).await);
+    let address = format!("/api/v1/instances/{id}/api-key");
+    let renewed = join_all((0..8).map(|_| company.admin.post(&address, json!({})))).await;
+    let mut good = 0;
+    for key in renewed {
+        let key = key.expect(201)["api_key"].as_str().unwrap().to_owned();
+        good += u32::from(app.client.with_key(&key).get("/api/auth/me").await.status == 200);
+    }
+    assert_eq!(good, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_of_two_accounts_may_number_their_messages_alike() {
+    let app = guarded(&[]).await;
+    let company = Company::register(&app.client, "clinic").await;
+    let mut sent = Vec::new();
+    for _ in 0..2 {
+        let created = instance(&company.admin, json!({})).await;
+        let id = id_of(&created);
+        ready(&company.admin, &id).await;
+        let program = app.client.with_key(created["api_key"].as_str().unwrap());
+        let text = json!({"chatId": "77777777777", "message": "m"});
+        let path = format!("/instances/{id}/api/v1/simulator/send");
+        for _ in 0..2 {
+            let request = program.request(Method::POST, &path).header("Idempotency-Key", "order-17").json(&text);
+            sent.push(program.run(request).await.expect(200)["id"].as_str().unwrap().to_owned());
+        }
+    }
+    assert!(sent[0] == sent[1] && sent[2] == sent[3] && sent[0] != sent[2], "{sent:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_of_one_account_may_send_or_read_and_no_more() {
     let app = guarded(&[]).await;
     let company = Company::register(&app.client, "clinic").await;

@@ -2,6 +2,7 @@
 //! and nothing else.
 
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -99,6 +100,13 @@ async fn a_port_closes_with_its_account_and_is_the_same_after_a_restart() {
     let ports = app.client.get("/api/v1/resources/ports").await.expect(200);
     let found: Vec<u16> = ports["instances"].as_array().unwrap().iter().map(port_of).collect();
     assert_eq!((found, &ports["used"]), (vec![second_port, third_port], &json!(2)));
+    // Also over a restart: the port of one that is gone comes last.
+    app.client.delete(&format!("/api/v1/instances/{third}")).await.expect(200);
+    closes(third_port).await;
+    app.stop().await;
+    app.resume().await;
+    let (_, fourth_port, _) = instance(&app.client).await;
+    assert!(![first_port, second_port, third_port].contains(&fourth_port), "{fourth_port}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,7 +146,29 @@ async fn a_connection_that_says_nothing_holds_up_neither_the_port_nor_the_stop()
     let (_, port, _) = instance(&app.client).await;
     let silent: Vec<TcpStream> = (0..50).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
     at(port).get("/health").await.expect(200);
-    app.stop().await;
+    // Sooner than a client may take to say what it wants.
+    tokio::time::timeout(Duration::from_secs(4), app.stop()).await.expect("it stops");
     assert!(!is_listened_at(port));
     drop(silent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_at_the_port_of_an_account_that_is_removed_hears_what_became_of_the_message() {
+    let range = free_ports(2);
+    let app = TestApp::with(&[("ANDANTE_INSTANCE_PORTS", &range)]).await;
+    let config = json!({"scanAfterMs": 0, "latencyMs": [60_000, 60_000]});
+    let id = ready_account(&app.client, json!({"config": config})).await;
+    let port = port_of(&app.client.get(&format!("/api/v1/instances/{id}")).await.expect(200));
+    let send = |client: Client, path: String| {
+        tokio::spawn(async move { client.post(&path, json!({"chatId": "77777777777", "message": "m"})).await })
+    };
+    let own = send(at(port), "/api/v1/simulator/send".to_owned());
+    let main = send(app.client.clone(), format!("/instances/{id}/api/v1/simulator/send"));
+    eventually("both wait", 20, async || (app.client.queue(&id).await["queueLength"] == 2).then_some(())).await;
+    app.client.delete(&format!("/api/v1/instances/{id}")).await.expect(200);
+    for waiting in [own, main] {
+        let answer = tokio::time::timeout(Duration::from_secs(15), waiting).await.expect("it is answered");
+        let status = answer.unwrap().expect(202)["status"].as_str().unwrap().to_owned();
+        assert!(["cancelled", "uncertain"].contains(&&*status), "{status}");
+    }
 }

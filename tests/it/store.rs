@@ -37,7 +37,7 @@ impl Case {
         let account = AccountId::new(now, &mut rand::rng());
         let case = Self { store, raw, account, now, _folder: folder };
         let by = Action::by_visitor(CompanyId::DEFAULT, account, Deed::Created);
-        case.store.create_account(case.row(), by).await.unwrap();
+        case.store.create_account(case.row(), None, by, None).await.unwrap().unwrap();
         case
     }
 

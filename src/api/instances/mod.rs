@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 pub use self::view::{AuthStatus, InstanceAccount, InstanceStatus, InstanceView};
 use super::accounts::{AccountChange, Done, alter, find};
 use super::actions::note;
-use super::create::{Named, NewAccount, close, open_and_connect};
+use super::create::{Named, NewAccount, OWN_KEY, close, open};
 use super::json::present;
 use super::keys;
 use super::list::{Listed, PageQuery, Pagination};
@@ -32,12 +32,9 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::gateway::Pairing;
 use crate::pacing::Limits;
-use crate::store::account::Account;
 
 /// How long a code is waited for that is about to come.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What people call the key that an instance has of its own.
-const OWN_KEY: &str = "instance";
 /// Kinds of instance that are kept of what is given, and characters of each.
 const TYPES: usize = 10;
 const TYPE: usize = 50;
@@ -95,7 +92,8 @@ pub async fn create(caller: Caller, app: Data<App>, body: Untitled<NewInstance>)
     let named = Named {
         type_instance: read_types(asked.type_instance)?,
         user_id: Some(asked.user_id.clone()),
-        needs_port: true,
+        is_instance: true,
+        connects: true,
     };
     let new = NewAccount {
         name: asked.name.unwrap_or(asked.user_id),
@@ -105,13 +103,8 @@ pub async fn create(caller: Caller, app: Data<App>, body: Untitled<NewInstance>)
         proxy: asked.proxy,
         config: asked.config,
     };
-    let account = open_and_connect(&app, &caller, new, named).await?;
-    let key = if app.guard.is_open() { None } else { own_key(&app, &caller, &account).await?.key };
+    let (account, key) = open(&app, &caller, new, named).await?;
     Ok(HttpResponse::Created().json(InstanceView::of(&app, &account).with_key(key)))
-}
-
-async fn own_key(app: &App, caller: &Caller, account: &Account) -> Result<keys::KeyView, ApiError> {
-    keys::make(app, caller, OWN_KEY.to_owned(), Scope::Send, Some(account)).await
 }
 
 /// A page of instances.
@@ -257,11 +250,13 @@ pub async fn restart(caller: Caller, app: Data<App>, id: Path<String>) -> Result
     responses((status = 201, body = InstanceView), ApiError))]
 pub async fn renew_key(caller: Caller, app: Data<App>, id: Path<String>) -> Result<impl Responder, ApiError> {
     let account = find(&app, &caller, &id).await?;
-    let old = app.store.delete_keys_of(account.id, OWN_KEY).await?;
-    let made = own_key(&app, &caller, &account).await?;
+    let (row, key) = keys::draw(&app, &caller, OWN_KEY.to_owned(), Scope::Send, Some(account.id));
+    let replaced = app.store.replace_api_key(row).await?;
+    let (made, old) = replaced.ok_or(ApiError::NotFound("account"))?;
     for key in old {
         app.shut_out(caller.company, key, None);
         note(&app, &caller, account.id, Deed::KeyRemoved, json!({"key": key, "name": OWN_KEY})).await;
     }
-    Ok(HttpResponse::Created().json(InstanceView::of(&app, &account).with_key(made.key)))
+    note(&app, &caller, account.id, Deed::KeyMade, json!({"key": made.id, "name": OWN_KEY})).await;
+    Ok(HttpResponse::Created().json(InstanceView::of(&app, &account).with_key(Some(key))))
 }

@@ -177,6 +177,7 @@ pub async fn send(
     let draft = message.draft(&account, app.config.phone_region, app.clock.now());
     let mut draft = draft.map_err(in_own_words)?;
     draft.user = caller.user().map(|user| user.id);
+    draft.key = draft.key.map(|(key, hash)| (caller.kept_key(key), hash));
     // Watched before it is accepted, so that the outcome can't come in between.
     let events = app.bus.watch(account.id);
     let mut sent = accept(&app, &account, draft, None).await?;

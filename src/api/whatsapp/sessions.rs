@@ -83,7 +83,8 @@ pub async fn create(
         proxy: None,
         config: asked.config,
     };
-    let account = create::open_and_connect(&app, &caller, new, Named::default()).await?;
+    let named = Named { connects: true, ..Named::default() };
+    let (account, _) = create::open(&app, &caller, new, named).await?;
     Ok(HttpResponse::Created().json(Wrapped::new(CreatedSession::of(&app, &account).await?)))
 }
 
