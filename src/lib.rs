@@ -23,6 +23,9 @@
 //! restores the lane from the rows; a message that may have left is `uncertain` and never sent again
 //! by itself.
 //!
+//! What happens to an account on the way is said in words in its log ([`logs`]); what people do to it is a
+//! row, for ninety days ([`store::action`]).
+//!
 //! The database is the truth. The queue is speed: it can be wiped at any moment without losing a
 //! message, sending one twice or exceeding a limit.
 //!

@@ -208,12 +208,12 @@ impl Ports {
                     return listener;
                 }
                 Err(error) => {
-                    is_late = true;
-                    if is_others(&error) {
-                        step!(warn, account, "another program has its port", port);
-                    } else {
+                    if !is_others(&error) {
                         tracing::error!(account.id = %account, %error, port, "an account's port can't be opened");
+                    } else if !is_late {
+                        step!(warn, account, "another program has its port", port);
                     }
+                    is_late = true;
                     self.clock.sleep(AGAIN).await;
                 }
             }

@@ -182,3 +182,45 @@ async fn a_bulk_that_breaks_off_says_which_messages_were_accepted() {
     assert_eq!(answer["results"][2_000]["code"], "unavailable");
     assert_eq!(app.client.count(&account, "queued").await, 2_000);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_a_full_disk_refuses_is_not_there() {
+    let disk = Disk::of(48);
+    let data = disk.path().display().to_string();
+    let key = "an operator's key of a test";
+    let settings = [("ANDANTE_DATA_DIR", &*data), ("ANDANTE_AUTH", "required"), ("ANDANTE_API_KEY", key)];
+    let server = Binary::start(&[&settings[..], &[("ANDANTE_HTTP_RATE", "0")]].concat());
+    let client = server.client.with_key(key);
+    let create = async || {
+        let body = json!({"user_id": "u".repeat(200), "name": "n".repeat(200), "provider": "simulator"});
+        client.post("/api/v1/instances", body).await
+    };
+    let (mut created, mut refused) = (Vec::new(), 0);
+    disk.fill();
+    for _ in 0..300 {
+        let answer = create().await;
+        match answer.status.as_u16() {
+            201 => created.push(answer.body["id"].as_str().unwrap().to_owned()),
+            _ => refused += 1,
+        }
+        if refused == 20 {
+            break;
+        }
+    }
+    assert!(refused > 0, "the disk is full, and nothing was refused");
+    disk.free();
+    let last = eventually("instances are created again", 30, async || {
+        let answer = create().await;
+        (answer.status == 201).then(|| answer.body["id"].as_str().unwrap().to_owned())
+    });
+    created.push(last.await);
+    let listed = client.get("/api/v1/instances?limit=200").await.expect(200);
+    let ids: Vec<&str> =
+        listed["instances"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(
+        (listed["total"].as_u64().unwrap() as usize, ids),
+        (created.len(), created.iter().map(|id| &**id).collect())
+    );
+    let keys = client.get("/api/api-keys?limit=200").await.expect(200);
+    assert_eq!(keys["pagination"]["total"], created.len(), "each has its key, and there is no other");
+}

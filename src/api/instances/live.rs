@@ -5,10 +5,10 @@ use actix_web::web::{Data, Json, Path};
 use entity::ids::AccountId;
 use serde::{Deserialize, Serialize};
 
-use super::super::accounts::find;
-use super::super::connection::present_code;
-use super::super::read::Query;
 use super::view::{AuthStatus, InstanceStatus, auth_status_of, status_of};
+use crate::api::accounts::find;
+use crate::api::connection::present_code;
+use crate::api::read::Query;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;

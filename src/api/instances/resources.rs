@@ -127,7 +127,7 @@ pub async fn performance(caller: Caller, app: Data<App>) -> Result<impl Responde
     let (machine, now) = (app.machine.clone(), app.clock.now());
     let usage = actix_web::web::block(move || machine.look(now)).await;
     let usage = usage.map_err(|error| ApiError::Internal(error.into()))?.map_err(ApiError::Internal)?;
-    let (health, load) = tokio::join!(super::super::health::ask(&app), app.board.load(caller.company));
+    let (health, load) = tokio::join!(crate::api::health::ask(&app), app.board.load(caller.company));
     let load = load?;
     let (browsers, browsers_bytes) = app.browsers.memory();
     Ok(Json(Performance {

@@ -7,7 +7,8 @@ import { Card, Figure } from "./cards.js";
 
 const dash = "–";
 
-const Fact = ({ word, children }) => html`<div class="system-check"><span>${word}</span><span>${children}</span></div>`;
+/** `isWide`: on two lines from the start, so that nothing moves when what is asked for has come. */
+const Fact = ({ word, isWide, children }) => html`<div class="system-check ${isWide ? "is-wide" : ""}"><span>${word}</span><span>${children}</span></div>`;
 
 export function Load({ figures }) {
   const load = figures?.load;
@@ -17,7 +18,7 @@ export function Load({ figures }) {
       <${Figure} value=${load && Math.round(load.cpu.process_percent)} word=${t("system.percent")} /></div>
     <div class="system-checks">
       <${Fact} word=${t("system.cores")}>${load ? number(load.cpu.cores) : dash}<//>
-      <${Fact} word=${t("system.loadAverage")}>${load ? load.cpu.load_average.map((one) => number(one)).join(" · ") : dash}<//>
+      <${Fact} isWide word=${t("system.loadAverage")}>${load ? load.cpu.load_average.map((one) => number(one)).join(" · ") : dash}<//>
       <${Fact} word=${t("system.connectedFor")}>${hours ? span(hours * 3_600_000) : dash}<//>
     </div><//>`;
 }
@@ -29,16 +30,15 @@ export function Memory({ figures }) {
     <div class="system-checks">
       <${Fact} word=${t("system.process")}>${memory ? size(memory.process_bytes) : dash}<//>
       <${Fact} word=${t("system.browsers", { n: memory?.browsers ?? 0 })}>${memory ? size(memory.browsers_bytes) : dash}<//>
-      <${Fact} word=${t("system.machine")}>${memory ? t("system.of", { used: size(used), total: size(memory.total_bytes) }) : dash}<//>
+      <${Fact} isWide word=${t("system.machine")}>${memory ? t("system.of", { used: size(used), total: size(memory.total_bytes) }) : dash}<//>
     </div>
-    ${memory && html`<progress class="system-bar" max="1" value=${used / memory.total_bytes} aria-label=${t("system.machine")}></progress>`}<//>`;
+    <progress class="system-bar" max="1" value=${memory ? used / memory.total_bytes : 0} aria-label=${t("system.machine")}></progress><//>`;
 }
 
 export function Ports({ figures }) {
   const ports = figures?.ports;
-  if (!ports) return html`<${Card} title=${t("system.ports")}><p class="quiet">${dash}</p><//>`;
-  if (!ports.range) return html`<${Card} title=${t("system.ports")}><p class="quiet">${t("system.portsNone")}</p><//>`;
+  if (ports && !ports.range) return html`<${Card} title=${t("system.ports")}><p class="quiet">${t("system.portsNone")}</p><//>`;
   return html`<${Card} title=${t("system.ports")}>
-    <div class="system-figures"><${Figure} value=${ports.used} word=${t("system.portsUsed")} /><${Figure} value=${ports.available} word=${t("system.portsFree")} /></div>
-    <div class="system-checks"><${Fact} word=${t("system.portsRange")}>${ports.range}<//></div><//>`;
+    <div class="system-figures"><${Figure} value=${ports?.used} word=${t("system.portsUsed")} /><${Figure} value=${ports?.available} word=${t("system.portsFree")} /></div>
+    <div class="system-checks"><${Fact} word=${t("system.portsRange")}>${ports?.range ?? dash}<//></div><//>`;
 }
