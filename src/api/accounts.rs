@@ -61,7 +61,7 @@ pub async fn show(caller: Caller, app: Data<App>, id: Path<String>) -> Result<im
 }
 
 /// What may be changed of an account; what is absent stays.
-#[derive(Debug, Default, Deserialize, Validate, utoipa::ToSchema)]
+#[derive(Debug, Deserialize, Validate, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountChange {
     /// What people call it.

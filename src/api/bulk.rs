@@ -4,7 +4,7 @@ use actix_web::error::BlockingError;
 use actix_web::web::{self, Data};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use entity::ids::{AccountId, UserId};
+use entity::ids::AccountId;
 use futures_util::future::LocalBoxFuture;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::accounts::find;
-use super::draft::{NewMessage, first_bytes};
+use super::draft::{NewMessage, first_bytes, signed};
 use super::read::{bytes, read, read_apart};
 use super::send::{KeyHeader, SendView, key_taken, view_of};
 use crate::app::App;
@@ -119,13 +119,10 @@ pub async fn bulk(
     if messages.is_empty() || messages.len() > BULK {
         return Err(ApiError::field("messages", "must be 1 to 10000"));
     }
-    let (key, user) = (KeyHeader::read(request.headers())?.0, caller.user().map(|user| user.id));
+    let key = KeyHeader::read(request.headers())?.0;
     let (count, to, of) = (messages.len(), app.clone(), account.clone());
-    let (whole, mut drafts, read) =
-        web::block(move || draft_all(&to, &of, &messages, key, user)).await.map_err(broken)?;
-    for draft in &mut drafts {
-        draft.key = draft.key.take().map(|(key, hash)| (caller.kept_key(key), hash));
-    }
+    let (whole, drafts, read) = web::block(move || draft_all(&to, &of, &messages, key)).await.map_err(broken)?;
+    let drafts = drafts.into_iter().map(|draft| signed(draft, &caller)).collect();
     if let Some((key, hash)) = &whole {
         refuse_if_taken(&app, &caller, key, *hash, count).await?;
     }
@@ -164,14 +161,12 @@ fn draft_all(
     account: &Account,
     messages: &[Box<RawValue>],
     key: Option<String>,
-    user: Option<UserId>,
 ) -> (Whole, Vec<Draft>, Vec<Result<(), ErrorBody>>) {
     let (region, now) = (app.config.phone_region, app.clock.now());
     let whole = key.map(|key| (key, hash_of_all(account.id, messages)));
     let mut drafts = Vec::with_capacity(messages.len());
     let read = messages.iter().enumerate().map(|(index, value)| {
         let mut draft = read_entry(value, account, region, now).map_err(|error| error.body())?;
-        draft.user = user;
         if let Some((key, hash)) = &whole {
             draft.key = Some((key_of(key, index), *hash));
         }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::accounts::find;
 use super::chat_list::{ChatQuery, page_of_chats};
-use super::draft::hash_of;
+use super::draft::{hash_of, signed};
 use super::list::{Listed, PageQuery, read_cursor};
 use super::read::{Body, Query};
 use super::send::{KeyHeader, SendView, Sent, WaitHeader, accept};
@@ -183,10 +183,10 @@ pub(super) async fn send_in(
         reference: None,
         key: None,
         chat: Some(chat.id),
-        user: caller.user().map(|user| user.id),
+        user: None,
     };
-    draft.key = key.map(|key| (caller.kept_key(key), hash_of(account.id, &draft)));
-    accept(app, account, draft, WaitHeader::read(request.headers()).0).await
+    draft.key = key.map(|key| (key, hash_of(account.id, &draft)));
+    accept(app, account, signed(draft, caller), WaitHeader::read(request.headers()).0).await
 }
 
 /// The chat to write in, opened if need be, and whom a message in it is for.

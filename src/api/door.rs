@@ -11,7 +11,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Extensions, ServiceRequest, ServiceResponse};
 use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
-use actix_web::middleware::Next;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::rt::net::TcpStream;
 use anyhow::{Context, anyhow};
 use entity::ids::AccountId;
@@ -38,22 +38,20 @@ tokio::task_local! {
 }
 
 /// Leads a request that came in by an account's port to where the account answers.
-pub(super) async fn lead<B: MessageBody + 'static>(
+async fn lead<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
-    let own = OWN.try_with(|own| {
+    let account = OWN.with(|own| {
         own.has_asked.set(true);
         own.account
     });
-    if let Ok(account) = own {
-        let asked = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-        let mut parts = Uri::default().into_parts();
-        parts.path_and_query = format!("/instances/{account}{asked}").parse().ok();
-        let uri = Uri::from_parts(parts).unwrap_or_default();
-        request.match_info_mut().get_mut().update(&uri);
-        request.head_mut().uri = uri;
-    }
+    let asked = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    let mut parts = Uri::default().into_parts();
+    parts.path_and_query = format!("/instances/{account}{asked}").parse().ok();
+    let uri = Uri::from_parts(parts).unwrap_or_default();
+    request.match_info_mut().get_mut().update(&uri);
+    request.head_mut().uri = uri;
     next.call(request).await
 }
 
@@ -71,7 +69,7 @@ pub(crate) fn open(house: House, comers: mpsc::Receiver<Comer>) -> anyhow::Resul
 }
 
 async fn serve(house: House, mut comers: mpsc::Receiver<Comer>) {
-    let application = house.application();
+    let application = house.application().wrap(from_fn(lead));
     let arrivals = house.arrivals.clone();
     let factory = application.into_factory().map_err(|error: actix_web::Error| error.error_response());
     let service = HttpService::build()

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::read::text_or_number;
 use super::wrong::{at_most, check, text};
+use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::intake::Draft;
 use crate::phone::{Recipient, Region};
@@ -118,6 +119,12 @@ impl NewMessage {
         });
         Ok(draft)
     }
+}
+
+/// The draft as its caller's: with who wrote it, and its key kept apart from others'.
+pub(super) fn signed(draft: Draft, caller: &Caller) -> Draft {
+    let key = draft.key.map(|(key, hash)| (caller.kept_key(key), hash));
+    Draft { user: caller.user().map(|user| user.id), key, ..draft }
 }
 
 /// Fills a template: each `{{name}}` becomes the variable of that name.

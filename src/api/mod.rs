@@ -245,7 +245,6 @@ impl House {
             .wrap(cors(&self.app))
             .wrap(from_fn(gate::answer))
             .wrap(TracingLogger::<RequestSpan>::new())
-            .wrap(from_fn(door::lead))
     }
 
     /// Answers on `listener` until its handle stops it.

@@ -13,7 +13,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::accounts::find;
-use super::draft::NewMessage;
+use super::draft::{NewMessage, signed};
 use super::read::{Unread, read, read_apart};
 use crate::app::App;
 use crate::auth::Caller;
@@ -130,9 +130,7 @@ pub async fn send(
         Some(key) => message.idempotency_key = Some(key),
         None => {}
     }
-    let mut draft = message.draft(&account, app.config.phone_region, app.clock.now())?;
-    draft.user = caller.user().map(|user| user.id);
-    draft.key = draft.key.map(|(key, hash)| (caller.kept_key(key), hash));
+    let draft = signed(message.draft(&account, app.config.phone_region, app.clock.now())?, &caller);
     let sent = accept(&app, &account, draft, WaitHeader::read(request.headers()).0).await?;
     let mut response = sent.response();
     Ok(response.json(sent.view))
@@ -142,7 +140,7 @@ pub async fn send(
 pub(super) struct Sent {
     pub(super) view: SendView,
     /// 200 if the caller waited and it went out, else 202.
-    pub(super) status: StatusCode,
+    status: StatusCode,
     is_repeat: bool,
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::view::{InstanceStatus, status_of};
 use crate::account::WAITS;
 use crate::api::accounts::find;
-use crate::api::draft::NewMessage;
+use crate::api::draft::{NewMessage, signed};
 use crate::api::json::id;
 use crate::api::read::{Untitled, text_or_number};
 use crate::api::send::{KeyHeader, WAIT, accept, wait};
@@ -175,9 +175,7 @@ pub async fn send(
     let key = KeyHeader::read(request.headers())?.0;
     let message = NewMessage::text(asked.chat_id, asked.message, key);
     let draft = message.draft(&account, app.config.phone_region, app.clock.now());
-    let mut draft = draft.map_err(in_own_words)?;
-    draft.user = caller.user().map(|user| user.id);
-    draft.key = draft.key.map(|(key, hash)| (caller.kept_key(key), hash));
+    let draft = signed(draft.map_err(in_own_words)?, &caller);
     // Watched before it is accepted, so that the outcome can't come in between.
     let events = app.bus.watch(account.id);
     let mut sent = accept(&app, &account, draft, None).await?;
@@ -189,9 +187,11 @@ pub async fn send(
         sent = wait(&app, &account, sent, WAIT, events).await?;
     }
     let mut response = sent.response();
+    // The row alone says what became of it, also of one that was sent before and is asked for again.
     let row = app.store.find_message(account.company_id, sent.view.message_id).await?;
     let row = row.ok_or(ApiError::NotFound("message"))?;
-    let is_taken = sent.status == StatusCode::OK;
+    let is_taken = matches!(row.status, Status::Sent | Status::Delivered | Status::Read);
+    response.status(if is_taken { StatusCode::OK } else { StatusCode::ACCEPTED });
     Ok(response.json(OwnSent {
         message_id: row.provider_message_id.filter(|_| is_taken),
         provider: account.provider,

@@ -18,6 +18,20 @@ fn command(settings: &[(&str, &str)]) -> Command {
     command
 }
 
+/// Waits until a server says where it listens; who calls it.
+async fn serves(child: &mut Child) -> Client {
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let url = loop {
+        let line = lines.next_line().await.unwrap().expect("it says where it listens");
+        if let Some(url) = line.strip_prefix("Andante listens on ") {
+            break url.to_owned();
+        }
+    };
+    // Standard output is read on, so that only the log has nowhere to go.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    Client::new(&url)
+}
+
 /// A server whose standard error nobody reads any more; it is killed with the test.
 pub struct Unheard {
     /// Calls it.
@@ -29,17 +43,9 @@ impl Unheard {
     /// Starts it, and stops listening to it once it serves.
     pub async fn start(settings: &[(&str, &str)]) -> Self {
         let mut child = command(settings).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let url = loop {
-            let line = lines.next_line().await.unwrap().expect("it says where it listens");
-            if let Some(url) = line.strip_prefix("Andante listens on ") {
-                break url.to_owned();
-            }
-        };
-        // Standard output is read on, so that only the log has nowhere to go.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let client = serves(&mut child).await;
         drop(child.stderr.take());
-        Self { client: Client::new(&url), _child: child }
+        Self { client, _child: child }
     }
 }
 
@@ -63,14 +69,7 @@ pub async fn log_of(settings: &[(&str, &str)]) -> (Client, Written) {
     let folder = tempfile::TempDir::new().unwrap();
     let data = folder.path().display().to_string();
     let mut child = command(&[&[("ANDANTE_DATA_DIR", &*data)], settings].concat()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let url = loop {
-        let line = lines.next_line().await.unwrap().expect("it says where it listens");
-        if let Some(url) = line.strip_prefix("Andante listens on ") {
-            break url.to_owned();
-        }
-    };
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    let client = serves(&mut child).await;
     let mut stderr = child.stderr.take().unwrap();
     let reading = tokio::spawn(async move {
         let _folder = folder;
@@ -78,7 +77,7 @@ pub async fn log_of(settings: &[(&str, &str)]) -> (Client, Written) {
         stderr.read_to_string(&mut said).await.unwrap();
         said
     });
-    (Client::new(&url), Written { child, reading })
+    (client, Written { child, reading })
 }
 
 /// Starts a server that should refuse to, within `seconds`: what it says on standard error.
