@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::account::Accounts;
 use crate::auth::Guard;
+use crate::blobs::Blobs;
 use crate::board::{Board, Loads};
 use crate::clock::Clock;
 use crate::config::{Config, half_of_the_files};
@@ -43,6 +44,8 @@ pub struct App {
     pub clock: Clock,
     /// The truth.
     pub store: Arc<Store>,
+    /// The contents of files.
+    pub blobs: Arc<Blobs>,
     /// The queues.
     pub queue: Arc<dyn Queue>,
     /// Who calls.
@@ -111,6 +114,10 @@ impl App {
         let store = Arc::new(store);
         // Also where the clock was put back meanwhile.
         clock.go_on_after(store.last_seq().await?);
+        let blobs = Arc::new(match &config.media_bucket {
+            Some(bucket) => Blobs::in_bucket(bucket)?,
+            None => Blobs::in_folder(&config.data_dir.join("media"))?,
+        });
         let queue: Arc<dyn Queue> = match &config.redis {
             Some(redis) => Arc::new(RedisQueue::new(&redis.url, redis.is_cluster, &redis.prefix)?),
             None => Arc::new(MemoryQueue::default()),
@@ -133,6 +140,7 @@ impl App {
         let kit = Kit {
             store: store.clone(),
             queue: queue.clone(),
+            blobs: blobs.clone(),
             sessions: sessions.clone(),
             accounts: accounts.clone(),
             bus: bus.clone(),
@@ -187,6 +195,7 @@ impl App {
             config,
             clock,
             store,
+            blobs,
             queue,
             guard,
             intake,

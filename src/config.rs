@@ -16,6 +16,7 @@ use config::{File, FileFormat, Map, Source, Value};
 use entity::account::Provider;
 use serde::Deserialize;
 
+use crate::blobs::Bucket;
 use crate::host::is_loopback;
 use crate::pacing::{Limits, Presets};
 use crate::phone::Region;
@@ -240,6 +241,46 @@ pub const SETTINGS: &[Setting] = &[
         "Whether an account's proxy may be at an address of this machine or of a private network.",
     ),
     setting(
+        "media_url",
+        "ANDANTE_MEDIA_URL",
+        "",
+        "Where files are kept that go with messages: `s3://bucket/prefix` on a server that speaks S3. Empty: the folder `media` in the data directory.",
+    ),
+    setting(
+        "media_endpoint",
+        "ANDANTE_MEDIA_ENDPOINT",
+        "",
+        "That server's address, such as `https://minio.example.org`. Empty: Amazon's, of the region.",
+    ),
+    setting("media_region", "ANDANTE_MEDIA_REGION", "us-east-1", "That server's region."),
+    setting("media_access_key", "ANDANTE_MEDIA_ACCESS_KEY", "", "The id of the key for that server."),
+    setting("media_secret_key", "ANDANTE_MEDIA_SECRET_KEY", "", "The key."),
+    setting(
+        "media_days",
+        "ANDANTE_MEDIA_DAYS",
+        "90",
+        "How many days a file is kept; one that a message waits for, until that is sent.",
+    ),
+    setting(
+        "media_max_mb",
+        "ANDANTE_MEDIA_MAX_MB",
+        "100",
+        "Megabytes that a file may have. Messengers take less of some kinds.",
+    ),
+    setting("media_company_mb", "ANDANTE_MEDIA_COMPANY_MB", "10240", "Megabytes that all files of a company may have."),
+    setting(
+        "media_eager",
+        "ANDANTE_MEDIA_EAGER",
+        "false",
+        "Whether files that come in are fetched at once, and not when somebody asks for them.",
+    ),
+    setting(
+        "private_media",
+        "ANDANTE_PRIVATE_MEDIA",
+        "false",
+        "Whether a file that a request names by its URL may be at an address of this machine or of a private network.",
+    ),
+    setting(
         "send_deadline_seconds",
         "ANDANTE_SEND_DEADLINE_SECONDS",
         "60",
@@ -360,6 +401,16 @@ struct Raw {
     browser_memory_mb: u64,
     browser_sandbox: bool,
     private_proxies: bool,
+    media_url: String,
+    media_endpoint: String,
+    media_region: String,
+    media_access_key: String,
+    media_secret_key: String,
+    media_days: u32,
+    media_max_mb: u64,
+    media_company_mb: u64,
+    media_eager: bool,
+    private_media: bool,
     send_deadline_seconds: u64,
     connect_deadline_seconds: u64,
     shutdown_seconds: u64,
@@ -452,6 +503,14 @@ pub struct Config {
     pub browser_sandbox: bool,
     /// Whether an account's proxy may be at a private address.
     pub private_proxies: bool,
+    /// The bucket that files are in; none: a folder.
+    pub media_bucket: Option<Bucket>,
+    /// What files are held to.
+    pub media: MediaLimits,
+    /// Whether files that come in are fetched at once.
+    pub media_eager: bool,
+    /// Whether a file that is named by its URL may be at a private address.
+    pub private_media: bool,
     /// How long a gateway may take for one message.
     pub send_deadline: Duration,
     /// How long a gateway may take to connect.
@@ -464,6 +523,17 @@ pub struct Config {
     pub timezone: Tz,
     /// What is logged.
     pub log: String,
+}
+
+/// What files are held to.
+#[derive(Debug, Clone, Copy)]
+pub struct MediaLimits {
+    /// How long one is kept.
+    pub kept: Duration,
+    /// Bytes of one.
+    pub largest: u64,
+    /// Bytes of all of a company.
+    pub of_company: u64,
 }
 
 /// How to reach Redis.
@@ -572,6 +642,12 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
         "" => a_quarter_of_the_files(),
         most => most.parse().context("address_connections must be a whole number of connections")?,
     };
+    ensure!((1..=36_500).contains(&raw.media_days), "media_days must be from 1 to 36500, which is a century");
+    ensure!((1..=2_048).contains(&raw.media_max_mb), "media_max_mb must be from 1 to 2048");
+    ensure!(
+        (raw.media_max_mb..=1 << 40).contains(&raw.media_company_mb),
+        "media_company_mb must be at least media_max_mb"
+    );
     ensure!(raw.send_deadline_seconds > 0, "send_deadline_seconds must be at least 1");
     ensure!(raw.connect_deadline_seconds > 0, "connect_deadline_seconds must be at least 1");
     let quiet_hours = match raw.limits_quiet_hours.split_once('-') {
@@ -650,6 +726,20 @@ fn check(raw: Raw) -> anyhow::Result<Config> {
         browser_memory: raw.browser_memory_mb.saturating_mul(1 << 20),
         browser_sandbox: raw.browser_sandbox,
         private_proxies: raw.private_proxies,
+        media_bucket: bucket(
+            &raw.media_url,
+            &raw.media_endpoint,
+            raw.media_region,
+            raw.media_access_key,
+            raw.media_secret_key,
+        )?,
+        media: MediaLimits {
+            kept: Duration::from_secs(u64::from(raw.media_days) * 24 * 3600),
+            largest: raw.media_max_mb << 20,
+            of_company: raw.media_company_mb << 20,
+        },
+        media_eager: raw.media_eager,
+        private_media: raw.private_media,
         send_deadline: Duration::from_secs(raw.send_deadline_seconds),
         connect_deadline: Duration::from_secs(raw.connect_deadline_seconds),
         shutdown_deadline: Duration::from_secs(raw.shutdown_seconds),
@@ -683,6 +773,30 @@ fn region(text: &str) -> anyhow::Result<Option<Region>> {
     }
     let region = crate::phone::region(text);
     region.map(Some).ok_or_else(|| anyhow!("ANDANTE_PHONE_REGION must be a country such as KZ, KG or RU, not {text:?}"))
+}
+
+/// A bucket, and how it is reached.
+fn bucket(
+    url: &str,
+    endpoint: &str,
+    region: String,
+    access_key: String,
+    secret_key: String,
+) -> anyhow::Result<Option<Bucket>> {
+    if url.is_empty() {
+        return Ok(None);
+    }
+    let named = url.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, "")));
+    let named = named.filter(|(name, _)| !name.is_empty());
+    let (name, prefix) =
+        named.ok_or_else(|| anyhow!("media_url must be s3://bucket or s3://bucket/prefix, not {url:?}"))?;
+    ensure!(
+        !access_key.is_empty() && !secret_key.is_empty(),
+        "media_url needs ANDANTE_MEDIA_ACCESS_KEY and ANDANTE_MEDIA_SECRET_KEY"
+    );
+    let (name, prefix) = (name.to_owned(), prefix.trim_matches('/').to_owned());
+    let endpoint = web_url("media_endpoint", endpoint)?;
+    Ok(Some(Bucket { name, prefix, endpoint, region, access_key, secret_key }))
 }
 
 /// Two ports with a dash between.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, ChatId, MessageId, UserId};
+use entity::media::Card;
 use entity::message::{Model, Status};
 use prometheus::IntCounter;
 
@@ -64,6 +65,8 @@ pub struct Draft {
     pub chat: Option<ChatId>,
     /// The person who wrote it.
     pub user: Option<UserId>,
+    /// The file that goes with it.
+    pub media: Option<Card>,
 }
 
 /// What became of a draft.
@@ -213,6 +216,7 @@ impl Intake {
             created_at: now,
             chat: draft.chat,
             user: draft.user,
+            media: draft.media,
         }
     }
 

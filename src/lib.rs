@@ -69,6 +69,7 @@ pub mod view;
 
 pub mod store;
 
+pub mod blobs;
 pub mod queue;
 
 // What the server says of itself, and where it is called.
@@ -79,6 +80,7 @@ pub mod logs;
 
 // The ground.
 pub mod clock;
+pub mod content;
 pub mod egress;
 pub mod host;
 pub mod machine;

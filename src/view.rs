@@ -3,6 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use entity::chat::{self, Kind};
 use entity::ids::{AccountId, ChatId, MessageId, UserId};
+use entity::media::Card;
 use entity::message::{self, Origin, Status};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -72,6 +73,8 @@ pub struct LastMessage {
     pub id: MessageId,
     /// Whether the account sent it.
     pub from_me: bool,
+    /// What it is.
+    pub message_type: message::Kind,
     /// Where it stands, as in the chat's messages.
     #[schema(example = "read")]
     pub status: String,
@@ -80,7 +83,7 @@ pub struct LastMessage {
 impl From<Newest> for LastMessage {
     fn from(newest: Newest) -> Self {
         let (from_me, status) = (newest.origin != Origin::Received, newest.status.as_str().to_owned());
-        Self { id: newest.id, from_me, status }
+        Self { id: newest.id, from_me, message_type: newest.kind, status }
     }
 }
 
@@ -149,6 +152,9 @@ pub struct ChatMessageView {
     pub body: String,
     /// What it is.
     pub message_type: message::Kind,
+    /// The file that goes with it, or came with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<Card>,
     /// When it was written; of one that was sent from here, when it left.
     pub timestamp: Timestamp,
     /// Whether it was read: by us if it was received, else by the other side.
@@ -186,6 +192,7 @@ impl From<message::Model> for ChatMessageView {
             from_name: row.sender_name,
             body: row.text,
             message_type: row.kind,
+            media: row.media.as_deref().and_then(Card::read),
             timestamp: Timestamp::ms(written_at.unwrap_or(row.created_at_ms)),
             is_read: row.status == Status::Read,
             status: row.status.as_str().to_owned(),

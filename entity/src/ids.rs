@@ -252,6 +252,16 @@ id!(
     "cht"
 );
 id!(
+    /// A file.
+    MediaId,
+    "med"
+);
+id!(
+    /// A text that is sent often.
+    TemplateId,
+    "tpl"
+);
+id!(
     /// One signing-in, named by its token.
     LoginId,
     "lgn"

@@ -10,7 +10,9 @@ pub mod chat;
 pub mod company;
 pub mod grant;
 pub mod ids;
+pub mod media;
 pub mod message;
+pub mod template;
 pub mod user;
 
 /// An enum that is a word in a column, in the API (under the name in brackets) and in the events.

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::ValueTypeErr;
 
-use crate::ids::{AccountId, ChatId, CompanyId, MessageId, UserId};
+use crate::ids::{AccountId, ChatId, CompanyId, MediaId, MessageId, UserId};
 
 /// Where a message stands.
 ///
@@ -127,8 +127,10 @@ crate::words! {
         Image = "image",
         /// A film.
         Video = "video",
-        /// A sound, or somebody's voice.
+        /// A sound.
         Audio = "audio",
+        /// Somebody's voice, recorded in the chat.
+        Voice = "voice",
         /// A file.
         Document = "document",
         /// A sticker.
@@ -162,6 +164,10 @@ pub struct Model {
     pub origin: Origin,
     /// What it is.
     pub kind: Kind,
+    /// The file that goes with it, or came with it.
+    pub media_id: Option<MediaId>,
+    /// What it tells of that file: a [`Card`](crate::media::Card).
+    pub media: Option<String>,
     /// The chat it is in. One that an app sends enters its chat when it leaves.
     pub chat_id: Option<ChatId>,
     /// Its place in the chat: a number like `seq`, drawn when it entered.

@@ -7,6 +7,7 @@ mod m20261127_000001_schema;
 mod m20261127_000002_gateway_state;
 mod m20261127_000003_chats_of_all;
 mod m20261127_000004_instances;
+mod m20261128_000005_media;
 
 /// Runs the steps in order.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000002_gateway_state::Migration),
             Box::new(m20261127_000003_chats_of_all::Migration),
             Box::new(m20261127_000004_instances::Migration),
+            Box::new(m20261128_000005_media::Migration),
         ]
     }
 }

@@ -184,6 +184,7 @@ pub(super) async fn send_in(
         key: None,
         chat: Some(chat.id),
         user: None,
+        media: None,
     };
     draft.key = key.map(|key| (key, hash_of(account.id, &draft)));
     accept(app, account, signed(draft, caller), WaitHeader::read(request.headers()).0).await

@@ -112,6 +112,7 @@ impl NewMessage {
             key: None,
             chat: None,
             user: None,
+            media: None,
         };
         draft.key = self.idempotency_key.map(|key| {
             let hash = hash_of(account.id, &draft);

@@ -4,6 +4,7 @@ use actix_web::Responder;
 use actix_web::web::{Data, Json, Path};
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, MessageId};
+use entity::media::Card;
 use entity::message::Model;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ pub struct MessageView {
     account_id: AccountId,
     to: String,
     message: String,
+    /// The file that goes with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media: Option<Card>,
     /// `queued`, `scheduled`, `sending`, `sent`, `delivered`, `read`, `failed`, `uncertain`, `cancelled` or `expired`.
     #[schema(example = "queued")]
     status: &'static str,
@@ -72,6 +76,7 @@ impl MessageView {
             account_id: row.account_id,
             to: row.recipient,
             message: row.text,
+            media: row.media.as_deref().and_then(Card::read),
             priority: row.priority,
             queue_position: None,
             estimated_send_at: None,

@@ -8,6 +8,8 @@ pub mod browsers;
 mod check;
 mod count;
 pub mod farewell;
+mod mail;
+pub mod media;
 mod messengers;
 pub mod offer;
 mod proxy;
@@ -27,12 +29,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use entity::ids::MessageId;
-use entity::{chat, message};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
 pub use self::check::{BadConfig, check_config, check_proxy};
 pub use self::count::{SessionCounts, count_by};
+pub use self::mail::{Letter, Mail};
+pub use self::media::{Attachment, Bytestream, Enclosure, FetchError};
 pub use self::messengers::Messengers;
 pub use self::reports::Reports;
 use crate::phone::Recipient;
@@ -48,8 +51,10 @@ pub struct Outgoing {
     pub message: MessageId,
     /// To whom.
     pub recipient: Recipient,
-    /// The text. Never logged.
+    /// The text, or what is written under the file: that may be nothing. Never logged.
     pub text: Text,
+    /// The file.
+    pub media: Option<Attachment>,
 }
 
 /// A text that `Debug` does not show.
@@ -225,48 +230,6 @@ pub enum GatewayEvent {
     Names(Vec<(String, String)>),
 }
 
-/// Messages that were not sent through here. Reported by [`Reports::deliver`] where the messenger
-/// may forget them only once they are rows.
-pub struct Mail {
-    /// The messages, in the order they came.
-    pub messages: Vec<Letter>,
-    /// Up to where the messenger was read, to go on from after a restart.
-    pub position: Option<i64>,
-}
-
-/// One message that was not sent through here. Never logged.
-#[derive(Clone)]
-pub struct Letter {
-    /// The messenger's id of its chat.
-    pub chat: String,
-    /// What the chat is.
-    pub chat_kind: chat::Kind,
-    /// What the messenger calls the chat.
-    pub chat_name: Option<String>,
-    /// The messenger's own id of the message.
-    pub provider_message_id: String,
-    /// Whether the account itself sent it, past us.
-    pub is_own: bool,
-    /// The messenger's id of who wrote it.
-    pub sender: Option<String>,
-    /// … and the name.
-    pub sender_name: Option<String>,
-    /// The text, or what is written under a picture.
-    pub text: String,
-    /// What it is.
-    pub kind: message::Kind,
-    /// When it was sent.
-    pub at: DateTime<Utc>,
-    /// Whether it is from before the account was connected.
-    pub is_history: bool,
-}
-
-impl std::fmt::Debug for Mail {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Mail({} messages)", self.messages.len())
-    }
-}
-
 /// How a person wants to pair.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Pairing {
@@ -290,6 +253,9 @@ pub trait Gateway: Send + Sync {
     /// Tells the messenger that somebody here has read these messages of a chat. One that has no such
     /// thing does nothing.
     async fn mark_read(&self, chat: &str, messages: &[Seen]);
+
+    /// Fetches a file that came in, by what its [`Enclosure`] says.
+    async fn fetch(&self, source: &str) -> Result<Bytestream, FetchError>;
 
     /// Whether the messenger still answers.
     async fn is_alive(&self) -> bool;

@@ -41,7 +41,7 @@ pub struct Setting {
 }
 
 /// Characters of a text that a send takes at most, whatever the messenger would.
-const TEXT: usize = 4_096;
+pub(super) const TEXT: usize = 4_096;
 
 /// What the messenger offers on this server.
 #[must_use]

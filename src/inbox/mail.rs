@@ -3,19 +3,23 @@
 
 use std::time::Duration;
 
-use entity::ids::{AccountId, ChatId, MessageId};
-use entity::message::{Origin, Status};
+use chrono::{DateTime, Utc};
+use entity::ids::{AccountId, ChatId, MediaId, MessageId};
+use entity::media;
+use entity::message::{Kind, Origin, Status};
 
 use super::Inbox;
 use crate::account::clean;
 use crate::clock::seq_of;
+use crate::content::file_name;
 use crate::gateway::reports::Slip;
-use crate::gateway::{Letter, Mail};
+use crate::gateway::{Enclosure, Letter, Mail};
 use crate::logs::step;
 use crate::realtime::Event;
 use crate::store::StoreError;
 use crate::store::account::Account;
 use crate::store::file::NewChat;
+use crate::store::media::Came;
 use crate::store::message::{Moved, Receipt};
 use crate::store::report::{Filed, Report};
 use crate::view::{ChatMessageView, Timestamp};
@@ -26,6 +30,8 @@ const TOLD: Duration = Duration::from_secs(10);
 const NAME: usize = 100;
 /// … and of a text: more than any messenger takes.
 const TEXT: usize = 100_000;
+/// Bytes of a small picture.
+const THUMBNAIL: usize = 32 * 1024;
 
 /// One gateway's messages on their way to the rows.
 struct Bundle {
@@ -108,6 +114,7 @@ impl Inbox {
             sender_name: letter.sender_name.map(name),
             text: clean(letter.text, TEXT),
             kind: letter.kind,
+            media: letter.media.map(|enclosure| came(account, letter.kind, enclosure, now)),
             at: letter.at,
             is_history: letter.is_history,
             day: self.clock.day_of(letter.at),
@@ -128,6 +135,7 @@ impl Inbox {
             from_number: report.sender,
             from_name: report.sender_name,
             body: report.text,
+            media: report.media.map(|came| came.row.card(report.kind)),
             message_type: report.kind,
             timestamp: Timestamp(report.at),
             is_read: false,
@@ -182,4 +190,35 @@ impl Inbox {
         self.bus.publish(account.company_id, account.id, Event::ChatChanged { chat: chat.into() });
         Ok(true)
     }
+}
+
+/// A file that came, as its row. What a messenger says of it is cut to what a row keeps.
+fn came(account: &Account, kind: Kind, enclosure: Enclosure, now: DateTime<Utc>) -> Came {
+    let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    let mime_type = enclosure.mime_type.as_deref().and_then(|said| said.split(';').next());
+    let mime_type = mime_type.map(|said| clean(said.trim().to_lowercase(), NAME)).filter(|said| !said.is_empty());
+    let row = media::Model {
+        id: MediaId::new(now, &mut rand::rng()),
+        company_id: account.company_id,
+        account_id: Some(account.id),
+        maker: None,
+        kind,
+        mime_type: mime_type.unwrap_or_else(|| "application/octet-stream".to_owned()),
+        size: enclosure.size.map_or(0, |size| i64::try_from(size).unwrap_or(i64::MAX)),
+        sha256: None,
+        file_name: enclosure.file_name.and_then(|name| file_name(&name)),
+        width: enclosure.width.map(number),
+        height: enclosure.height.map(number),
+        seconds: enclosure.seconds.map(number),
+        thumbnail: enclosure.thumbnail.filter(|picture| is_thumbnail(picture)),
+        created_at_ms: now.timestamp_millis(),
+        stored_at_ms: None,
+        gone_at_ms: None,
+    };
+    Came { row, source: enclosure.source.into_bytes() }
+}
+
+/// Whether it is a small JPEG.
+fn is_thumbnail(picture: &[u8]) -> bool {
+    picture.len() <= THUMBNAIL && picture.starts_with(&[0xff, 0xd8, 0xff])
 }

@@ -13,18 +13,17 @@ use anyhow::anyhow;
 use chrono::{DateTime, Utc};
 use entity::message::Status;
 
+use super::enclose::{carrying, enclose};
+use super::finish::{Told, finish, pause};
 use super::judge::judge;
 use super::run::{Lane, Step};
 use super::{tell, typing};
-use crate::gateway::{Gateway, Outgoing, SendError, Text};
+use crate::gateway::{Gateway, Outgoing, SendError, Taken, Text};
 use crate::pacing::Policy;
 use crate::phone::Recipient;
 use crate::queue::{Claim, Settled, Settlement, Turn};
 use crate::store::StoreError;
-use crate::store::message::{Attempt, Beginning, Begun, Finished, Outcome};
-
-/// The pause before a store or queue that does not answer is told again.
-const AGAIN: Duration = Duration::from_millis(500);
+use crate::store::message::{Attempt, Beginning, Begun, Outcome};
 
 /// A claimed message on its way.
 struct Sending {
@@ -141,20 +140,15 @@ async fn not_begun(lane: &Lane, sending: Sending, beginning: Result<Beginning, S
 
 /// Hands a message to its gateway: what its answer means.
 async fn send(lane: &Lane, sending: &Sending, begun: &Begun, planned: Option<DateTime<Utc>>) -> (Outcome, Settlement) {
-    let outgoing = Outgoing {
-        message: sending.claim.message,
-        recipient: Recipient::stored(begun.recipient.clone()),
-        text: Text(begun.text.clone()),
-    };
     let began = lane.kit().clock.now();
-    let deadline = lane.kit().send_deadline;
-    lane.promise(deadline);
     lane.note_late(planned, began);
-    let result = tokio::select! {
-        result = lane.kit().clock.timeout(deadline, sending.gateway.send(&outgoing)) => result.unwrap_or_else(|_| {
-            Err(SendError::Uncertain { cause: anyhow!("no answer within {} s", deadline.as_secs()) })
-        }),
-        () = lane.lanes.stop.cancelled() => Err(SendError::Uncertain { cause: anyhow!("stopped while sending") }),
+    let result = match enclose(lane, begun.media).await {
+        Ok(media) => {
+            let (message, text) = (sending.claim.message, Text(begun.text.clone()));
+            let recipient = Recipient::stored(begun.recipient.clone());
+            hand_over(lane, &*sending.gateway, &Outgoing { message, recipient, text, media }).await
+        }
+        Err(error) => Err(error),
     };
     let now = lane.kit().clock.now();
     lane.kit().telemetry.send.observe((now - began).to_std().unwrap_or_default().as_secs_f64());
@@ -165,6 +159,18 @@ async fn send(lane: &Lane, sending: &Sending, begun: &Begun, planned: Option<Dat
         outcome.filing = Some(tell::filing(lane.kit(), &lane.account, begun, chat));
     }
     (outcome, settlement)
+}
+
+/// Nobody knows whether a message left whose gateway does not answer in time.
+async fn hand_over(lane: &Lane, gateway: &dyn Gateway, outgoing: &Outgoing) -> Result<Taken, SendError> {
+    let deadline = lane.kit().send_deadline + carrying(outgoing.media.as_ref());
+    lane.promise(deadline);
+    tokio::select! {
+        result = lane.kit().clock.timeout(deadline, gateway.send(outgoing)) => result.unwrap_or_else(|_| {
+            Err(SendError::Uncertain { cause: anyhow!("no answer within {} s", deadline.as_secs()) })
+        }),
+        () = lane.lanes.stop.cancelled() => Err(SendError::Uncertain { cause: anyhow!("stopped while sending") }),
+    }
 }
 
 /// Takes the account's next message, if one may go at once.
@@ -204,60 +210,6 @@ async fn goes_on(lane: &Lane, now: DateTime<Utc>) -> Option<(Arc<dyn Gateway>, P
     (is_open && !policy.typing && policy.after_quiet(now) <= now).then_some((gateway, policy))
 }
 
-/// What became of telling the row.
-enum Told {
-    /// It says how the attempt ended, and so was the world told.
-    News,
-    /// Somebody else had ended it.
-    Old,
-    /// The server stops, and could not.
-    Nothing,
-}
-
-/// Tells the row how an attempt ended, and then the world. It is not given up before the server itself
-/// stops: what the row is told here nobody else knows.
-async fn finish(lane: &Lane, attempt: Attempt, begun: &Begun, mut outcome: Outcome) -> Told {
-    let status = outcome.status.unwrap_or(Status::Uncertain);
-    let mut was_written = false;
-    loop {
-        match lane.kit().store.finish(attempt, outcome.clone()).await {
-            Ok(Finished::Written) => break,
-            // The database had answered that it did not write it, and was wrong.
-            Ok(Finished::Settled) if was_written => break,
-            Ok(Finished::Settled) => {
-                // Somebody else took the account, and found this in flight.
-                lane.signals.is_stale.store(true, Ordering::Release);
-                return Told::Old;
-            }
-            Err(StoreError::Broken(error)) if outcome != outcome.clone().bare() => {
-                tracing::error!(account.id = %lane.id, message.id = %attempt.message, %error,
-                                "an outcome is written without the messenger's words");
-                outcome = outcome.bare();
-                continue;
-            }
-            Err(StoreError::Broken(error)) => {
-                tracing::error!(account.id = %lane.id, message.id = %attempt.message, %error, "an outcome is refused");
-                // What is in flight is uncertain to whoever restores.
-                lane.signals.is_stale.store(true, Ordering::Release);
-                return Told::Old;
-            }
-            Err(error) => {
-                was_written = true;
-                tracing::error!(account.id = %lane.id, message.id = %attempt.message, %error,
-                                "an outcome waits for the database");
-            }
-        }
-        if lane.lanes.stop.is_cancelled() {
-            // The next start finds it in flight, and must take it for uncertain.
-            return Told::Nothing;
-        }
-        pause(lane).await;
-    }
-    lane.kit().telemetry.settled.with_label_values(&[status.as_str()]).inc();
-    tell::ended(lane.kit(), &lane.account, attempt.message, begun, &outcome);
-    Told::News
-}
-
 /// Ends a claim whose message needs nothing more; what was counted stays as it was.
 async fn drop_claim(lane: &Lane, claim: Claim) -> Step {
     let pace = claim.pace.clone();
@@ -291,9 +243,4 @@ async fn settle(lane: &Lane, mut claim: Claim, settlement: Settlement) -> Step {
             }
         }
     }
-}
-
-async fn pause(lane: &Lane) {
-    lane.promise(AGAIN);
-    lane.kit().clock.sleep(AGAIN).await;
 }

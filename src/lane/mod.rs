@@ -9,7 +9,9 @@
 pub mod attempt;
 pub mod change;
 mod connecting;
+mod enclose;
 pub mod filer;
+mod finish;
 mod judge;
 mod one_by_one;
 mod pauses;
@@ -41,6 +43,7 @@ use self::places::Places;
 use self::signals::Signals;
 use self::strangers::Strangers;
 use crate::account::Accounts;
+use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::gateway::Pairing;
 use crate::gateway::sessions::{Sessions, Status};
@@ -64,6 +67,8 @@ pub struct Kit {
     pub store: Arc<Store>,
     /// The queues.
     pub queue: Arc<dyn Queue>,
+    /// The files.
+    pub blobs: Arc<Blobs>,
     /// The connections.
     pub sessions: Arc<Sessions>,
     /// What happens to them.

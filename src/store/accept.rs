@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 use super::file::{self, Entry};
 use super::message::{Kept, NewMessage};
 use super::tally::Tally;
-use super::{ms, rows};
+use super::{media, ms, rows};
 
 type Tx = DatabaseTransaction;
 
@@ -41,6 +41,7 @@ pub(super) async fn accept(tx: &Tx, rows: &[&NewMessage], tally: &mut Tally) -> 
                SELECT * FROM ({rows}) AS o WHERE column1 IS NOT NULL
                ON CONFLICT (company_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING";
     rows::execute(tx, sql, values.collect()).await?;
+    media::attach(tx, rows.iter().filter_map(|m| Some((m.id, m.media.as_ref()?)))).await?;
     let kept = kept(tx, rows).await?;
     let entries: Vec<Entry<'_>> = rows
         .iter()

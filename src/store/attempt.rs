@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use entity::ids::{AccountId, ChatId, CompanyId, MessageId, UserId};
-use entity::message::Status;
+use entity::ids::{AccountId, ChatId, CompanyId, MediaId, MessageId, UserId};
+use entity::message::{Kind, Status};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, Value};
 
 use super::message::{Attempt, Beginning, Begun, Moved, Outcome, Receipt};
@@ -50,10 +50,10 @@ pub(super) async fn begin(tx: &Tx, asked: &[Attempt]) -> Result<HashMap<MessageI
          FROM o WHERE message.id = o.id AND message.status = 'queued' AND EXISTS (SELECT 1 FROM account
              WHERE account.id = message.account_id AND account.epoch = o.epoch AND NOT account.is_paused)
          RETURNING message.id, message.status, message.recipient, message.text, message.attempts,
-                   message.chat_id, message.user_id";
+                   message.chat_id, message.user_id, message.media_id, message.kind";
     let mut found = HashMap::with_capacity(asked.len());
     for row in rows::query(tx, sql, keys(asked)).await? {
-        let (id, status, recipient, text, attempts, chat, user): (
+        let (id, status, recipient, text, attempts, chat, user, media, kind): (
             MessageId,
             Status,
             String,
@@ -61,8 +61,11 @@ pub(super) async fn begin(tx: &Tx, asked: &[Attempt]) -> Result<HashMap<MessageI
             i32,
             Option<ChatId>,
             Option<UserId>,
+            Option<MediaId>,
+            Kind,
         ) = row.try_get_many_by_index()?;
-        let begun = Begun { recipient, text, attempts: attempts.unsigned_abs(), chat, user };
+        let media = media.map(|id| (id, kind));
+        let begun = Begun { recipient, text, attempts: attempts.unsigned_abs(), chat, user, media };
         found.insert(id, if status == Status::Expired { Beginning::Expired } else { Beginning::Begun(begun) });
     }
     if found.len() < asked.len() {

@@ -144,6 +144,11 @@ impl Store {
         reports: Vec<Report>,
         positions: Vec<(AccountId, i64)>,
     ) -> Result<Vec<Filed>, StoreError> {
+        let sealed = reports.into_iter().map(|report| {
+            let media = report.media.map(|came| came.sealed(&self.seal));
+            Report { media, ..report }
+        });
+        let reports = sealed.collect();
         self.commit.ask(|reply| Write::Report(reports, positions, reply)).await
     }
 }

@@ -25,6 +25,7 @@ pub mod grant;
 mod in_use;
 pub mod list;
 mod listing;
+pub mod media;
 pub mod message;
 pub mod newest;
 pub mod people;
@@ -40,6 +41,7 @@ pub mod state;
 pub mod stats;
 mod tally;
 mod task;
+pub mod template;
 mod write;
 mod writer;
 

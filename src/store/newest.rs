@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use entity::ids::{AccountId, ChatId, MessageId};
-use entity::message::{Origin, Status};
+use entity::message::{Kind, Origin, Status};
 use sea_orm::ConnectionTrait;
 
 use super::{Store, StoreError, rows};
@@ -15,6 +15,8 @@ pub struct Newest {
     pub id: MessageId,
     /// How it came to be.
     pub origin: Origin,
+    /// What it is.
+    pub kind: Kind,
     /// Where it stands.
     pub status: Status,
 }
@@ -36,15 +38,15 @@ impl Store {
         chats: impl IntoIterator<Item = ChatId>,
     ) -> Result<HashMap<ChatId, Newest>, StoreError> {
         let sql = "WITH o (chat) AS ({rows})
-                   SELECT o.chat, message.id, message.origin, message.status FROM o JOIN message ON message.id =
+                   SELECT o.chat, message.id, message.origin, message.kind, message.status FROM o JOIN message ON message.id =
                        (SELECT id FROM message AS newest WHERE newest.chat_id = o.chat ORDER BY filed_seq DESC LIMIT 1)";
         let chats = chats.into_iter().map(|chat| [chat.into()]).collect();
         let found = rows::query(&self.reader, sql, chats).await?;
         found
             .iter()
             .map(|row| {
-                let (chat, id, origin, status) = row.try_get_many_by_index()?;
-                Ok((chat, Newest { id, origin, status }))
+                let (chat, id, origin, kind, status) = row.try_get_many_by_index()?;
+                Ok((chat, Newest { id, origin, kind, status }))
             })
             .collect()
     }

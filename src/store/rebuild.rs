@@ -113,7 +113,9 @@ impl Store {
                     i64,
                 ) = row.try_get_many_by_index()?;
                 let attempt = Attempt { account, message, epoch, token, at: instant(at) };
-                Ok((attempt, Begun { recipient, text, attempts: attempts.unsigned_abs(), chat, user }))
+                // What is in flight is ended, and not sent again from here.
+                let media = None;
+                Ok((attempt, Begun { recipient, text, attempts: attempts.unsigned_abs(), chat, user, media }))
             })
             .collect()
     }

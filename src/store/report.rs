@@ -8,6 +8,7 @@ use entity::message::{self, Origin};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
 
 use super::file::{Count, Entry, NewChat, count, enter, open};
+use super::media::{self, Came};
 use super::rows;
 use super::tally::Tally;
 
@@ -34,6 +35,8 @@ pub struct Report {
     pub text: String,
     /// What it is.
     pub kind: message::Kind,
+    /// The file that came with it.
+    pub media: Option<Came>,
     /// When it was sent, as the messenger says.
     pub at: DateTime<Utc>,
     /// Whether it is from before the account was connected: nobody is told, and it is not unread.
@@ -47,7 +50,8 @@ impl Report {
     #[must_use]
     pub fn bare(self) -> Self {
         let chat = NewChat { name: None, ..self.chat };
-        Self { chat, sender: None, sender_name: None, text: String::new(), kind: message::Kind::Other, ..self }
+        let (sender, sender_name, media) = (None, None, None);
+        Self { chat, sender, sender_name, text: String::new(), kind: message::Kind::Other, media, ..self }
     }
 }
 
@@ -108,6 +112,9 @@ pub(super) async fn report(tx: &Tx, reports: &[&Report], tally: &mut Tally) -> R
     let new = rows::query(tx, sql, values.collect()).await?;
     let new: Vec<MessageId> = new.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
     let filed: Vec<&Report> = reports.iter().copied().filter(|report| new.contains(&report.id)).collect();
+    let cards: Vec<_> = filed.iter().filter_map(|r| Some((r.id, r.media.as_ref()?.row.card(r.kind)))).collect();
+    media::attach(tx, cards.iter().map(|(id, card)| (*id, card))).await?;
+    media::came(tx, filed.iter().filter_map(|r| r.media.as_ref()).collect()).await?;
     let chat_of = |report: &Report| chats.get(&(report.chat.account, report.chat.address.clone())).copied();
     let entries: Vec<Entry<'_>> = filed
         .iter()

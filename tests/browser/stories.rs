@@ -174,6 +174,7 @@ async fn who_asks_for_it_is_notified_of_what_comes_while_nobody_looks() {
             kind: entity::message::Kind::Text,
             at: app.app().clock.now(),
             is_history: false,
+            media: None,
         });
     };
     comes("before anybody asked");
@@ -333,6 +334,7 @@ async fn a_long_conversation_is_read_back_page_by_page_and_rests_where_it_is_lef
         kind: entity::message::Kind::Text,
         at: app.app().clock.now() - chrono::TimeDelta::minutes(MESSAGES - number),
         is_history: true,
+        media: None,
     };
     stage.write(letter("996700000077", 7));
     let messages = format!("/api/whatsapp/sessions/{id}/chats/996700000055@c.us/messages");

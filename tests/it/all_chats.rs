@@ -21,6 +21,7 @@ fn write(app: &TestApp, account: &str, chat: &str, text: &str, order: i64) {
         kind: entity::message::Kind::Text,
         at: app.app().clock.now() + TimeDelta::milliseconds(order),
         is_history: false,
+        media: None,
     });
 }
 

@@ -124,6 +124,7 @@ async fn what_an_account_did_is_counted_by_minutes() {
         kind: entity::message::Kind::Text,
         at: app.app().clock.now(),
         is_history: false,
+        media: None,
     });
     let path = format!("/api/accounts/{id}/activity");
     let minutes = eventually("all is counted", 20, async || {

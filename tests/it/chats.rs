@@ -33,6 +33,7 @@ async fn with_chats(app: &TestApp) -> String {
                 kind: entity::message::Kind::Text,
                 at: app.app().clock.now() + chrono::TimeDelta::milliseconds(number as i64),
                 is_history: false,
+                media: None,
             });
         }
     }

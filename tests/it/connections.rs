@@ -71,6 +71,7 @@ async fn what_was_reported_before_a_stop_is_written() {
             kind: Kind::Text,
             at: app.app().clock.now(),
             is_history: false,
+            media: None,
         });
     }
     app.stop().await;
@@ -100,6 +101,7 @@ async fn words_that_no_database_takes_are_no_reason_to_lose_a_message() {
             kind: Kind::Text,
             at: app.app().clock.now(),
             is_history: false,
+            media: None,
         });
     }
     let path = format!("/api/whatsapp/sessions/{account}/chats/77777777777@c.us/messages");

@@ -130,6 +130,7 @@ async fn while_the_database_is_away_nobody_new_is_let_in_and_nobody_is_told_that
         kind: entity::message::Kind::Text,
         at,
         is_history: false,
+        media: None,
     });
 
     proxy.mend();

@@ -24,6 +24,7 @@ fn letter(app: &TestApp, number: u32, text: &str) -> Letter {
         kind: Kind::Text,
         at: app.app().clock.now(),
         is_history: false,
+        media: None,
     }
 }
 

@@ -89,6 +89,7 @@ impl Case {
             created_at: self.now,
             chat: None,
             user: None,
+            media: None,
         }
     }
 

@@ -18,7 +18,10 @@ use anyhow::anyhow;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use entity::ids::{AccountId, MessageId};
+use entity::message::Kind;
+use futures_util::TryStreamExt;
 use rand::RngExt;
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -26,7 +29,9 @@ pub use self::config::Fault;
 use self::pairing::{Paired, connected, pair};
 use self::person::Person;
 pub use self::stage::Stage;
-use super::{ConnectError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken};
+use super::{
+    Attachment, Bytestream, ConnectError, FetchError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken,
+};
 use crate::clock::Clock;
 use crate::phone::Recipient;
 use crate::store::account::Account;
@@ -41,6 +46,8 @@ pub struct Arrival {
     pub message: MessageId,
     /// When.
     pub at: DateTime<Utc>,
+    /// The file that came with it: as what, and how many bytes of it came.
+    pub file: Option<(Kind, u64)>,
 }
 
 /// The messenger behind all simulated accounts of a server.
@@ -135,7 +142,8 @@ impl Simulated {
         let arrivals = locked(&self.simulator.arrivals);
         if let Some(watch) = &*arrivals {
             // A test that no longer watches has seen enough.
-            let _ = watch.send(Arrival { account: self.reports.account, message: id, at });
+            let file = message.media.as_ref().map(|media| (media.kind, media.size));
+            let _ = watch.send(Arrival { account: self.reports.account, message: id, at, file });
         }
         if self.person.does_anything() {
             let (person, clock, stage) = (self.person, self.clock.clone(), self.stage.clone());
@@ -143,6 +151,24 @@ impl Simulated {
             tokio::spawn(async move { person.receive(&clock, &stage, &reports, message, at).await });
         }
         Taken { provider_message_id: id.to_string(), chat: None }
+    }
+}
+
+impl Simulated {
+    /// Takes a file as a messenger would: all of it, and only as it was announced.
+    async fn take_in(&self, media: &Attachment) -> Result<(), SendError> {
+        let broken = |_| SendError::Later { after: None, cause: anyhow!("the file could not be read to its end") };
+        let (mut content, mut size, mut digest) = (media.open().await?, 0, Sha256::new());
+        while let Some(chunk) = content.try_next().await.map_err(broken)? {
+            size += chunk.len() as u64;
+            digest.update(&chunk);
+        }
+        let sha256: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        if (size, &sha256) != (media.size, &media.sha256) {
+            return Err(SendError::refused("the file is not what was announced"));
+        }
+        self.stage.keep(media.clone());
+        Ok(())
     }
 }
 
@@ -181,6 +207,9 @@ impl Gateway for Simulated {
         if fault == Fault::During {
             return Err(SendError::Uncertain { cause: anyhow!("the connection broke while sending") });
         }
+        if let Some(media) = &message.media {
+            self.take_in(media).await?;
+        }
         let taken = self.arrive(message);
         if fault == Fault::After {
             return Err(SendError::Uncertain { cause: anyhow!("the connection broke before the answer") });
@@ -196,6 +225,14 @@ impl Gateway for Simulated {
     async fn mark_read(&self, _chat: &str, messages: &[Seen]) {
         let ids = messages.iter().map(|message| message.provider_message_id.clone());
         locked(&self.stage.read).extend(ids);
+    }
+
+    async fn fetch(&self, source: &str) -> Result<Bytestream, FetchError> {
+        if !self.stage.is_up() {
+            return Err(FetchError::Later(anyhow!("not connected")));
+        }
+        let file = self.stage.file(source).ok_or(FetchError::Gone)?;
+        file.open().await.map_err(|_| FetchError::Gone)
     }
 
     async fn is_alive(&self) -> bool {

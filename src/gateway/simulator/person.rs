@@ -9,7 +9,7 @@ use rand::RngExt;
 
 use super::Stage;
 use crate::clock::Clock;
-use crate::gateway::{GatewayEvent, Letter, Mail, Outgoing, Reports};
+use crate::gateway::{Attachment, Enclosure, GatewayEvent, Letter, Mail, Outgoing, Reports};
 use crate::phone::kind_of_chat;
 use crate::store::message::Receipt;
 
@@ -20,6 +20,19 @@ pub(super) struct Person {
     pub(super) receipts: Option<[u64; 2]>,
     /// How long the answer takes, shortest and longest.
     pub(super) answer: Option<[u64; 2]>,
+}
+
+/// A file as it is sent back.
+fn back(media: &Attachment) -> Enclosure {
+    Enclosure {
+        mime_type: Some(media.mime_type.clone()),
+        size: Some(media.size),
+        file_name: media.file_name.clone(),
+        width: media.width,
+        height: media.height,
+        source: media.id.to_string(),
+        ..Enclosure::default()
+    }
 }
 
 impl Person {
@@ -63,9 +76,10 @@ impl Person {
             sender: Some(chat.clone()),
             sender_name: Some(name),
             text: format!("Thank you! You wrote: {}", message.text.0.chars().take(60).collect::<String>()),
-            kind: Kind::Text,
+            kind: message.media.as_ref().map_or(Kind::Text, |media| media.kind),
             at: clock.now(),
             is_history: false,
+            media: message.media.as_ref().map(back),
             chat,
         };
         reports.send(GatewayEvent::Messages(Mail { messages: vec![letter], position: None })).await;

@@ -9,8 +9,11 @@ use tokio::sync::Notify;
 
 use super::config::Fault;
 use super::locked;
-use crate::gateway::{GatewayEvent, Letter, Mail, Reports};
+use crate::gateway::{Attachment, GatewayEvent, Letter, Mail, Reports};
 use crate::store::message::Receipt;
+
+/// Files that the people of an account have at most.
+const FILES: usize = 100;
 
 /// One simulated account, from the messenger's side.
 pub struct Stage {
@@ -24,6 +27,8 @@ pub struct Stage {
     pub(super) is_stuck: AtomicBool,
     pub(super) reports: Mutex<Option<Reports>>,
     pub(super) read: Mutex<Vec<String>>,
+    /// The files that people have, the last of them last.
+    files: Mutex<VecDeque<Attachment>>,
 }
 
 impl Stage {
@@ -39,6 +44,7 @@ impl Stage {
             is_stuck: AtomicBool::new(false),
             reports: Mutex::new(None),
             read: Mutex::default(),
+            files: Mutex::default(),
         }
     }
 
@@ -94,6 +100,25 @@ impl Stage {
     /// Somebody writes to the account, or its owner does on the phone.
     pub fn write(&self, letter: Letter) {
         self.report(GatewayEvent::Messages(Mail { messages: vec![letter], position: None }));
+    }
+
+    /// Somebody has a file, which can be fetched by its id; the oldest of too many is forgotten.
+    pub fn keep(&self, file: Attachment) {
+        let mut files = locked(&self.files);
+        files.retain(|other| other.id != file.id);
+        if files.len() >= FILES {
+            files.pop_front();
+        }
+        files.push_back(file);
+    }
+
+    /// Nobody has any file any more.
+    pub fn lose_files(&self) {
+        locked(&self.files).clear();
+    }
+
+    pub(super) fn file(&self, id: &str) -> Option<Attachment> {
+        locked(&self.files).iter().find(|file| file.id.to_string() == id).cloned()
     }
 
     /// The messenger says how far messages got.

@@ -20,7 +20,10 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 use serde::Deserialize;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{BadConfig, ConnectError, Gateway, GatewayEvent, Messengers, Outgoing, Reports, SendError, Taken, proxy};
+use super::{
+    BadConfig, Bytestream, ConnectError, FetchError, Gateway, GatewayEvent, Messengers, Outgoing, Reports, SendError,
+    Taken, proxy,
+};
 use crate::clock::Clock;
 use crate::phone::Recipient;
 use crate::store::account::{Account, Connected};
@@ -172,6 +175,10 @@ impl Gateway for Telegram {
 
     /// Bots have no read receipts.
     async fn mark_read(&self, _chat: &str, _messages: &[Seen]) {}
+
+    async fn fetch(&self, _source: &str) -> Result<Bytestream, FetchError> {
+        Err(FetchError::Gone)
+    }
 
     async fn is_alive(&self) -> bool {
         let answer = self.clock.timeout(CONNECT, self.bot.get_me()).await;

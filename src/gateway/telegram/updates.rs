@@ -99,6 +99,7 @@ fn letter(update: Value) -> Option<Letter> {
         kind,
         at: DateTime::from_timestamp(i64::try_from(message.date).ok()?, 0)?,
         is_history: false,
+        media: None,
     })
 }
 

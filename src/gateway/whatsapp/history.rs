@@ -115,6 +115,7 @@ async fn letters(client: &Client, reports: &Reports, conversation: &Conversation
             kind,
             at,
             is_history: true,
+            media: None,
         });
     }
     letters

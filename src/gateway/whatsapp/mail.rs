@@ -74,6 +74,7 @@ async fn letter(client: &Client, message: &Message, info: &MessageInfo, now: Dat
         kind,
         at: precise(info.timestamp, now),
         is_history: false,
+        media: None,
     })
 }
 

@@ -46,7 +46,7 @@ use self::receipts::Receipts;
 use self::session::{ASIDES, EVENTS, Session};
 use self::wire::Wire;
 use super::farewell::say_still_linked;
-use super::{ConnectError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken};
+use super::{Bytestream, ConnectError, FetchError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken};
 use crate::gateway::stanza;
 use crate::logs::step;
 use crate::phone::Recipient;
@@ -252,6 +252,10 @@ impl Gateway for WhatsApp {
                 }
             }
         }
+    }
+
+    async fn fetch(&self, _source: &str) -> Result<Bytestream, FetchError> {
+        Err(FetchError::Gone)
     }
 
     async fn is_alive(&self) -> bool {

@@ -76,6 +76,7 @@ impl Numbers {
             },
             at,
             is_history: at < in_since,
+            media: None,
         })
     }
 }

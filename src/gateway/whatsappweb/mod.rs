@@ -38,7 +38,10 @@ use self::profile::Profile;
 use self::session::{Command, Outside, Session};
 use self::standing::Standing;
 use super::browsers::FULL;
-use super::{ConnectError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken, proxy, stanza};
+use super::{
+    Bytestream, ConnectError, FetchError, Gateway, Messengers, Outgoing, Pairing, Reports, SendError, Taken, proxy,
+    stanza,
+};
 use crate::clock::Clock;
 use crate::phone::Recipient;
 use crate::store::account::Account;
@@ -194,6 +197,10 @@ impl Gateway for WhatsAppWeb {
         if !self.ask("markRead", json!({"chat": chat})).await {
             tracing::warn!(account.id = %self.account, "WhatsApp was not told what was read");
         }
+    }
+
+    async fn fetch(&self, _source: &str) -> Result<Bytestream, FetchError> {
+        Err(FetchError::Gone)
     }
 
     async fn is_alive(&self) -> bool {

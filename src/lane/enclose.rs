@@ -1,0 +1,42 @@
+//! The file that goes with a message, when its turn comes.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use entity::ids::MediaId;
+use entity::message::Kind;
+
+use super::run::Lane;
+use crate::gateway::media::GONE;
+use crate::gateway::{Attachment, SendError};
+
+/// Bytes that a messenger takes in a second at least, on a slow line.
+const A_SECOND: u64 = 128 * 1024;
+
+/// The file as the gateway gets it; one that is not kept any more fails the message.
+pub(super) async fn enclose(lane: &Lane, media: Option<(MediaId, Kind)>) -> Result<Option<Attachment>, SendError> {
+    let Some((id, kind)) = media else { return Ok(None) };
+    let found = lane.kit().store.find_media(lane.account.company_id, id).await;
+    let row = found.map_err(|error| {
+        tracing::warn!(account.id = %lane.id, %error, "what is known of a file can't be read");
+        SendError::Later { after: None, cause: anyhow!("the file can't be read now") }
+    })?;
+    let kept = row.filter(|row| row.stored_at_ms.is_some() && row.gone_at_ms.is_none());
+    let row = kept.ok_or_else(|| SendError::Refused { code: "media_gone", reason: GONE.to_owned() })?;
+    Ok(Some(Attachment {
+        id,
+        kind,
+        mime_type: row.mime_type,
+        size: row.size.unsigned_abs(),
+        sha256: row.sha256.unwrap_or_default(),
+        file_name: row.file_name,
+        width: row.width.map(i32::unsigned_abs),
+        height: row.height.map(i32::unsigned_abs),
+        blobs: lane.kit().blobs.clone(),
+    }))
+}
+
+/// How much longer a send may take for it.
+pub(super) fn carrying(media: Option<&Attachment>) -> Duration {
+    Duration::from_secs(media.map_or(0, |media| media.size / A_SECOND))
+}
