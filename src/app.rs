@@ -16,6 +16,7 @@ use crate::blobs::Blobs;
 use crate::board::{Board, Loads};
 use crate::clock::Clock;
 use crate::config::{Config, half_of_the_files};
+use crate::egress::Egress;
 use crate::gateway::Messengers;
 use crate::gateway::browsers::Browsers;
 use crate::gateway::reports::{self, Reported};
@@ -26,6 +27,7 @@ use crate::intake::Intake;
 use crate::lane::{Kit, Lanes};
 use crate::logs::Logs;
 use crate::machine::Machine;
+use crate::media::Media;
 use crate::ports::{Comer, Ports};
 use crate::queue::Queue;
 use crate::queue::memory::MemoryQueue;
@@ -44,8 +46,6 @@ pub struct App {
     pub clock: Clock,
     /// The truth.
     pub store: Arc<Store>,
-    /// The contents of files.
-    pub blobs: Arc<Blobs>,
     /// The queues.
     pub queue: Arc<dyn Queue>,
     /// Who calls.
@@ -58,6 +58,8 @@ pub struct App {
     pub board: Board,
     /// The lanes, which send them.
     pub lanes: Arc<Lanes>,
+    /// The files.
+    pub media: Arc<Media>,
     /// The connections, over which they leave.
     pub sessions: Arc<Sessions>,
     /// What happens to them.
@@ -182,6 +184,8 @@ impl App {
             clock: clock.clone(),
             accepted: telemetry.accepted.clone(),
         };
+        let (limits, egress) = (config.media, Egress::new(config.private_media));
+        let media = Media::new(store.clone(), blobs, sessions.clone(), clock.clone(), limits, egress);
         let inbox = Inbox {
             store: store.clone(),
             sessions: sessions.clone(),
@@ -195,13 +199,13 @@ impl App {
             config,
             clock,
             store,
-            blobs,
             queue,
             guard,
             intake,
             standings,
             board,
             lanes,
+            media: Arc::new(media),
             sessions,
             accounts,
             inbox,

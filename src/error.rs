@@ -107,10 +107,20 @@ pub enum ApiError {
         message: String,
     },
     /// 413.
-    #[error("the request is larger than {limit} bytes")]
+    #[error("the {what} is larger than {limit} bytes")]
     TooLarge {
+        /// What is.
+        what: &'static str,
         /// The limit, in bytes.
-        limit: usize,
+        limit: u64,
+    },
+    /// 410: it was there.
+    #[error("{message}")]
+    Gone {
+        /// A stable word.
+        code: &'static str,
+        /// A sentence.
+        message: &'static str,
     },
     /// 415.
     #[error("{0}")]
@@ -157,6 +167,12 @@ impl ApiError {
         Self::bad("invalid_request", field, message)
     }
 
+    /// The error of a request of more than `limit` bytes.
+    #[must_use]
+    pub fn too_large(limit: usize) -> Self {
+        Self::TooLarge { what: "request", limit: limit as u64 }
+    }
+
     /// The database can't be written now. What was asked for may be in it, if it left in the middle.
     #[must_use]
     pub fn unwritable() -> Self {
@@ -171,6 +187,7 @@ impl ApiError {
             | Self::Choice { code, .. }
             | Self::Forbidden { code, .. }
             | Self::Conflict { code, .. }
+            | Self::Gone { code, .. }
             | Self::Refused { code, .. } => (*code).to_owned(),
             Self::Unauthorized(_) => "unauthorized".to_owned(),
             Self::NotFound(what) => format!("{}_not_found", what.replace(' ', "_")),
@@ -208,6 +225,7 @@ impl ResponseError for ApiError {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Gone { .. } => StatusCode::GONE,
             Self::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,

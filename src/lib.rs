@@ -57,6 +57,7 @@ pub mod standing;
 pub mod lane;
 
 pub mod account;
+pub mod media;
 
 pub mod realtime;
 
@@ -88,3 +89,4 @@ pub mod pacing;
 pub mod phone;
 pub mod qr;
 pub mod seats;
+pub mod template;

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::lane::{filer, watchdog};
 use crate::logs::Logs;
+use crate::media::sweep;
 use crate::nodes::Nodes;
 use crate::realtime::listener::Door;
 use crate::realtime::socketio::{self, Clients};
@@ -113,6 +114,8 @@ impl Server {
         }
         let (store, bus, clock) = (app.store.clone(), app.bus.clone(), app.clock.clone());
         vitals.spawn("the filer", stop, async move { filer::run(&store, &bus, &clock).await });
+        let media = app.media.clone();
+        vitals.spawn("the task that lets old files go", stop, async move { sweep::run(&media).await });
         let lanes = app.lanes.clone();
         vitals.spawn("the watchdog", stop, async move { watchdog::run(&lanes).await });
         let lanes = app.lanes.clone();

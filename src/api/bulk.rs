@@ -3,7 +3,6 @@
 use actix_web::error::BlockingError;
 use actix_web::web::{self, Data};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
-use chrono::{DateTime, Utc};
 use entity::ids::AccountId;
 use futures_util::future::LocalBoxFuture;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
@@ -12,6 +11,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::accounts::find;
+use super::attach::Referred;
 use super::draft::{NewMessage, first_bytes, signed};
 use super::read::{bytes, read, read_apart};
 use super::send::{KeyHeader, SendView, key_taken, view_of};
@@ -19,7 +19,6 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
 use crate::intake::{Accepted, Draft};
-use crate::phone::Region;
 use crate::store::account::Account;
 
 /// Messages of one bulk request.
@@ -120,8 +119,19 @@ pub async fn bulk(
         return Err(ApiError::field("messages", "must be 1 to 10000"));
     }
     let key = KeyHeader::read(request.headers())?.0;
-    let (count, to, of) = (messages.len(), app.clone(), account.clone());
-    let (whole, drafts, read) = web::block(move || draft_all(&to, &of, &messages, key)).await.map_err(broken)?;
+    let (id, count) = (account.id, messages.len());
+    let (whole, asked) = web::block(move || read_all(id, &messages, key)).await.map_err(broken)?;
+    let referred = {
+        let all = asked.iter().enumerate().filter_map(|(index, asked)| {
+            let asked = asked.as_ref().ok()?;
+            let key = whole.as_ref().map(|(key, _)| key_of(key, index)).or_else(|| asked.idempotency_key.clone());
+            Some(asked.asks(key.map(|key| caller.kept_key(key))))
+        });
+        let all: Vec<_> = all.collect();
+        Referred::look_up(&app, &caller, &all).await?
+    };
+    let (to, of, by) = (app.clone(), account.clone(), whole.clone());
+    let (drafts, read) = web::block(move || draft_all(&to, &of, asked, &referred, by)).await.map_err(broken)?;
     let drafts = drafts.into_iter().map(|draft| signed(draft, &caller)).collect();
     if let Some((key, hash)) = &whole {
         refuse_if_taken(&app, &caller, key, *hash, count).await?;
@@ -155,18 +165,27 @@ fn broken(error: BlockingError) -> ApiError {
 /// A request's key, and the hash of what is asked for under it.
 type Whole = Option<(String, i64)>;
 
-/// The key of the whole, the drafts of the messages that can be, and of each whether it can.
+/// The key of the whole, and the messages that can be read.
+fn read_all(
+    account: AccountId,
+    messages: &[Box<RawValue>],
+    key: Option<String>,
+) -> (Whole, Vec<Result<NewMessage, ErrorBody>>) {
+    let whole = key.map(|key| (key, hash_of_all(account, messages)));
+    (whole, messages.iter().map(|value| read_entry(value).map_err(|error| error.body())).collect())
+}
+
+/// The drafts of the messages that can be, and of each whether it can.
 fn draft_all(
     app: &App,
     account: &Account,
-    messages: &[Box<RawValue>],
-    key: Option<String>,
-) -> (Whole, Vec<Draft>, Vec<Result<(), ErrorBody>>) {
-    let (region, now) = (app.config.phone_region, app.clock.now());
-    let whole = key.map(|key| (key, hash_of_all(account.id, messages)));
+    messages: Vec<Result<NewMessage, ErrorBody>>,
+    referred: &Referred,
+    whole: Whole,
+) -> (Vec<Draft>, Vec<Result<(), ErrorBody>>) {
     let mut drafts = Vec::with_capacity(messages.len());
-    let read = messages.iter().enumerate().map(|(index, value)| {
-        let mut draft = read_entry(value, account, region, now).map_err(|error| error.body())?;
+    let read = messages.into_iter().enumerate().map(|(index, message)| {
+        let mut draft = message?.draft(app, account, referred).map_err(|error| error.body())?;
         if let Some((key, hash)) = &whole {
             draft.key = Some((key_of(key, index), *hash));
         }
@@ -174,7 +193,7 @@ fn draft_all(
         Ok(())
     });
     let read = read.collect();
-    (whole, drafts, read)
+    (drafts, read)
 }
 
 /// The key of one message of a request that has a key as a whole.
@@ -198,19 +217,13 @@ fn hash_of_all(account: AccountId, messages: &[Box<RawValue>]) -> i64 {
     first_bytes(&digest.finalize())
 }
 
-fn read_entry(
-    value: &RawValue,
-    account: &Account,
-    region: Option<Region>,
-    now: DateTime<Utc>,
-) -> Result<Draft, ApiError> {
+fn read_entry(value: &RawValue) -> Result<NewMessage, ApiError> {
     if value.get().len() > ENTRY {
-        return Err(ApiError::TooLarge { limit: ENTRY });
+        return Err(ApiError::too_large(ENTRY));
     }
-    let message: NewMessage = read(value.get().as_bytes()).map_err(|error| match error {
+    read(value.get().as_bytes()).map_err(|error| match error {
         // It is no body, but one of the list.
         ApiError::Bad { details, .. } if details[0].field == "body" => ApiError::field("messages", &details[0].message),
         error => error,
-    })?;
-    message.draft(account, region, now)
+    })
 }

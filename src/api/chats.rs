@@ -4,11 +4,12 @@ use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use entity::chat::Model;
 use entity::ids::{AccountId, ChatId};
-use entity::message::Model as Message;
+use entity::message::{Kind, Model as Message};
 use garde::Validate;
 use serde::Deserialize;
 
 use super::accounts::find;
+use super::attach::{Asked, NewMedia, Referred};
 use super::chat_list::{ChatQuery, page_of_chats};
 use super::draft::{hash_of, signed};
 use super::list::{Listed, PageQuery, read_cursor};
@@ -127,24 +128,48 @@ pub async fn messages(
     Ok(Json(page_of_messages(&app, &account, &chat, &query.0).await?))
 }
 
-/// A text for a chat.
+/// A text or a file for a chat.
 #[derive(Debug, Deserialize, Validate, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChatText {
-    /// The text.
-    #[garde(custom(text(1..=4_096)))]
+    /// The text. Under a file it may be left out.
+    #[garde(inner(custom(text(1..=4_096))))]
     #[schema(min_length = 1, max_length = 4096, example = "Hello! How are you?")]
-    message: String,
-    /// `text`, which is also what it is unless said.
+    message: Option<String>,
+    /// The file.
+    #[garde(skip)]
+    media: Option<NewMedia>,
+    /// `text`, or what the file goes as; neither need be said.
     #[garde(skip)]
     #[serde(rename = "type")]
     kind: Option<String>,
 }
 
-impl From<String> for ChatText {
-    fn from(message: String) -> Self {
-        Self { message, kind: None }
+impl ChatText {
+    /// A text, a file, or a file with a text under it.
+    pub(super) fn new(message: Option<String>, media: Option<NewMedia>) -> Self {
+        Self { message, media, kind: None }
     }
+
+    /// The text and the file, if they are what it says that it is.
+    fn read(self, account: &Account) -> Result<(String, Option<NewMedia>), ApiError> {
+        check(&self)?;
+        let kind = match (self.kind.as_deref(), &self.media) {
+            (None | Some("text"), _) => None,
+            (Some(word), Some(_)) => Some(word.parse::<Kind>().map_err(|_| unknown_type(account))?),
+            (Some(_), None) => return Err(unknown_type(account)),
+        };
+        let text = self.message.unwrap_or_default();
+        if text.trim().is_empty() && self.media.is_none() {
+            return Err(ApiError::field("message", "is needed, or media"));
+        }
+        Ok((text, self.media.map(|media| media.or_as(kind))))
+    }
+}
+
+fn unknown_type(account: &Account) -> ApiError {
+    let message = format!("{} accounts send texts, and files that media names", account.provider);
+    ApiError::Refused { code: "type_not_supported", field: "type", message }
 }
 
 /// Where a person writes: in a chat that an address of the API names, or to a number.
@@ -154,8 +179,8 @@ pub(super) enum To<'a> {
     Phone(&'a str),
 }
 
-/// Sends a text through the account's queue; it is in its chat at once. A chat with somebody who
-/// was never written to is opened, once the text is known to be one.
+/// Sends a text or a file through the account's queue; it is in its chat at once. A chat with somebody who
+/// was never written to is opened, once it is known what is sent.
 pub(super) async fn send_in(
     app: &App,
     caller: &Caller,
@@ -164,19 +189,20 @@ pub(super) async fn send_in(
     text: ChatText,
     request: &HttpRequest,
 ) -> Result<Sent, ApiError> {
-    check(&text)?;
-    if text.kind.as_deref().is_some_and(|kind| kind != "text") {
-        let message = format!("only texts can be sent by {} accounts here", account.provider);
-        return Err(ApiError::Refused { code: "type_not_supported", field: "type", message });
-    }
-    if text.message.trim().is_empty() {
-        return Err(ApiError::field("message", "must not be empty"));
-    }
+    let (text, asked) = text.read(account)?;
     let key = KeyHeader::read(request.headers())?.0;
+    let kept_key = key.clone().map(|key| caller.kept_key(key));
+    let media = match &asked {
+        Some(media) => {
+            let asked = Asked { media: Some(media), template: None, key: kept_key };
+            Referred::look_up(app, caller, &[asked]).await?.card(app, account.provider, media, &text)?
+        }
+        None => None,
+    };
     let (chat, to) = chat_to(app, account, to).await?;
     let mut draft = Draft {
         to,
-        text: text.message,
+        text,
         priority: 5,
         send_at: None,
         expires_at: None,
@@ -184,9 +210,9 @@ pub(super) async fn send_in(
         key: None,
         chat: Some(chat.id),
         user: None,
-        media: None,
+        media,
     };
-    draft.key = key.map(|key| (key, hash_of(account.id, &draft)));
+    draft.key = key.map(|key| (key, hash_of(account.id, &draft, asked.as_ref())));
     accept(app, account, signed(draft, caller), WaitHeader::read(request.headers()).0).await
 }
 

@@ -9,8 +9,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::instances::{live, own, resources};
 use super::whatsapp::{access, chats as session_chats, send as phone_send, sessions, stats};
 use super::{
-    accounts, actions, activity, auth, bulk, chats, connection, health, instances, keys, managers, me, messages,
-    providers, queue, send,
+    accounts, actions, activity, auth, bulk, chats, connection, health, instances, keys, managers, me, media, messages,
+    providers, queue, send, templates,
 };
 use crate::error::ErrorBody;
 
@@ -26,6 +26,8 @@ use crate::error::ErrorBody;
         live::memory, live::logs, live::qr, resources::stats, resources::performance, resources::ports,
         own::send_message, own::health, own::provider_health, own::me, own::send,
         connection::connect, connection::disconnect, connection::qr,
+        media::create, media::show, media::thumbnail,
+        templates::list, templates::create, templates::change, templates::remove,
         send::send, bulk::bulk, messages::list, messages::show, messages::cancel, messages::retry,
         chats::list, chats::messages, chats::send,
         phone_send::send, stats::show,

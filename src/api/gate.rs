@@ -27,8 +27,10 @@ use crate::auth::{self, Who, access};
 use crate::config::Config;
 use crate::error::ApiError;
 
-/// How long a request's body may take to arrive.
+/// How long a request's body may take to arrive, and each part of a file …
 const BODY: Duration = Duration::from_secs(30);
+/// … and all of a file.
+const FILE: Duration = Duration::from_secs(600);
 
 /// Lets a request in, or answers why not; what changes something runs to its end from there.
 pub(super) async fn gate(
@@ -45,7 +47,8 @@ pub(super) async fn gate(
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let payload = request.take_payload();
-    request.set_payload(in_time(&app, payload));
+    let whole = if request.path() == "/api/media" { FILE } else { BODY };
+    request.set_payload(in_time(&app, payload, whole));
     if request.method().is_safe()
         || !["/api/", "/qr/", "/instances/"].iter().any(|start| request.path().starts_with(start))
     {
@@ -78,15 +81,16 @@ async fn admit(app: &web::Data<App>, request: &ServiceRequest) -> Result<(), Api
 }
 
 /// The body, as long as it comes within its time.
-fn in_time(app: &web::Data<App>, payload: Payload) -> Payload {
+fn in_time(app: &web::Data<App>, payload: Payload, whole: Duration) -> Payload {
     if matches!(payload, Payload::None) {
         return payload;
     }
-    let (clock, due) = (app.clock.clone(), app.clock.now() + BODY);
+    let (clock, due) = (app.clock.clone(), app.clock.now() + whole);
     let timed = stream::unfold(Some(payload), move |payload| {
         let clock = clock.clone();
         async move {
             let mut payload = payload?;
+            let due = due.min(clock.now() + BODY);
             tokio::select! {
                 biased;
                 chunk = payload.next() => Some((chunk?, Some(payload))),

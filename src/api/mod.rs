@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod actions;
 pub mod activity;
 mod arrival;
+pub mod attach;
 pub mod auth;
 pub mod bulk;
 pub mod chat_list;
@@ -23,6 +24,7 @@ pub mod keys;
 pub mod list;
 pub mod managers;
 pub mod me;
+pub mod media;
 pub mod messages;
 pub mod page;
 pub mod providers;
@@ -30,6 +32,7 @@ pub mod queue;
 mod read;
 pub mod send;
 pub mod socketio;
+pub mod templates;
 pub mod whatsapp;
 mod wrong;
 
@@ -63,6 +66,11 @@ fn routes(table: &mut ServiceConfig) {
         .service(at("/api/messages/bulk").post(bulk::bulk))
         .service(at("/api/whatsapp/send").post(whatsapp::send::send))
         .service(at("/api/messages").get(messages::list))
+        .service(at("/api/media").post(media::create))
+        .service(at("/api/media/{id}").get(media::show))
+        .service(at("/api/media/{id}/thumbnail").get(media::thumbnail))
+        .service(at("/api/templates").get(templates::list).post(templates::create))
+        .service(at("/api/templates/{id}").put(templates::change).delete(templates::remove))
         .service(web::resource(["/socket.io/", "/socket.io"]).to(socketio::handle))
         .service(at("/health/live").get(health::live))
         .service(at("/health").get(health::health))

@@ -129,10 +129,10 @@ fn any_bytes(
     let payload = web::Payload::from_request(request, payload).into_inner();
     async move {
         if is_too_large {
-            return Err(ApiError::TooLarge { limit: most });
+            return Err(ApiError::too_large(most));
         }
         let payload = payload.map_err(|_| unread())?;
-        let bytes = payload.to_bytes_limited(most).await.map_err(|_| ApiError::TooLarge { limit: most })?;
+        let bytes = payload.to_bytes_limited(most).await.map_err(|_| ApiError::too_large(most))?;
         bytes.map_err(|_| unread())
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::accounts::find;
+use super::attach::Referred;
 use super::draft::{NewMessage, signed};
 use super::read::{Unread, read, read_apart};
 use crate::app::App;
@@ -130,7 +131,9 @@ pub async fn send(
         Some(key) => message.idempotency_key = Some(key),
         None => {}
     }
-    let draft = signed(message.draft(&account, app.config.phone_region, app.clock.now())?, &caller);
+    let key = message.idempotency_key.clone().map(|key| caller.kept_key(key));
+    let referred = Referred::look_up(&app, &caller, &[message.asks(key)]).await?;
+    let draft = signed(message.draft(&app, &account, &referred)?, &caller);
     let sent = accept(&app, &account, draft, WaitHeader::read(request.headers()).0).await?;
     let mut response = sent.response();
     Ok(response.json(sent.view))

@@ -137,7 +137,7 @@ fn broken(error: impl Into<anyhow::Error>) -> ApiError {
 async fn polling(request: HttpRequest, payload: Payload, bridge: &Bridge) -> Result<HttpResponse, ApiError> {
     let body = if request.method() == Method::POST {
         let unread = |_| ApiError::field("body", "did not arrive whole and in time");
-        let too_large = |_| ApiError::TooLarge { limit: PAYLOAD };
+        let too_large = |_| ApiError::too_large(PAYLOAD);
         payload.to_bytes_limited(PAYLOAD).await.map_err(too_large)?.map_err(unread)?
     } else {
         Bytes::new()

@@ -100,6 +100,16 @@ impl Identity {
         }
     }
 
+    /// By what id a row says that it made it: the user's or the key's.
+    #[must_use]
+    pub fn maker(&self) -> Option<String> {
+        match &self.who {
+            Who::Anyone | Who::Operator => None,
+            Who::Program(program) => Some(program.key.to_string()),
+            Who::Person(person) => Some(person.user.id.to_string()),
+        }
+    }
+
     /// Whether it may, as far as the company goes.
     #[must_use]
     pub fn meets(&self, need: Need) -> bool {

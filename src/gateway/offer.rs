@@ -1,9 +1,13 @@
 //! What each messenger offers here, for who chooses one.
 
+use std::collections::BTreeMap;
+
 use entity::account::Provider;
+use entity::message::Kind;
 use serde::Serialize;
 
 use super::browsers::Browsers;
+use super::media::{limits, longest_caption};
 
 /// What a messenger offers.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -18,12 +22,17 @@ pub struct Offer {
     /// How a person pairs an account: `qr`, `code`; nothing, where a secret in its config is enough.
     pairing: &'static [&'static str],
     /// What can be sent beside texts.
-    media: &'static [&'static str],
+    media: Vec<Kind>,
+    /// … and how many bytes of each.
+    media_limits: BTreeMap<&'static str, u64>,
     /// What it tells of a message that was sent: `delivered`, `read`.
     receipts: &'static [&'static str],
     /// Characters of a text at most.
     #[schema(example = 4096)]
     max_text_length: usize,
+    /// … and of a text under a file.
+    #[schema(example = 1024)]
+    max_caption_length: usize,
     /// What an account's `config` has.
     config: &'static [Setting],
 }
@@ -63,5 +72,16 @@ pub fn offer(provider: Provider, browsers: &Browsers) -> Offer {
         Provider::WhatsApp | Provider::WhatsAppWeb | Provider::Simulator => &[],
     };
     let is_enabled = reason.is_none();
-    Offer { provider, is_enabled, reason, pairing, media: &[], receipts, max_text_length: TEXT, config }
+    Offer {
+        provider,
+        is_enabled,
+        reason,
+        pairing,
+        media: limits(provider).iter().map(|(kind, _)| *kind).collect(),
+        media_limits: limits(provider).iter().map(|(kind, most)| (kind.as_str(), *most)).collect(),
+        receipts,
+        max_text_length: TEXT,
+        max_caption_length: longest_caption(provider),
+        config,
+    }
 }

@@ -127,7 +127,11 @@ impl Store {
     /// Notes that nobody has the content of a file any more.
     pub async fn lose_media(&self, ids: &[MediaId], now: DateTime<Utc>) -> Result<(), StoreError> {
         let sql = "UPDATE media SET gone_at_ms = $1, thumbnail = NULL WHERE id = $2";
-        let lose = ids.iter().map(|id| self.sql(sql, [ms(now).into(), (*id).into()]));
+        let source = "DELETE FROM gateway_state WHERE kind = $1 AND key = $2
+                      AND account_id = (SELECT account_id FROM media WHERE id = $2)";
+        let lose = ids.iter().flat_map(|id| {
+            [self.sql(sql, [ms(now).into(), (*id).into()]), self.sql(source, [SOURCE.into(), (*id).into()])]
+        });
         self.write_all(lose.collect()).await
     }
 

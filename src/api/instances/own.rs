@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::view::{InstanceStatus, status_of};
 use crate::account::WAITS;
 use crate::api::accounts::find;
+use crate::api::attach::{NewMedia, Referred};
 use crate::api::draft::{NewMessage, signed};
 use crate::api::json::id;
 use crate::api::read::{Untitled, text_or_number};
@@ -111,7 +112,7 @@ pub async fn me(caller: Caller, app: Data<App>, path: Path<OwnPath>) -> Result<i
     }))
 }
 
-/// A text for a chat.
+/// A text or a file for a chat.
 #[derive(Debug, Deserialize, Validate, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnText {
@@ -120,13 +121,16 @@ pub struct OwnText {
     #[schema(min_length = 1, max_length = 100, example = "134527512")]
     #[serde(deserialize_with = "text_or_number", alias = "chat_id")]
     chat_id: String,
-    /// The text.
-    #[garde(custom(text(1..=4_096)))]
+    /// The text. Under a file it may be left out.
+    #[garde(inner(custom(text(1..=4_096))))]
     #[schema(min_length = 1, max_length = 4096)]
-    message: String,
+    message: Option<String>,
+    /// The file.
+    #[garde(skip)]
+    media: Option<NewMedia>,
 }
 
-/// What became of a text.
+/// What became of it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnSent {
@@ -173,9 +177,10 @@ pub async fn send(
     let asked = body.0;
     check(&asked)?;
     let key = KeyHeader::read(request.headers())?.0;
-    let message = NewMessage::text(asked.chat_id, asked.message, key);
-    let draft = message.draft(&account, app.config.phone_region, app.clock.now());
-    let draft = signed(draft.map_err(in_own_words)?, &caller);
+    let kept_key = key.clone().map(|key| caller.kept_key(key));
+    let message = NewMessage::plain(asked.chat_id, asked.message, asked.media, key);
+    let referred = Referred::look_up(&app, &caller, &[message.asks(kept_key)]).await?;
+    let draft = signed(message.draft(&app, &account, &referred).map_err(in_own_words)?, &caller);
     // Watched before it is accepted, so that the outcome can't come in between.
     let events = app.bus.watch(account.id);
     let mut sent = accept(&app, &account, draft, None).await?;

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Wrapped;
 use crate::api::accounts::find;
-use crate::api::chats::{To, send_in};
+use crate::api::attach::NewMedia;
+use crate::api::chats::{ChatText, To, send_in};
 use crate::api::read::{Body, text_or_number};
 use crate::api::send::{KeyHeader, WaitHeader};
 use crate::api::wrong::{check, text};
@@ -18,7 +19,7 @@ use crate::auth::access::Need;
 use crate::error::{ApiError, Choice};
 use crate::view::Timestamp;
 
-/// A text to a number.
+/// A text or a file to a number.
 #[derive(Debug, Deserialize, Validate, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PhoneText {
@@ -27,10 +28,13 @@ pub struct PhoneText {
     #[schema(min_length = 1, max_length = 100, example = "996700123456")]
     #[serde(deserialize_with = "text_or_number")]
     phone: String,
-    /// The text.
-    #[garde(custom(text(1..=4_096)))]
+    /// The text. Under a file it may be left out.
+    #[garde(inner(custom(text(1..=4_096))))]
     #[schema(min_length = 1, max_length = 4096)]
-    message: String,
+    message: Option<String>,
+    /// The file.
+    #[garde(skip)]
+    media: Option<NewMedia>,
     /// From which account; needed if there are several.
     #[garde(skip)]
     #[schema(value_type = Option<AccountId>)]
@@ -46,7 +50,7 @@ pub struct PhoneSent {
     account_id: AccountId,
 }
 
-/// Sends a text to a number, whether or not there is a chat with it, through the account's queue.
+/// Sends a text or a file to a number, whether or not there is a chat with it, through the account's queue.
 #[utoipa::path(post, path = "/api/whatsapp/send", tag = "sessions", request_body = PhoneText,
     params(KeyHeader, WaitHeader),
     responses((status = 200, body = Wrapped<PhoneSent>), (status = 202, body = Wrapped<PhoneSent>), ApiError))]
@@ -66,7 +70,8 @@ pub async fn send(
         let message = format!("{} accounts don't send to phone numbers", account.provider);
         return Err(ApiError::Refused { code: "phone_not_supported", field: "accountId", message });
     }
-    let sent = send_in(&app, &caller, &account, To::Phone(&asked.phone), asked.message.into(), &request).await?;
+    let text = ChatText::new(asked.message, asked.media);
+    let sent = send_in(&app, &caller, &account, To::Phone(&asked.phone), text, &request).await?;
     let data = PhoneSent {
         message_id: sent.view.message_id,
         timestamp: Timestamp(sent.view.message_id.made_at()),
