@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::ids::{CompanyId, LoginId};
+use entity::media;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,7 +28,7 @@ use crate::intake::Intake;
 use crate::lane::{Kit, Lanes};
 use crate::logs::Logs;
 use crate::machine::Machine;
-use crate::media::Media;
+use crate::media::{Media, eager};
 use crate::ports::{Comer, Ports};
 use crate::queue::Queue;
 use crate::queue::memory::MemoryQueue;
@@ -98,6 +99,8 @@ pub struct Comings {
     pub ends: Ends,
     /// Who comes in by an account's port.
     pub comers: mpsc::Receiver<Comer>,
+    /// Files that came in and are to be fetched.
+    pub files: mpsc::Receiver<media::Model>,
 }
 
 impl App {
@@ -186,6 +189,7 @@ impl App {
         };
         let (limits, egress) = (config.media, Egress::new(config.private_media));
         let media = Media::new(store.clone(), blobs, sessions.clone(), clock.clone(), limits, egress);
+        let (files, files_come) = mpsc::channel(eager::WAITING);
         let inbox = Inbox {
             store: store.clone(),
             sessions: sessions.clone(),
@@ -193,6 +197,7 @@ impl App {
             lanes: lanes.clone(),
             bus: bus.clone(),
             clock: clock.clone(),
+            files: config.media_eager.then_some(files),
         };
         let started_at = clock.now();
         let app = Self {
@@ -221,7 +226,7 @@ impl App {
             tasks,
             stop,
         };
-        Ok((app, Comings { reported, ends, comers }))
+        Ok((app, Comings { reported, ends, comers, files: files_come }))
     }
 
     /// People, keys or grants changed: every node looks again who somebody is.

@@ -106,6 +106,7 @@ impl Blobs {
     /// Those in a folder, which is made, and readable to nobody else, if need be.
     pub fn in_folder(folder: &FilePath) -> anyhow::Result<Self> {
         make_private(folder).with_context(|| format!("can't make the folder {}", folder.display()))?;
+        clear_up(folder).with_context(|| format!("can't look through the folder {}", folder.display()))?;
         let objects = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true).with_automatic_cleanup(true);
         Ok(Self { objects: Arc::new(objects), part: TO_FOLDER })
     }
@@ -207,6 +208,20 @@ fn path(id: MediaId) -> Path {
     let name = id.to_string();
     let folder = &name[name.len() - 2..];
     Path::from_iter([folder, name.as_str()])
+}
+
+/// Removes what is left of contents that did not come whole since the process was killed: a name of ours
+/// with something behind it.
+fn clear_up(folder: &FilePath) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            clear_up(&path)?;
+        } else if path.file_name().is_some_and(|name| name.to_string_lossy().contains('#')) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(unix)]

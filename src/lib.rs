@@ -23,6 +23,9 @@
 //! restores the lane from the rows; a message that may have left is `uncertain` and never sent again
 //! by itself.
 //!
+//! A file that goes with a message, or came with one, is a row and a content of its own ([`media`]): the
+//! message names it.
+//!
 //! What happens to an account on the way is said in words in its log ([`logs`]); what people do to it is a
 //! row, for ninety days ([`store::action`]).
 //!

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::lane::{filer, watchdog};
 use crate::logs::Logs;
-use crate::media::sweep;
+use crate::media::{eager, sweep};
 use crate::nodes::Nodes;
 use crate::realtime::listener::Door;
 use crate::realtime::socketio::{self, Clients};
@@ -73,7 +73,7 @@ impl Server {
     pub async fn start(config: Config, clock: Clock, logs: Arc<Logs>) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(config.bind).with_context(|| format!("can't listen on {}", config.bind))?;
         let address = listener.local_addr()?;
-        let (app, Comings { reported, ends, comers }) = App::new(config, clock, address, logs).await?;
+        let (app, Comings { reported, ends, comers, files }) = App::new(config, clock, address, logs).await?;
         let app = Arc::new(app);
         let orphans = app.store.orphans().await.context("can't read the database")?;
         let door = Door {
@@ -115,6 +115,10 @@ impl Server {
         let (store, bus, clock) = (app.store.clone(), app.bus.clone(), app.clock.clone());
         vitals.spawn("the filer", stop, async move { filer::run(&store, &bus, &clock).await });
         let media = app.media.clone();
+        if app.config.media_eager {
+            let media = media.clone();
+            vitals.spawn("the task that fetches files", stop, async move { eager::run(&media, files).await });
+        }
         vitals.spawn("the task that lets old files go", stop, async move { sweep::run(&media).await });
         let lanes = app.lanes.clone();
         vitals.spawn("the watchdog", stop, async move { watchdog::run(&lanes).await });

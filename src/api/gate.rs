@@ -101,7 +101,8 @@ fn in_time(app: &web::Data<App>, payload: Payload, whole: Duration) -> Payload {
             }
         }
     });
-    Payload::Stream { payload: Box::pin(timed) }
+    // Whoever reads a form asks again after its end.
+    Payload::Stream { payload: Box::pin(timed.fuse()) }
 }
 
 /// Gives every answer its request id, tells browsers not to guess, and counts it.

@@ -66,6 +66,7 @@ pub async fn create(
     query: Query<NameQuery>,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
+    caller.check_any()?;
     let kind = header(request.headers(), CONTENT_TYPE.as_str()).unwrap_or_default();
     let is_form = kind.trim_start().to_ascii_lowercase().starts_with("multipart/");
     let named = query.0.file_name.as_deref().and_then(file_name);
@@ -114,15 +115,17 @@ impl From<&NotKept> for ApiError {
             NotKept::Empty => bad("must not be empty"),
             NotKept::Cut => bad("did not come whole and in time"),
             NotKept::TooLong(limit) => Self::TooLarge { what: "file", limit: *limit },
-            NotKept::Full(limit) => {
-                let message = format!("the files of a company may have {limit} bytes; the oldest go by themselves");
-                Self::Refused { code: "media_quota", field: "file", message }
-            }
+            NotKept::Full(limit) => full(*limit),
             NotKept::Busy => Self::Unavailable("too many files come in at a time; try again soon"),
             NotKept::Unwritten => Self::Unavailable("the file can't be kept now; try again"),
             NotKept::Store(_) => Self::unwritable(),
         }
     }
+}
+
+fn full(limit: u64) -> ApiError {
+    let message = format!("the files of a company may have {limit} bytes; the oldest go by themselves");
+    ApiError::Refused { code: "media_quota", field: "file", message }
 }
 
 impl From<NotHad> for ApiError {
@@ -136,6 +139,7 @@ impl From<NotHad> for ApiError {
                 Self::Conflict { code: "media_not_reachable", message: message.to_owned() }
             }
             NotHad::TooLong(limit) => Self::TooLarge { what: "file", limit },
+            NotHad::Full(limit) => full(limit),
             NotHad::Unread => Self::Unavailable("the file can't be read now; try again"),
             NotHad::Store(error) => error.into(),
         }
@@ -154,7 +158,8 @@ pub(super) async fn find_readable(app: &App, caller: &Caller, row: Model) -> Res
 async fn find(app: &App, caller: &Caller, text: &str) -> Result<Model, ApiError> {
     let id: MediaId = id(text, "media")?;
     let row = app.store.find_media(caller.company, id).await?.ok_or(ApiError::NotFound("media"))?;
-    find_readable(app, caller, row).await?.ok_or(ApiError::NotFound("media"))
+    let message = "no account that has this file is granted to you for that";
+    find_readable(app, caller, row).await?.ok_or(ApiError::Forbidden { code: "no_access", message })
 }
 
 /// The file itself, or the range of it that is asked for. One that came in is fetched from its messenger the

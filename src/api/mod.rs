@@ -32,6 +32,7 @@ pub mod queue;
 mod read;
 pub mod send;
 pub mod socketio;
+mod span;
 pub mod templates;
 pub mod whatsapp;
 mod wrong;
@@ -45,13 +46,13 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpMessage, HttpResponse, HttpServer, Resource};
+use actix_web::{HttpResponse, HttpServer, Resource};
 use anyhow::Context;
-use tracing::Span;
-use tracing_actix_web::{RequestId, RootSpanBuilder, TracingLogger};
+use tracing_actix_web::TracingLogger;
 
 use self::instances::{live, own, resources};
 use self::socketio::Bridge;
+use self::span::RequestSpan;
 use self::whatsapp::{access, chats as talks, sessions, stats};
 use crate::app::App;
 use crate::auth::Guard;
@@ -285,22 +286,4 @@ fn cors(app: &App) -> Cors {
     }
     // Whoever may call may say `credentials: "include"`: a cookie counts only from our own pages.
     .supports_credentials()
-}
-
-/// The span of a request: its id, method and route. What a caller writes into an address or a
-/// header is not logged.
-struct RequestSpan;
-
-impl RootSpanBuilder for RequestSpan {
-    fn on_request_start(request: &ServiceRequest) -> Span {
-        let id = request.extensions().get::<RequestId>().copied();
-        tracing::info_span!(
-            "request",
-            id = id.map(tracing::field::display),
-            method = request.method().as_str(),
-            route = request.match_pattern()
-        )
-    }
-
-    fn on_request_end<B: MessageBody>(_: Span, _: &Result<ServiceResponse<B>, actix_web::Error>) {}
 }

@@ -174,6 +174,12 @@ impl Caller {
     pub fn check(&self, account: AccountId) -> Result<(), ApiError> {
         if self.may(self.need, account) { Ok(()) } else { Err(no_access()) }
     }
+
+    /// Refuses a manager to whom no account is granted for what this address does.
+    pub fn check_any(&self) -> Result<(), ApiError> {
+        let is_none = self.granted(self.need).is_some_and(|accounts| accounts.is_empty());
+        if is_none { Err(no_access()) } else { Ok(()) }
+    }
 }
 
 fn no_access() -> ApiError {

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use entity::account::Provider;
 use entity::ids::MediaId;
@@ -93,6 +94,15 @@ pub enum FetchError {
     /// Not now.
     #[error("not now: {0}")]
     Later(anyhow::Error),
+}
+
+/// Bytes that a messenger takes in a second at least, on a slow line.
+const A_SECOND: u64 = 128 * 1024;
+
+/// How much longer a send may take for so many bytes.
+#[must_use]
+pub fn carrying(size: u64) -> Duration {
+    Duration::from_secs(size / A_SECOND)
 }
 
 /// How large a kind may be.

@@ -127,6 +127,7 @@ impl Inbox {
             return;
         }
         let is_received = report.origin == Origin::Received;
+        let file = report.media.map(|came| came.row);
         let message = ChatMessageView {
             id: report.id,
             message_id: report.provider_message_id,
@@ -135,7 +136,7 @@ impl Inbox {
             from_number: report.sender,
             from_name: report.sender_name,
             body: report.text,
-            media: report.media.map(|came| came.row.card(report.kind)),
+            media: file.as_ref().map(|row| row.card(report.kind)),
             message_type: report.kind,
             timestamp: Timestamp(report.at),
             is_read: false,
@@ -152,6 +153,10 @@ impl Inbox {
             step!(info, account, "a message was sent elsewhere, and is stored", message.id = %message.id);
         }
         self.bus.publish(company, account, Event::MessageFiled { chat: chat.into(), message });
+        if let (Some(files), Some(row)) = (&self.files, file) {
+            // Without room, it is fetched when somebody asks for it.
+            let _ = files.try_send(row);
+        }
     }
 
     /// Moves messages on as receipts say.

@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use entity::ids::AccountId;
-use tokio::sync::mpsc::Receiver;
+use entity::media;
+use tokio::sync::mpsc::{self, Receiver};
 use tokio_util::sync::CancellationToken;
 
 use crate::account::{Accounts, Arrival};
@@ -37,6 +38,8 @@ pub struct Inbox {
     pub bus: Arc<Bus>,
     /// What time it is.
     pub clock: Clock,
+    /// Who fetches files as they come, if anybody does.
+    pub files: Option<mpsc::Sender<media::Model>>,
 }
 
 impl Inbox {

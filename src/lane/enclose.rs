@@ -1,7 +1,5 @@
 //! The file that goes with a message, when its turn comes.
 
-use std::time::Duration;
-
 use anyhow::anyhow;
 use entity::ids::MediaId;
 use entity::message::Kind;
@@ -9,9 +7,6 @@ use entity::message::Kind;
 use super::run::Lane;
 use crate::gateway::media::GONE;
 use crate::gateway::{Attachment, SendError};
-
-/// Bytes that a messenger takes in a second at least, on a slow line.
-const A_SECOND: u64 = 128 * 1024;
 
 /// The file as the gateway gets it; one that is not kept any more fails the message.
 pub(super) async fn enclose(lane: &Lane, media: Option<(MediaId, Kind)>) -> Result<Option<Attachment>, SendError> {
@@ -34,9 +29,4 @@ pub(super) async fn enclose(lane: &Lane, media: Option<(MediaId, Kind)>) -> Resu
         height: row.height.map(i32::unsigned_abs),
         blobs: lane.kit().blobs.clone(),
     }))
-}
-
-/// How much longer a send may take for it.
-pub(super) fn carrying(media: Option<&Attachment>) -> Duration {
-    Duration::from_secs(media.map_or(0, |media| media.size / A_SECOND))
 }

@@ -47,6 +47,13 @@ impl Media {
         let Some(source) = self.store.media_source(account, row.id).await? else {
             return self.lost(&row).await;
         };
+        let (size, limits) = (row.size.unsigned_abs(), self.limits);
+        if size > limits.largest {
+            return Err(NotHad::TooLong(limits.largest));
+        }
+        if self.store.media_bytes(row.company_id).await?.saturating_add(size) > limits.of_company {
+            return Err(NotHad::Full(limits.of_company));
+        }
         let _seats = self.seats(row.company_id).ok_or(NotHad::NotReached)?;
         let gateway = self.sessions.gateway(account).ok_or(NotHad::NotReached)?;
         let content = match self.clock.timeout(PATIENCE, gateway.fetch(&source)).await {

@@ -6,6 +6,7 @@
 //! more ([`sweep`]).
 
 mod bring;
+pub mod eager;
 pub mod sweep;
 mod url;
 
@@ -106,6 +107,9 @@ pub enum NotHad {
     /// It is at a messenger, and longer than a file may be here.
     #[error("it is longer than {0} bytes")]
     TooLong(u64),
+    /// It is at a messenger, and the company's files would be more than so many bytes with it.
+    #[error("the company's files may have {0} bytes")]
+    Full(u64),
     /// It can't be read now.
     #[error("it can't be read now")]
     Unread,

@@ -70,17 +70,24 @@ fn number(size: u64) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
+/// Bytes of a company's files that are kept, or about to come.
+const TAKEN: &str = "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM media WHERE company_id = $1
+                     AND gone_at_ms IS NULL AND (account_id IS NULL OR stored_at_ms IS NOT NULL)";
+
 impl Store {
+    /// Bytes of the company's files that are kept, or about to come.
+    pub async fn media_bytes(&self, company: CompanyId) -> Result<u64, StoreError> {
+        let row = self.reader.query_one_raw(self.sql(TAKEN, [company.into()])).await?;
+        let taken: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+        Ok(taken.unsigned_abs())
+    }
+
     /// Notes a file whose content is about to come, as large as it may be. Answers false if all of its company
     /// would be more than `most` bytes then.
     pub async fn expect_media(&self, row: Model, most: u64) -> Result<bool, StoreError> {
         let (company, size) = (row.company_id, row.size);
         let row = row.into_active_model().reset_all();
-        let taken = self.sql(
-            "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM media WHERE company_id = $1 AND gone_at_ms IS NULL
-             AND (account_id IS NULL OR stored_at_ms IS NOT NULL)",
-            [company.into()],
-        );
+        let taken = self.sql(TAKEN, [company.into()]);
         self.change(move |tx| {
             let (row, taken) = (row.clone(), taken.clone());
             Box::pin(async move {

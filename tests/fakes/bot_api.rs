@@ -1,6 +1,9 @@
 //! A Telegram Bot API server that checks requests as strictly as its documentation describes them
-//! (core.telegram.org/bots/api: "Making requests", "getMe", "getUpdates", "sendMessage", "ResponseParameters";
-//! core.telegram.org/bots/faq: "My bot is hitting limits"), and counts what arrives.
+//! (core.telegram.org/bots/api: "Making requests", "getMe", "getUpdates", "sendMessage", "Sending files", "getFile",
+//! "ResponseParameters"; core.telegram.org/bots/faq: "My bot is hitting limits"), and counts what arrives.
+
+#[path = "bot_files.rs"]
+mod files;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::TcpListener;
@@ -13,6 +16,8 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+
+pub use self::files::Sent;
 
 /// What to do with the next request for a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +38,8 @@ pub struct Taken {
     pub token: String,
     pub chat: String,
     pub text: String,
+    /// The file it is under.
+    pub file: Option<Sent>,
     pub at: DateTime<Utc>,
 }
 
@@ -46,6 +53,7 @@ struct Seen {
     last_update: i64,
     /// Counts the requests for updates of a bot: a later one ends an earlier one.
     asked: HashMap<String, u64>,
+    files: files::Files,
 }
 
 /// The server.
@@ -75,6 +83,8 @@ impl BotApi {
             App::new()
                 .app_data(data.clone())
                 .app_data(bell.clone())
+                .app_data(web::PayloadConfig::new(64 << 20))
+                .route("/file/bot{token}/{path:.*}", web::get().to(files::download))
                 .route("/bot{token}/{method}", web::route().to(answer))
         });
         let server = server.workers(1).disable_signals().listen(listener).unwrap().run();
@@ -128,6 +138,27 @@ impl BotApi {
         self.update(token, json!({ "message": message }));
     }
 
+    /// Somebody sends the bot a file, as `field` (`photo`, `voice`, `document`, …) with what else is told of it.
+    pub fn send_file(&self, token: &str, from: i64, field: &str, content: &[u8], more: Value) {
+        let told = self.seen.lock().unwrap().files.add(field, content, more);
+        let number = 1_000_000 + self.seen.lock().unwrap().last_update;
+        let chat = json!({"id": from, "type": "private", "first_name": "Aizada"});
+        let mut message = json!({"message_id": number, "date": 1_750_000_000, "chat": chat,
+                                 "from": {"id": from, "is_bot": false, "first_name": "Aizada"}});
+        message[field] = told;
+        self.update(token, json!({ "message": message }));
+    }
+
+    /// How many files were uploaded.
+    pub fn uploads(&self) -> usize {
+        self.seen.lock().unwrap().files.uploads
+    }
+
+    /// Telegram knows none of its files any more.
+    pub fn forget_files(&self) {
+        self.seen.lock().unwrap().files.forget();
+    }
+
     /// How many updates the bot has not said that it has.
     pub fn unconfirmed(&self, token: &str) -> usize {
         self.seen.lock().unwrap().updates.get(token).map_or(0, VecDeque::len)
@@ -168,6 +199,8 @@ async fn answer(
         }
         "getUpdates" => get_updates(&seen, &news, &token, &body).await,
         "sendMessage" => send_message(&seen, &token, &request, &body).await,
+        "getFile" => files::get_file(&seen, &body),
+        method if files::field_of(method).is_some() => files::send_file(&seen, &token, method, &request, &body).await,
         _ => error(404, "Not Found: method not found", Value::Null),
     }
 }
@@ -247,12 +280,23 @@ async fn send_message(seen: &Mutex<Seen>, token: &str, request: &HttpRequest, bo
     if text.is_empty() || text.chars().count() > 4096 {
         return complain("message text must have 1 to 4096 characters");
     }
-    match chat.as_str() {
+    deliver(seen, token, &chat, text, None).await
+}
+
+/// Takes a message, or does with it what the test says.
+async fn deliver(
+    seen: &Mutex<Seen>,
+    token: &str,
+    chat: &str,
+    text: String,
+    file: Option<(Sent, Value)>,
+) -> HttpResponse {
+    match chat {
         "403" => return error(403, "Forbidden: bot was blocked by the user", Value::Null),
         "404" | "@nobody_there" => return error(400, "Bad Request: chat not found", Value::Null),
         _ => {}
     }
-    let next = seen.lock().unwrap().script.get_mut(&chat).and_then(VecDeque::pop_front);
+    let next = seen.lock().unwrap().script.get_mut(chat).and_then(VecDeque::pop_front);
     match next {
         Some(Next::TooMany(seconds)) => {
             let description = format!("Too Many Requests: retry after {seconds}");
@@ -261,14 +305,15 @@ async fn send_message(seen: &Mutex<Seen>, token: &str, request: &HttpRequest, bo
         Some(Next::Broken) => return error(500, "Internal Server Error", Value::Null),
         Some(Next::Silence | Next::Garble) | None => {}
     }
-    if let Some(response) = over_limit(seen, token, &chat) {
+    if let Some(response) = over_limit(seen, token, chat) {
         return response;
     }
     #[expect(clippy::disallowed_methods, reason = "a server of its own has its own clock")]
     let at = Utc::now();
     let number = {
         let mut seen = seen.lock().unwrap();
-        seen.taken.push(Taken { token: token.to_owned(), chat: chat.clone(), text: text.clone(), at });
+        let (token, file) = (token.to_owned(), file.as_ref().map(|(sent, _)| sent.clone()));
+        seen.taken.push(Taken { token, chat: chat.to_owned(), text: text.clone(), file, at });
         seen.taken.len()
     };
     match next {
@@ -280,8 +325,15 @@ async fn send_message(seen: &Mutex<Seen>, token: &str, request: &HttpRequest, bo
         Ok(id) => json!({"id": id, "type": "private", "first_name": "Patient"}),
         Err(_) => json!({"id": -1_001_234_567_890_i64, "type": "channel", "title": "News", "username": &chat[1..]}),
     };
-    HttpResponse::Ok()
-        .json(json!({"ok": true, "result": {"message_id": number, "date": at.timestamp(), "chat": chat, "text": text}}))
+    let mut result = json!({"message_id": number, "date": at.timestamp(), "chat": chat});
+    match file {
+        Some((sent, told)) => {
+            result[sent.field] = told;
+            result["caption"] = json!(text);
+        }
+        None => result["text"] = json!(text),
+    }
+    HttpResponse::Ok().json(json!({"ok": true, "result": result}))
 }
 
 /// 30 messages a second for a bot, one a second for a chat; a tenth of a second of grace, since

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 
 use andante::auth::access::{Need, TABLE};
 use andante::clock::Clock;
+use andante::gateway::{Enclosure, Letter};
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Company, Manager, PASSWORD, TestApp, guarded, ready_account};
+use crate::harness::{Client, Company, Manager, PASSWORD, TestApp, eventually, guarded, picture, ready_account};
 
 /// A company with something at each address.
 struct Estate {
@@ -30,9 +31,11 @@ impl Estate {
         let manager = company.manager("granted").await;
         company.grant(&account, &manager, &["read"]).await;
         let key = company.admin.post("/api/api-keys", json!({"name": "k"})).await.expect(201);
+        let template = company.admin.post("/api/templates", json!({"name": "t", "text": "m"})).await.expect(201);
         let ids = HashMap::from([
             ("account", account),
             ("message", message),
+            ("template", template["id"].as_str().unwrap().to_owned()),
             ("chat", chats["data"][0]["id"].as_str().unwrap().to_owned()),
             ("manager", manager.id),
             ("key", key["id"].as_str().unwrap().to_owned()),
@@ -47,6 +50,8 @@ impl Estate {
             "messages" => "message",
             "managers" => "manager",
             "api-keys" => "key",
+            "media" => "media",
+            "templates" => "template",
             _ => "account",
         };
         pattern
@@ -71,6 +76,7 @@ impl Estate {
             ("POST", "/api/managers") => json!({"email": "new@clinic.example", "password": "long enough"}),
             ("PUT", "/api/auth/me") => json!({"currentPassword": PASSWORD}),
             ("POST", "/api/accounts" | "/api/api-keys") => json!({"name": "new"}),
+            ("POST", "/api/templates") => json!({"name": "new", "text": "m"}),
             ("POST", "/api/v1/instances") => json!({"user_id": "new", "provider": "simulator"}),
             (_, pattern) if pattern.ends_with("/send") || pattern.ends_with("/send-message") => {
                 json!({"chatId": "77777777777", "message": "m"})
@@ -82,6 +88,34 @@ impl Estate {
             _ => json!({"message": "m", "name": "n"}),
         }
     }
+}
+
+/// A picture that somebody sends to the account: its id, once it is there.
+async fn picture_of(app: &TestApp, admin: &Client, account: &str) -> String {
+    let uploaded = admin.uploaded("a.png", picture(1_000)).await;
+    let send = json!({"accountId": account, "to": "77777777777", "media": {"id": uploaded}});
+    let sent = admin.post("/api/messages/send", send).await.expect(202);
+    admin.reaches(sent["messageId"].as_str().unwrap(), &["sent"]).await;
+    let enclosure = Enclosure { thumbnail: Some(b"\xff\xd8\xff".to_vec()), source: uploaded, ..Enclosure::default() };
+    app.app().simulator.stage(TestApp::id(account)).unwrap().write(Letter {
+        chat: "996700123456@c.us".to_owned(),
+        chat_kind: entity::chat::Kind::Individual,
+        chat_name: None,
+        provider_message_id: "wamid.1".to_owned(),
+        is_own: false,
+        sender: None,
+        sender_name: None,
+        text: String::new(),
+        kind: entity::message::Kind::Image,
+        at: app.app().clock.now(),
+        is_history: false,
+        media: Some(enclosure),
+    });
+    let chat = format!("/api/accounts/{account}/chats/996700123456@c.us");
+    eventually("the picture is there", 20, async || {
+        admin.get(&chat).await.body["data"][0]["media"]["id"].as_str().map(str::to_owned)
+    })
+    .await
 }
 
 async fn call(client: &Client, method: &str, address: &str, body: &Value) -> crate::harness::Answer {
@@ -103,7 +137,9 @@ fn names_something(pattern: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_gets_further_than_the_table_says() {
     let app = guarded(&[]).await;
-    let ours = Estate::found(&app.client, "ours").await;
+    let mut ours = Estate::found(&app.client, "ours").await;
+    let picture = picture_of(&app, &ours.company.admin, &ours.ids["account"]).await;
+    ours.ids.insert("media", picture);
     let theirs = Company::register(&app.client, "theirs").await;
     let ungranted = ours.company.manager("ungranted").await;
     let reader = ours.company.manager("reader").await;

@@ -5,6 +5,8 @@
 //! are kept here; they are a messenger's quota, not the account's pace. What people write to the
 //! bot is asked for by `updates`.
 
+mod enclosed;
+mod files;
 mod updates;
 
 use std::sync::Arc;
@@ -15,17 +17,19 @@ use async_trait::async_trait;
 use frankenstein::AsyncTelegramApi;
 use frankenstein::client_reqwest::Bot;
 use frankenstein::methods::SendMessageParams;
-use frankenstein::types::ChatId;
+use frankenstein::types::{ChatId, Message};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::media::carrying;
 use super::{
-    BadConfig, Bytestream, ConnectError, FetchError, Gateway, GatewayEvent, Messengers, Outgoing, Reports, SendError,
-    Taken, proxy,
+    Attachment, BadConfig, Bytestream, ConnectError, FetchError, Gateway, GatewayEvent, Messengers, Outgoing, Reports,
+    SendError, Taken, proxy,
 };
 use crate::clock::Clock;
 use crate::phone::Recipient;
+use crate::store::Store;
 use crate::store::account::{Account, Connected};
 use crate::store::chat::Seen;
 
@@ -48,6 +52,8 @@ struct Telegram {
     a_bot: DefaultDirectRateLimiter,
     a_chat: DefaultKeyedRateLimiter<String>,
     reports: Reports,
+    store: Arc<Store>,
+    send_deadline: Duration,
     /// Ends the asking along with the connection.
     _updates: DropGuard,
 }
@@ -118,6 +124,8 @@ pub(super) async fn connect(
         a_bot: RateLimiter::direct(a_second(A_BOT)),
         a_chat: RateLimiter::keyed(a_second(A_CHAT)),
         reports,
+        store: messengers.store.clone(),
+        send_deadline: messengers.send_deadline,
         _updates: stop.drop_guard(),
     }))
 }
@@ -140,6 +148,19 @@ fn describe(error: frankenstein::Error) -> anyhow::Error {
     }
 }
 
+impl Telegram {
+    async fn send_text(&self, to: &str, text: &str) -> Result<Message, SendError> {
+        let chat = to.parse().map_or_else(|_| ChatId::String(to.to_owned()), ChatId::Integer);
+        let params = SendMessageParams::builder().chat_id(chat).text(text).build();
+        self.bot.send_message(&params).await.map(|answer| answer.result).map_err(read_error)
+    }
+
+    /// How long Telegram may take to get a file.
+    fn patience(&self, file: &Attachment) -> Duration {
+        self.send_deadline + carrying(file.size)
+    }
+}
+
 #[async_trait]
 impl Gateway for Telegram {
     async fn send(&self, message: &Outgoing) -> Result<Taken, SendError> {
@@ -149,16 +170,17 @@ impl Gateway for Telegram {
         if self.a_chat.len() > CHATS {
             self.a_chat.retain_recent();
         }
-        let chat = to.parse().map_or_else(|_| ChatId::String(to.to_owned()), ChatId::Integer);
-        let params = SendMessageParams::builder().chat_id(chat).text(message.text.0.as_str()).build();
-        match self.bot.send_message(&params).await {
-            Ok(answer) => Ok(Taken {
-                provider_message_id: answer.result.message_id.to_string(),
+        let sent = match &message.media {
+            Some(file) => self.send_file(to, &message.text.0, file).await,
+            None => self.send_text(to, &message.text.0).await,
+        };
+        match sent {
+            Ok(sent) => Ok(Taken {
+                provider_message_id: sent.message_id.to_string(),
                 // A channel is addressed by its name, and known by its number.
-                chat: Some(answer.result.chat.id.to_string()),
+                chat: Some(sent.chat.id.to_string()),
             }),
             Err(error) => {
-                let error = read_error(error);
                 if let SendError::AccountDown { reason } = &error {
                     let event = GatewayEvent::Failed { code: "invalid_token", reason: reason.clone() };
                     self.reports.send(event).await;
@@ -176,8 +198,8 @@ impl Gateway for Telegram {
     /// Bots have no read receipts.
     async fn mark_read(&self, _chat: &str, _messages: &[Seen]) {}
 
-    async fn fetch(&self, _source: &str) -> Result<Bytestream, FetchError> {
-        Err(FetchError::Gone)
+    async fn fetch(&self, source: &str) -> Result<Bytestream, FetchError> {
+        self.fetch_file(source).await
     }
 
     async fn is_alive(&self) -> bool {

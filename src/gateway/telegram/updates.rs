@@ -18,6 +18,7 @@ use frankenstein::updates::{Update, UpdateContent};
 use serde_json::Value;
 
 use super::describe;
+use super::enclosed::enclosure;
 use crate::clock::Clock;
 use crate::gateway::{GatewayEvent, Letter, Mail, Reports};
 
@@ -74,7 +75,7 @@ fn letter(update: Value) -> Option<Letter> {
         UpdateContent::Message(message) | UpdateContent::ChannelPost(message) => message,
         _ => return None,
     };
-    let kind = kind_of(&message);
+    let (kind, media) = (kind_of(&message), enclosure(&message));
     let text = message.text.or(message.caption).unwrap_or_default();
     if kind == Kind::Other && text.is_empty() {
         // Somebody joined, a title changed: nothing anybody wrote.
@@ -99,7 +100,7 @@ fn letter(update: Value) -> Option<Letter> {
         kind,
         at: DateTime::from_timestamp(i64::try_from(message.date).ok()?, 0)?,
         is_history: false,
-        media: None,
+        media,
     })
 }
 
@@ -118,7 +119,8 @@ fn kind_of(message: &Message) -> Kind {
         (message.text.is_some(), Kind::Text),
         (message.photo.is_some(), Kind::Image),
         (message.video.is_some() || message.video_note.is_some() || message.animation.is_some(), Kind::Video),
-        (message.audio.is_some() || message.voice.is_some(), Kind::Audio),
+        (message.audio.is_some(), Kind::Audio),
+        (message.voice.is_some(), Kind::Voice),
         (message.document.is_some(), Kind::Document),
         (message.sticker.is_some(), Kind::Sticker),
         (message.location.is_some() || message.venue.is_some(), Kind::Location),

@@ -94,7 +94,7 @@ pub struct Binary {
     program: &'static str,
     settings: Vec<(String, String)>,
     child: Option<Child>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Binary {
@@ -119,7 +119,7 @@ impl Binary {
             ("ANDANTE_DATA_DIR".to_owned(), folder.path().display().to_string()),
         ];
         all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let mut binary = Self { client: Client::new(""), program, settings: all, child: None, _folder: folder };
+        let mut binary = Self { client: Client::new(""), program, settings: all, child: None, folder: folder };
         binary.resume();
         binary
     }
@@ -169,6 +169,11 @@ impl Binary {
     /// The process' number.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
+    }
+
+    /// Its data directory.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// `kill -9`.

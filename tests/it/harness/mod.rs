@@ -3,6 +3,7 @@
 mod app;
 mod client;
 mod disk;
+mod files;
 #[cfg(feature = "whatsapp")]
 mod messenger;
 mod people;
@@ -17,6 +18,7 @@ mod tunnel;
 pub use app::{Binary, TestApp, ready_account};
 pub use client::{Answer, Client};
 pub use disk::Disk;
+pub use files::picture;
 #[cfg(feature = "whatsapp")]
 pub use messenger::{ANNA, CLINIC, Messenger, NOBODY, conforms};
 pub use people::{Company, Manager, PASSWORD, guarded, login};

@@ -2,18 +2,19 @@
 //! commit a message is durable and will be sent, whatever happens to Redis or to this process;
 //! only the database being down refuses one.
 
+mod draft;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::ids::{AccountId, ChatId, MessageId, UserId};
-use entity::media::Card;
+use entity::ids::{AccountId, ChatId, MessageId};
 use entity::message::{Model, Status};
 use prometheus::IntCounter;
 
+pub use self::draft::{Accepted, Draft, NotAccepted};
 use crate::clock::Clock;
 use crate::lane::Lanes;
-use crate::phone::Recipient;
 use crate::queue::{Entry, Placed, Queue, rank};
 use crate::realtime::{Bus, Event};
 use crate::standing::{Standing, Standings, entry_of};
@@ -42,66 +43,6 @@ pub struct Intake {
     pub clock: Clock,
     /// Counts them.
     pub accepted: IntCounter,
-}
-
-/// A message as it was asked for, checked.
-#[derive(Debug, Clone)]
-pub struct Draft {
-    /// To whom.
-    pub to: Recipient,
-    /// The text.
-    pub text: String,
-    /// 0 to 9.
-    pub priority: u8,
-    /// Not before.
-    pub send_at: Option<DateTime<Utc>>,
-    /// Not after.
-    pub expires_at: Option<DateTime<Utc>>,
-    /// The caller's own id.
-    pub reference: Option<String>,
-    /// The idempotency key, and the hash of what was asked for under it.
-    pub key: Option<(String, i64)>,
-    /// The chat it was written in; none: it enters its chat when it leaves.
-    pub chat: Option<ChatId>,
-    /// The person who wrote it.
-    pub user: Option<UserId>,
-    /// The file that goes with it.
-    pub media: Option<Card>,
-}
-
-/// What became of a draft.
-#[derive(Debug, Clone, Copy)]
-pub enum Accepted {
-    /// It is a message.
-    Message {
-        /// Its id.
-        id: MessageId,
-        /// Where it stands in line.
-        standing: Standing,
-        /// Whether it was accepted before under the same key.
-        is_repeat: bool,
-    },
-    /// Its key was used for another request.
-    KeyTaken,
-    /// Those before it were accepted; then the database could not be written any more.
-    NotNow,
-}
-
-/// Why nothing was accepted.
-#[derive(Debug, thiserror::Error)]
-pub enum NotAccepted {
-    /// The account was removed.
-    #[error("the account is gone")]
-    Gone,
-    /// See there.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl Accepted {
-    fn of(id: MessageId, is_repeat: bool) -> Self {
-        Self::Message { id, standing: Standing::default(), is_repeat }
-    }
 }
 
 impl Intake {
@@ -256,10 +197,14 @@ impl Intake {
             let now = self.clock.now();
             self.place(account, &[entry_of(row, now)]).await;
             self.lanes.wake(account.id);
-            let event = Event::moved(id, row.chat_id.map(|chat| chat.to_string()), Status::Queued, now);
-            self.bus.publish(account.company_id, account.id, event);
+            self.tell_moved(row, Status::Queued);
         }
         Ok(moved)
+    }
+
+    fn tell_moved(&self, row: &Model, status: Status) {
+        let event = Event::moved(row.id, row.chat_id.map(|chat| chat.to_string()), status, self.clock.now());
+        self.bus.publish(row.company_id, row.account_id, event);
     }
 
     /// Takes back a message that has not started; answers whether it had not.
@@ -267,9 +212,7 @@ impl Intake {
         let is_taken = self.store.cancel(row.id).await.inspect_err(|_| self.lanes.refresh(row.account_id))?;
         if is_taken {
             self.take_out(row.account_id, &[entry_of(row, self.clock.now())]).await;
-            let at = self.clock.now();
-            let event = Event::moved(row.id, row.chat_id.map(|chat| chat.to_string()), Status::Cancelled, at);
-            self.bus.publish(row.company_id, row.account_id, event);
+            self.tell_moved(row, Status::Cancelled);
         }
         Ok(is_taken)
     }
