@@ -1,7 +1,7 @@
 // The only place that asks the server. The cookie says who asks.
 
 import { learnClock } from "./dates.js";
-import { has, t } from "./i18n.js";
+import { fileSize, has, t } from "./i18n.js";
 
 const GIVES_UP_MS = 10_000;
 const PAUSES_MS = [300, 900, 2_000];
@@ -24,6 +24,9 @@ export class ApiError extends Error {
 /** The sentence for a person, in the person's language where the code is known. */
 export function explain(error) {
   const code = error.code ?? (error.status === undefined ? "broken" : "internal");
+  // The number is in the sentence alone.
+  const most = code === "too_large" && /(\d+) bytes/.exec(error.message)?.[1];
+  if (most) return t("error.larger", { limit: fileSize(Number(most)) });
   if (has(`error.${code}`)) return t(`error.${code}`);
   if (error.status === 403) return t("error.forbidden");
   if (error.status === 404) return t("error.not_found");

@@ -2,13 +2,11 @@
 
 import { get } from "./api.js";
 import { computed, signal } from "./html.js";
-import { has, t } from "./i18n.js";
+import { fileSize, has, t } from "./i18n.js";
 
 const ICONS = { image: "image", video: "video", audio: "music", voice: "mic", document: "file-text", sticker: "sticker" };
 // The server may have to fetch a large one from the messenger first.
 const FETCHED_WITHIN_MS = 180_000;
-const KB = 1 << 10;
-const MB = 1 << 20;
 
 /** The icon of a kind of message that is more than text; of others none. */
 export const iconOf = (kind) => ICONS[kind];
@@ -25,12 +23,6 @@ export const thumbnailOf = (id) => `${addressOf(id)}/thumbnail`;
 
 /** Asks after a file without fetching it here; throws why it can't be had. */
 export const askAfter = (id) => get(addressOf(id), { headers: { Accept: "*/*", Range: "bytes=0-0" }, within: FETCHED_WITHIN_MS });
-
-/** 340 KB, 2.5 MB, 16 MB. */
-export function sizeOf(bytes) {
-  if (bytes < MB) return t("size.kb", { n: Math.max(1, Math.round(bytes / KB)) });
-  return t("size.mb", { n: bytes < 10 * MB ? Math.round((bytes * 10) / MB) / 10 : Math.round(bytes / MB) });
-}
 
 /** 0:07, 12:31 */
 export function lengthOf(seconds) {
@@ -70,9 +62,9 @@ export function planOf({ kind, size }, offer, isDocument) {
   const fits = (one) => takes(one) && size <= limit(one);
   if (fits(own)) return { kind: own };
   if (fits("document")) {
-    return { kind: "document", note: takes(own) ? t("file.overAsFile", { kind: kindWord(own), limit: sizeOf(limit(own)) }) : t("file.goesAsFile") };
+    return { kind: "document", note: takes(own) ? t("file.overAsFile", { kind: kindWord(own), limit: fileSize(limit(own)) }) : t("file.goesAsFile") };
   }
   const most = Math.max(...[own, "document"].map((one) => (takes(one) ? limit(one) : 0)));
-  const problem = most ? t("file.tooLarge", { limit: sizeOf(most), size: sizeOf(size) }) : t("file.notSupported", { kinds: offer.media.map(kindWord).join(", ") });
+  const problem = most ? t("file.tooLarge", { limit: fileSize(most), size: fileSize(size) }) : t("file.notSupported", { kinds: offer.media.map(kindWord).join(", ") });
   return { kind: own, problem };
 }

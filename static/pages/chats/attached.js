@@ -2,8 +2,8 @@
 
 import { explain, randomWord } from "../../lib/api.js";
 import { html, Icon, signal, useEffect } from "../../lib/html.js";
-import { number, t } from "../../lib/i18n.js";
-import { iconOf, kindWord, sizeOf } from "../../lib/media.js";
+import { fileSize, number, t } from "../../lib/i18n.js";
+import { iconOf, kindWord } from "../../lib/media.js";
 import { connection } from "../../lib/socket.js";
 import { upload } from "../../lib/upload.js";
 import { Button } from "../../parts/button.js";
@@ -61,12 +61,6 @@ export class Attachment {
   }
 }
 
-function why(error, offer) {
-  if (error.code !== "too_large") return explain(error);
-  const most = error.details?.[0]?.limit ?? error.details?.limit;
-  return most ? t("file.serverLimit", { limit: sizeOf(most) }) : error.message || explain(error);
-}
-
 // In one line, whatever it says: what is beneath does not move when the file is there.
 function Progress({ file }) {
   if (file.media.value) return html`<p class="attached-progress good"><${Icon} name="check" size=${16} /><small>${t("file.ready")}</small></p>`;
@@ -88,10 +82,10 @@ export function AttachedFile({ file, kind, note, problem, offer, drop }) {
   return html`<div class="attached ${problem || error.value ? "is-wrong" : ""}" role="group" aria-label=${t("file.attached")}>
     <span class="attached-look">${file.url ? html`<img src=${file.url} alt="" />` : html`<${Icon} name=${iconOf(kind) ?? "file-text"} size=${24} />`}</span>
     <div class="attached-what">
-      <p><strong title=${file.name}>${file.name || kindWord(kind)}</strong> <small>${kindWord(kind)} · ${sizeOf(file.size)}</small></p>
+      <p><strong title=${file.name}>${file.name || kindWord(kind)}</strong> <small>${kindWord(kind)} · ${fileSize(file.size)}</small></p>
       ${!problem && !error.value && html`<${Progress} file=${file} />`}
       ${problem && html`<p class="wrong" role="alert"><${Icon} name="triangle-alert" size=${16} /> ${problem}</p>`}
-      ${!problem && error.value && html`<p class="wrong" role="alert"><${Icon} name="triangle-alert" size=${16} /> <span>${t("file.failed", { reason: why(error.value, offer) })}
+      ${!problem && error.value && html`<p class="wrong" role="alert"><${Icon} name="triangle-alert" size=${16} /> <span>${t("file.failed", { reason: explain(error.value) })}
         <button type="button" class="text-button" onClick=${() => file.again()}>${t("media.again")}</button></span></p>`}
       ${!problem && note && html`<p class="hint">${note}</p>`}
       ${!problem && !error.value && maySwitch && html`<${Check} label=${t("file.asFile")} checked=${file.isDocument.value} onChange=${(event) => (file.isDocument.value = event.target.checked)} />`}

@@ -3,8 +3,8 @@
 
 import { explain } from "../../lib/api.js";
 import { html, Icon, useRef, useState } from "../../lib/html.js";
-import { t } from "../../lib/i18n.js";
-import { addressOf, askAfter, iconOf, kindWord, lengthOf, sizeOf, thumbnailOf } from "../../lib/media.js";
+import { fileSize, t } from "../../lib/i18n.js";
+import { addressOf, askAfter, iconOf, kindWord, lengthOf, thumbnailOf } from "../../lib/media.js";
 import { Button } from "../../parts/button.js";
 import { Player } from "./player.js";
 
@@ -74,7 +74,7 @@ function Picture({ media, look }) {
 
 function Video({ media, look }) {
   const { width, ratio } = roomOf(media);
-  const length = media.seconds ? lengthOf(media.seconds) : sizeOf(media.size ?? 0);
+  const length = media.seconds ? lengthOf(media.seconds) : fileSize(media.size ?? 0);
   return html`<button type="button" class="media-picture is-video" style=${{ width: `${width}rem`, aspectRatio: String(ratio) }}
       aria-label=${t("media.open", { kind: `${kindWord("video")} ${length}` })} aria-disabled=${look ? undefined : "true"} onClick=${look}>
     <${Thumbnail} media=${media} /><span class="media-play"><${Icon} name="play" size=${28} /></span>
@@ -99,7 +99,7 @@ function Document({ media }) {
   }
   return html`<div class="media-document">
     <span class="media-paper"><${Icon} name=${iconOf(media.kind) ?? "file-text"} size=${24} /></span>
-    <span class="media-name"><strong title=${name}>${name}</strong>${media.size !== undefined && html`<small>${sizeOf(media.size)}</small>`}</span>
+    <span class="media-name"><strong title=${name}>${name}</strong>${media.size > 0 && html`<small>${fileSize(media.size)}</small>`}</span>
     <${Button} kind="quiet" icon="download" label=${t("media.downloadOf", { name })} onClick=${save} />
     <a ref=${link} hidden href=${addressOf(media.id)} download=${media.fileName ?? ""}></a>
     ${problem && html`<${Missing} problem=${problem} again=${save} />`}

@@ -3,8 +3,8 @@
 import { get, post, remove } from "../../lib/api.js";
 import { exact, relative, When } from "../../lib/dates.js";
 import { html, Icon, useEffect } from "../../lib/html.js";
-import { t } from "../../lib/i18n.js";
-import { addressOf as fileOf, iconOf, kindWord, sizeOf } from "../../lib/media.js";
+import { fileSize, t } from "../../lib/i18n.js";
+import { addressOf as fileOf, iconOf, kindWord } from "../../lib/media.js";
 import { on } from "../../lib/socket.js";
 import { accounts, may } from "../../lib/store.js";
 import { Button, Copy } from "../../parts/button.js";
@@ -48,7 +48,7 @@ function Fact({ word, value, isCode, canCopy, children }) {
 function File({ media }) {
   const name = media.fileName || kindWord(media.kind);
   return html`<p class="message-file"><${Icon} name=${iconOf(media.kind) ?? "paperclip"} size=${24} />
-    <span><strong><bdi>${name}</bdi></strong><small>${[kindWord(media.kind), media.size !== undefined && sizeOf(media.size)].filter(Boolean).join(" · ")}</small></span>
+    <span><strong><bdi>${name}</bdi></strong><small>${[kindWord(media.kind), media.size > 0 && fileSize(media.size)].filter(Boolean).join(" · ")}</small></span>
     <a class="button quiet icon-only" href=${fileOf(media.id)} download=${media.fileName ?? ""} aria-label=${t("media.downloadOf", { name })} title=${t("media.download")}><${Icon} name="download" /></a></p>`;
 }
 
