@@ -9,13 +9,16 @@ import { upload } from "../../lib/upload.js";
 import { Button } from "../../parts/button.js";
 import { Check } from "../../parts/field.js";
 
-const SHOWN = ["image/png", "image/jpeg", "image/webp", "image/gif"];
+const SHOWN = /^image\/(png|jpeg|webp|gif)$/;
+// What the server makes of them, too: what each messenger shows.
+const KINDS = {
+  image: /^image\/(png|jpeg|webp)$/,
+  video: /^video\/(mp4|3gpp|quicktime)$/,
+  audio: /^audio\/(mpeg|mp4|m4a|x-m4a|aac|amr|ogg)$/,
+};
 
-/** What it looks like from here; the server looks inside. */
-function kindOf({ type }) {
-  if (SHOWN.includes(type)) return "image";
-  return /^(video|audio)(?=\/)/.exec(type)?.[0] ?? "document";
-}
+/** What it seems to be from here; the server looks inside. */
+const kindOf = ({ type }) => Object.keys(KINDS).find((kind) => KINDS[kind].test(type)) ?? "document";
 
 /** A file on its way to the server. Whoever made it ends it. */
 export class Attachment {
@@ -34,7 +37,7 @@ export class Attachment {
     this.name = file.name;
     this.size = file.size;
     this.kind = kindOf(file);
-    this.url = SHOWN.includes(file.type) ? URL.createObjectURL(file) : null;
+    this.url = SHOWN.test(file.type) ? URL.createObjectURL(file) : null;
   }
 
   /** Uploads it, unless that was begun. */

@@ -93,13 +93,16 @@ function Document({ media }) {
   const { problem, look: ask } = useThere(media.id);
   const link = useRef(null);
   const name = media.fileName || kindWord("document");
+  // A long name is cut, and its end is what tells most.
+  const end = /\.([a-z0-9]{1,5})$/i.exec(name)?.[1].toUpperCase();
+  const facts = [end, media.size > 0 && fileSize(media.size)].filter(Boolean).join(" · ");
   async function save() {
     // A page of the server's words would be saved in the place of what is gone.
     if (await ask()) link.current.click();
   }
   return html`<div class="media-document">
     <span class="media-paper"><${Icon} name=${iconOf(media.kind) ?? "file-text"} size=${24} /></span>
-    <span class="media-name"><strong title=${name}>${name}</strong>${media.size > 0 && html`<small>${fileSize(media.size)}</small>`}</span>
+    <span class="media-name"><strong title=${name}>${name}</strong>${facts && html`<small>${facts}</small>`}</span>
     <${Button} kind="quiet" icon="download" label=${t("media.downloadOf", { name })} onClick=${save} />
     <a ref=${link} hidden href=${addressOf(media.id)} download=${media.fileName ?? ""}></a>
     ${problem && html`<${Missing} problem=${problem} again=${save} />`}

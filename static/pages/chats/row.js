@@ -14,7 +14,8 @@ function Last({ chat }) {
   const last = chat.lastMessage;
   const icon = last?.fromMe && iconOf(last.status);
   const kind = kindIcon(last?.messageType);
-  const words = kind ? kindWord(last.messageType) : t(chat.lastMessageAt ? "chats.noText" : "chats.noMessages");
+  const isOther = last?.messageType && last.messageType !== "text";
+  const words = isOther ? kindWord(last.messageType) : t(chat.lastMessageAt ? "chats.noText" : "chats.noMessages");
   return html`<span class="chats-last">
     ${icon && html`<${Icon} name=${icon} size=${16} /><span class="unseen">${t(`messageStatus.${last.status}`)}: </span>`}${kind && html`<${Icon} name=${kind} size=${16} />`}${chat.lastMessageText || words}</span>`;
 }

@@ -85,7 +85,7 @@ function Fill({ template, names, done }) {
   }
   return html`<form class="form" id="template-fill" onSubmit=${submit}>
     ${names.map((name, i) => html`<div class="field" key=${name}><label for="place-${i}">${name}</label>
-      <input id="place-${i}" type="text" required autocomplete="off" autofocus=${i === 0} value=${values[name] ?? ""} onInput=${(event) => setValues({ ...values, [name]: event.target.value })} /></div>`)}
+      <input id="place-${i}" type="text" required pattern=".*\\S.*" autocomplete="off" autofocus=${i === 0} value=${values[name] ?? ""} onInput=${(event) => setValues({ ...values, [name]: event.target.value })} /></div>`)}
     <div class="field"><p class="template-word" id="template-shown">${t("templates.preview")}</p>
       <div class="template-preview" role="group" aria-labelledby="template-shown"><${Marked} text=${template.text} values=${values} /></div></div>
   </form>`;
