@@ -63,9 +63,12 @@ function Thumbnail({ media }) {
 function Picture({ media, look }) {
   const { problem, setProblem, isAsked, look: ask, tries } = useThere(media.id);
   const { width, ratio } = roomOf(media);
+  const [isWhole, setWhole] = useState(false);
+  // A camera's picture may lie on its side until it is shown: then its room is not of its form.
+  const came = ({ target }) => setWhole((target.naturalWidth > target.naturalHeight) !== ratio > 1);
   // What is there, and yet not shown, is nothing that a browser knows.
   const failed = () => void (tries > 0 ? setProblem(t("media.cantShow")) : ask());
-  const picture = html`<${Thumbnail} media=${media} />${isAsked && html`<span class="spinner" />`}${!problem && !isAsked && html`<img key=${tries} class="media-full" src=${addressOf(media.id)} alt="" loading="lazy" decoding="async" onError=${failed} />`}`;
+  const picture = html`<${Thumbnail} media=${media} />${isAsked && html`<span class="spinner" />`}${!problem && !isAsked && html`<img key=${tries} class="media-full ${isWhole ? "is-whole" : ""}" src=${addressOf(media.id)} alt="" loading="lazy" decoding="async" onLoad=${came} onError=${failed} />`}`;
   const style = { width: `${width}rem`, aspectRatio: String(ratio) };
   if (problem) return html`<div class="media-picture is-missing" style=${style}>${picture}<${Missing} problem=${problem} again=${ask} /></div>`;
   if (!look) return html`<div class="media-picture" style=${style}>${picture}</div>`;
