@@ -85,7 +85,7 @@ export function AttachedFile({ file, kind, note, problem, offer, drop }) {
   return html`<div class="attached ${problem || error.value ? "is-wrong" : ""}" role="group" aria-label=${t("file.attached")}>
     <span class="attached-look">${file.url ? html`<img src=${file.url} alt="" />` : html`<${Icon} name=${iconOf(kind) ?? "file-text"} size=${24} />`}</span>
     <div class="attached-what">
-      <p><strong title=${file.name}>${file.name || kindWord(kind)}</strong> <small>${kindWord(kind)} · ${fileSize(file.size)}</small></p>
+      <p><strong title=${file.name}><bdi>${file.name || kindWord(kind)}</bdi></strong> <small>${kindWord(kind)} · ${fileSize(file.size)}</small></p>
       ${!problem && !error.value && html`<${Progress} file=${file} />`}
       ${problem && html`<p class="wrong" role="alert"><${Icon} name="triangle-alert" size=${16} /> ${problem}</p>`}
       ${!problem && error.value && html`<p class="wrong" role="alert"><${Icon} name="triangle-alert" size=${16} /> <span>${t("file.failed", { reason: explain(error.value) })}

@@ -105,7 +105,7 @@ function Document({ media }) {
   }
   return html`<div class="media-document">
     <span class="media-paper"><${Icon} name=${iconOf(media.kind) ?? "file-text"} size=${24} /></span>
-    <span class="media-name"><strong title=${name}>${name}</strong>${facts && html`<small>${facts}</small>`}</span>
+    <span class="media-name"><strong title=${name}><bdi>${name}</bdi></strong>${facts && html`<small>${facts}</small>`}</span>
     <${Button} kind="quiet" icon="download" label=${t("media.downloadOf", { name })} onClick=${save} />
     <a ref=${link} hidden href=${addressOf(media.id)} download=${media.fileName ?? ""}></a>
     ${problem && html`<${Missing} problem=${problem} again=${save} />`}

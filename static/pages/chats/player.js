@@ -50,7 +50,7 @@ export function Player({ media }) {
   return html`<div class="media-player ${problem ? "is-missing" : ""}" role="group" aria-label=${name}>
     <${Button} kind="quiet" class="media-start" icon=${isOn ? "pause" : "play"} label=${t(isOn ? "media.pause" : "media.play")} busy=${isWanted && !isOn} onClick=${() => void play()} />
     <span class="media-track">
-      <span class="media-what"><${Icon} name=${iconOf(media.kind)} size=${16} /><span title=${name}>${name}</span></span>
+      <span class="media-what"><${Icon} name=${iconOf(media.kind)} size=${16} /><bdi title=${name}>${name}</bdi></span>
       <input type="range" min="0" max=${length ?? 0} step="any" value=${at} disabled=${!length} aria-label=${t("media.position")}
         aria-valuetext=${t("media.positionOf", { at: lengthOf(at), total: total || "?" })} onInput=${seek} />
       <small aria-hidden="true">${at > 0 ? `${lengthOf(at)}${total && ` / ${total}`}` : total || "–:––"}</small>
