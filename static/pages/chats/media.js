@@ -2,9 +2,10 @@
 // moves: by its width and height, or by those that most have.
 
 import { explain } from "../../lib/api.js";
-import { html, Icon, useRef, useState } from "../../lib/html.js";
+import { html, Icon, useEffect, useRef, useState } from "../../lib/html.js";
 import { fileSize, t } from "../../lib/i18n.js";
 import { addressOf, askAfter, iconOf, kindWord, lengthOf, thumbnailOf } from "../../lib/media.js";
+import { connection } from "../../lib/socket.js";
 import { Button } from "../../parts/button.js";
 import { Player } from "./player.js";
 
@@ -40,18 +41,22 @@ function Missing({ problem, again }) {
 /** Whether a file can be had: `{problem, isAsked, look, tries}`; `look()` asks, and answers whether it can. */
 export function useThere(id) {
   const [state, setState] = useState({ problem: null, isAsked: false, tries: 0 });
+  const isUnreached = useRef(false);
   const change = (changes) => setState((before) => ({ ...before, ...changes }));
   async function look() {
     change({ isAsked: true });
     try {
       await askAfter(id);
     } catch (error) {
+      isUnreached.current = error.status === 0;
       change({ isAsked: false, problem: explain(error) });
       return false;
     }
+    isUnreached.current = false;
     setState(({ tries }) => ({ problem: null, isAsked: false, tries: tries + 1 }));
     return true;
   }
+  useEffect(() => connection.subscribe((now) => { if (now === "online" && isUnreached.current) look(); }), []);
   return { ...state, look, setProblem: (problem) => change({ problem }) };
 }
 
