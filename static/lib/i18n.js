@@ -48,7 +48,7 @@ export function size(bytes) {
 /** Of a file: 340 KB, 2.5 MB, 16 MB. */
 export function fileSize(bytes) {
   const megabytes = bytes / (1 << 20);
-  if (megabytes < 1) return t("size.kb", { n: Math.max(1, Math.round(megabytes * 1024)) });
+  if (megabytes < 1) return t("size.kb", { n: Math.ceil(megabytes * 1024) });
   return t("size.mb", { n: megabytes < 10 ? Math.round(megabytes * 10) / 10 : Math.round(megabytes) });
 }
 

@@ -108,6 +108,10 @@ async fn is_true(browser: &Browser, what: &str, script: &str) {
     eventually(what, 20, async || (browser.asks(script).await == json!(true)).then_some(())).await;
 }
 
+async fn is_uploaded(browser: &Browser) {
+    is_true(browser, "it is uploaded", "return !!document.querySelector('.attached-progress.good')").await;
+}
+
 /// Somebody sends a file that the messenger has.
 fn comes(app: &TestApp, account: &str, kind: Kind, enclosure: Enclosure) {
     app.app().simulator.stage(TestApp::id(account)).unwrap().write(Letter {
@@ -132,7 +136,7 @@ async fn a_picture_is_chosen_sent_with_a_caption_and_looked_at() {
     let folder = TempDir::new().unwrap();
     for (name, caption) in [("plan.png", "The plan of the floor"), ("door.png", "And the door")] {
         chooses(&browser, &folder, name, &png(900, 600)).await;
-        browser.sees("uploaded").await;
+        is_uploaded(&browser).await;
         browser.types(COMPOSER, caption).await;
         browser.driver.find(By::Css(COMPOSER)).await.unwrap().send_keys(Key::Enter + "").await.unwrap();
         let sent = said(&app, &id, "body", caption).await;
@@ -186,7 +190,7 @@ async fn a_picture_goes_as_a_file_to_a_number_and_lists_say_what_it_is() {
     browser.types("input[name=phone]", "+996 700 000 055").await;
     let field = browser.driver.find(By::Css(".chats-card input[type=file]")).await.unwrap();
     field.send_keys(path.to_str().unwrap()).await.unwrap();
-    browser.sees("uploaded").await;
+    is_uploaded(&browser).await;
     browser.clicks("Send as a file").await;
     // A file needs no text.
     let field = browser.driver.find(By::Css("textarea[name=text]")).await.unwrap();
@@ -246,7 +250,7 @@ async fn what_is_pasted_or_dropped_is_attached_and_what_is_too_large_says_so() {
         new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));";
     browser.asks(&(with("pasted.zip", 5_000) + paste)).await;
     browser.sees("pasted.zip").await;
-    browser.sees("uploaded").await;
+    is_uploaded(&browser).await;
     let drop = "document.querySelector('.chats-messages').dispatchEvent(
         new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));";
     browser.asks(&(with("dropped.zip", 101 << 20) + drop)).await;
