@@ -74,9 +74,10 @@ function Viewer({ messages, first, close }) {
   const { media, body, fromMe } = message;
   useLayoutEffect(() => {
     const before = document.activeElement;
-    self.current.showModal();
+    const dialog = self.current;
+    dialog.showModal();
     return () => {
-      self.current?.close();
+      dialog.close();
       if (document.contains(before)) before.focus?.({ preventScroll: true });
     };
   }, []);
