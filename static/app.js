@@ -15,7 +15,7 @@ import { Loading, Problem } from "./parts/state.js";
 const ROUTES = [
   { name: "accounts", pattern: "/", css: ["accounts"], load: () => import("./pages/accounts.js") },
   { name: "account", pattern: "/accounts/:id/:tab?", css: ["accounts", "account"], load: () => import("./pages/account.js") },
-  { name: "chats", pattern: "/chats/:accountId?/:chatId?", css: ["chats"], isNarrow: true, load: () => import("./pages/chats.js") },
+  { name: "chats", pattern: "/chats/:accountId?/:chatId?", css: ["chats", "media"], isNarrow: true, load: () => import("./pages/chats.js") },
   { name: "messages", pattern: "/messages", css: ["messages"], load: () => import("./pages/messages.js") },
   { name: "team", pattern: "/team", css: ["team"], isForAdmins: true, load: () => import("./pages/team.js") },
   { name: "developers", pattern: "/developers", css: ["developers"], isForAdmins: true, load: () => import("./pages/developers.js") },

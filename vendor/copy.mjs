@@ -15,10 +15,10 @@ const to = join(here, "../static/vendor");
 const ICONS = `
   activity archive archive-restore arrow-down arrow-up ban bell book-open building-2 calendar check check-check
   chevron-down chevron-left chevron-right chevron-up circle-help circle-x clock copy cpu download ellipsis-vertical
-  external-link eye eye-off flask-conical gauge globe hourglass info key keyboard languages layout-template link list
-  lock log-out message-circle moon network paperclip pause pencil phone play plug plus qr-code refresh-cw rotate-ccw
-  search send server settings smartphone sun-moon trash-2 triangle-alert unlink unplug user user-plus users webhook
-  wifi-off x
+  external-link eye eye-off file-text flask-conical gauge globe hourglass image info key keyboard languages
+  layout-template link list lock log-out message-circle mic moon music network paperclip pause pencil phone play plug
+  plus qr-code refresh-cw rotate-ccw search send server settings smartphone sticker sun-moon trash-2 triangle-alert
+  unlink unplug upload user user-plus users video webhook wifi-off x zoom-in zoom-out
 `.trim().split(/\s+/);
 
 /** What a package is, and under which terms. The terms whole are in licences.txt. */

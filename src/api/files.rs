@@ -24,7 +24,7 @@ use crate::error::ApiError;
 struct Embedded;
 
 /// Nothing from elsewhere, nothing inline, in nobody's frame, and no text that becomes a script.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types 'none'";
 /// How long a browser keeps a file whose address changes with it: a year.

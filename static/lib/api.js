@@ -1,7 +1,7 @@
 // The only place that asks the server. The cookie says who asks.
 
 import { learnClock } from "./dates.js";
-import { has, t } from "./i18n.js";
+import { fileSize, has, t } from "./i18n.js";
 
 const GIVES_UP_MS = 10_000;
 const PAUSES_MS = [300, 900, 2_000];
@@ -24,6 +24,9 @@ export class ApiError extends Error {
 /** The sentence for a person, in the person's language where the code is known. */
 export function explain(error) {
   const code = error.code ?? (error.status === undefined ? "broken" : "internal");
+  // The number is in the sentence alone.
+  const most = code === "too_large" && /(\d+) bytes/.exec(error.message)?.[1];
+  if (most) return t("error.larger", { limit: fileSize(Number(most)) });
   if (has(`error.${code}`)) return t(`error.${code}`);
   if (error.status === 403) return t("error.forbidden");
   if (error.status === 404) return t("error.not_found");
@@ -59,12 +62,20 @@ async function once(method, path, { body, headers, signal, form, also = [] }) {
     throw new ApiError(0, { code: error.name === "TimeoutError" ? "too_slow" : "unreached" });
   }
   learnClock(answer.headers.get("Date"));
-  const said = answer.headers.get("Content-Type")?.includes("json") ? await answer.json().catch(() => null) : null;
+  const isJson = answer.headers.get("Content-Type")?.includes("json");
+  // What is no JSON is not read: a file that was only asked after would come whole.
+  if (!isJson) answer.body?.cancel().catch(() => {});
+  const said = isJson ? await answer.json().catch(() => null) : null;
   if (answer.ok || (said && also.includes(answer.status))) return said;
-  const error = new ApiError(answer.status, said ?? { code: answer.status >= 500 ? "unavailable" : "internal" },
-    answer.headers.get("X-Request-Id"), Number(answer.headers.get("Retry-After")) || null);
-  if (error.status === 401 && location.pathname !== "/login") signIn();
-  throw error;
+  throw refused(answer.status, said, (name) => answer.headers.get(name));
+}
+
+/** The error that an answer is; `head` reads its headers. Whoever is not signed in is sent to do so. */
+export function refused(status, said, head) {
+  const error = new ApiError(status, said ?? { code: status >= 500 ? "unavailable" : "internal" },
+    head("X-Request-Id"), Number(head("Retry-After")) || null);
+  if (status === 401 && location.pathname !== "/login") signIn();
+  return error;
 }
 
 /** Goes to the sign-in page, and back here afterwards. */
@@ -73,9 +84,9 @@ export function signIn() {
   location.assign(here === "/" ? "/login" : `/login?next=${encodeURIComponent(here)}`);
 }
 
-async function ask(method, path, { query, signal, ...rest } = {}) {
+async function ask(method, path, { query, signal, within = GIVES_UP_MS, ...rest } = {}) {
   const isRead = method === "GET";
-  const deadline = AbortSignal.timeout(GIVES_UP_MS);
+  const deadline = AbortSignal.timeout(within);
   const ends = isRead ? (signal ? either(signal, deadline) : deadline) : signal;
   for (let attempt = 0; ; attempt += 1) {
     try {
@@ -95,7 +106,7 @@ function either(one, other) {
   return both.signal;
 }
 
-/** `get(path, {query, signal})`: tried again for up to ten seconds. `also` lists statuses whose body is an answer, too. */
+/** `get(path, {query, signal, within})`: tried again for up to ten seconds, or `within` ms. `also` lists statuses whose body is an answer, too. */
 export const get = (path, options) => ask("GET", path, options);
 /** `post(path, body, {headers, signal})`, and so `put` and `remove`: once. */
 export const post = (path, body, options) => ask("POST", path, { body, ...options });

@@ -45,6 +45,13 @@ export function size(bytes) {
   return megabytes < 1024 ? t("size.mb", { n: Math.round(megabytes) }) : t("size.gb", { n: Math.round(megabytes / 102.4) / 10 });
 }
 
+/** Of a file: 340 KB, 2.5 MB, 16 MB. */
+export function fileSize(bytes) {
+  const megabytes = bytes / (1 << 20);
+  if (megabytes < 1) return t("size.kb", { n: Math.ceil(megabytes * 1024) });
+  return t("size.mb", { n: megabytes < 10 ? Math.round(megabytes * 10) / 10 : Math.round(megabytes) });
+}
+
 /** Like `t`, as a list in which `{name}` may be replaced by an element. */
 export function parts(key, values) {
   const text = t(key, Object.fromEntries(Object.keys(values).map((name) => [name, `{${name}}`])));

@@ -1,8 +1,8 @@
 // Notifications on this device, for who asked for them: of messages that come while nobody looks.
 
 import { signal } from "./html.js";
-import { t } from "./i18n.js";
 import { keepWord, keptWord } from "./keep.js";
+import { gist } from "./media.js";
 import { go } from "./router.js";
 import { on } from "./socket.js";
 
@@ -28,7 +28,7 @@ function show({ chat, message }) {
   if (!isOn() || message.fromMe || !chat || chat.isArchived || document.hasFocus()) return;
   try {
     // Of several tabs, and several messages of a chat, one is shown.
-    const shown = new Notification(chat.chatName, { body: (message.body || t("chats.noText")).slice(0, MOST), tag: chat.id });
+    const shown = new Notification(chat.chatName, { body: (message.body || gist(message.messageType, message.media)).slice(0, MOST), tag: chat.id });
     shown.onclick = () => {
       shown.close();
       window.focus();

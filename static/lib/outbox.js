@@ -16,8 +16,8 @@ const all = signal(held.get(SHELF, []));
 const writer = () => me.value?.user?.id ?? null;
 
 /**
- * `{key, by, sessionId, chatId, body, at, error}`, oldest first; `error` is why the server refused it:
- * `{code, message, status}`. What somebody else left in this tab is not sent in another's name.
+ * `{key, by, sessionId, chatId, body, media, at, error}`, oldest first; `media` is the file that goes with it, which is at
+ * the server already; `error` is why the server refused it: `{code, message, status}`. What somebody else left in this tab is not sent in another's name.
  */
 export const outbox = computed(() => all.value.filter((one) => one.by === writer()));
 /** The one that is under way. */
@@ -44,9 +44,9 @@ export function onArrived(hear) {
   return () => arrived.delete(hear);
 }
 
-/** Puts a text in; it is sent once those before it are. */
-export function send(sessionId, chatId, body) {
-  change([...all.peek(), { key: randomWord(), by: writer(), sessionId, chatId, body, at: Date.now(), error: null }]);
+/** Puts a text in, or a file that is at the server with what is written under it; it is sent once those before it are. */
+export function send(sessionId, chatId, body, media) {
+  change([...all.peek(), { key: randomWord(), by: writer(), sessionId, chatId, body, media, at: Date.now(), error: null }]);
   run();
 }
 
@@ -54,6 +54,12 @@ export function send(sessionId, chatId, body) {
 export function tryAgain(key) {
   put(key, { error: null, key: randomWord() });
   run();
+}
+
+/** What a send's body says of a text and a file: either may be missing. */
+function contentOf(body, media) {
+  if (!media) return { message: body, type: "text" };
+  return { media: { id: media.id, kind: media.kind }, ...(body ? { message: body } : {}) };
 }
 
 const mayComeRight = ({ status }) => !status || status >= 500 || status === 401 || status === 408 || status === 429;
@@ -67,7 +73,7 @@ async function run() {
   let wait = 0;
   try {
     const path = `/api/whatsapp/sessions/${next.sessionId}/chats/${encodeURIComponent(next.chatId)}/messages`;
-    const { data } = await post(path, { message: next.body, type: "text" }, {
+    const { data } = await post(path, contentOf(next.body, next.media), {
       headers: { "Idempotency-Key": next.key },
       signal: AbortSignal.timeout(GIVES_UP_MS),
     });

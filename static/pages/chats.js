@@ -3,6 +3,7 @@
 import { get } from "../lib/api.js";
 import { html, Icon, signal, useCallback, useEffect, useMemo, useRef, useState } from "../lib/html.js";
 import { t } from "../lib/i18n.js";
+import { loadOffers } from "../lib/media.js";
 import { go, place } from "../lib/router.js";
 import { on, onMissed } from "../lib/socket.js";
 import { accounts, accountsKnown, loadAccounts, me } from "../lib/store.js";
@@ -40,7 +41,7 @@ function useNews(list, open) {
       toast(t("chats.accessLost"), { kind: "error" });
     }
     const offs = [
-      on("new-message", ({ chat, message }) => put({ ...chat, lastMessage: { id: message.id, fromMe: message.fromMe, status: message.status } })),
+      on("new-message", ({ chat, message }) => put({ ...chat, lastMessage: { id: message.id, fromMe: message.fromMe, status: message.status, messageType: message.messageType } })),
       on("chat-updated", ({ chat }) => chat && put(chat)),
       on("message-status", ({ chatId, messageId, status }) => {
         const last = list.peek(chatId)?.lastMessage;
@@ -102,7 +103,11 @@ export default function Chats({ params, query }) {
   };
   useEffect(() => {
     if (!accountsKnown.peek()) loadAll();
-    return onMissed(() => { if (!accountsKnown.peek()) loadAll(); });
+    loadOffers();
+    return onMissed(() => {
+      loadOffers();
+      if (!accountsKnown.peek()) loadAll();
+    });
   }, []);
   const filter = { show: ["unread", "groups", "archive", "people", "statuses"].includes(query.show) ? query.show : "all", account: query.account ?? null, search: query.q?.slice(0, 200) ?? "" };
   useEffect(() => { list.show(filter); }, [list, filter.show, filter.account, filter.search]);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::harness::{TestApp, eventually};
+use crate::media::{png, uploaded};
 
 /// An open server with accounts in every state, a few chats, a failed message and one that waits.
 async fn furnished() -> (TestApp, String) {
@@ -28,6 +29,11 @@ async fn furnished() -> (TestApp, String) {
         let sent =
             app.client.send(&busy, &format!("99670000000{number}"), "Здравствуйте! Ваш приём завтра в 9:30.").await;
         app.client.reaches(sent["messageId"].as_str().unwrap(), &["delivered", "read"]).await;
+    }
+    let chat = format!("/api/whatsapp/sessions/{busy}/chats/996700000001@c.us/messages");
+    for (name, content) in [("plan.png", png(900, 600)), ("bill.pdf", b"%PDF-1.7\n".to_vec())] {
+        let media = uploaded(&app.client, name, content).await;
+        app.client.post(&chat, json!({"media": {"id": media}})).await.expect(202);
     }
     let scanned = account(json!({"name": "Филиал", "config": {"scanAfterMs": null}})).await;
     app.client.connect(&scanned).await;

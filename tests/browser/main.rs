@@ -13,6 +13,7 @@ mod bot_api;
 
 mod browser;
 mod looks;
+mod media;
 mod pairing;
 mod stories;
 // Its story is that of the native gateway, with whose tests it is shared.

@@ -6,6 +6,7 @@ import { ofChat, pretty } from "../../lib/phone.js";
 import { may } from "../../lib/store.js";
 import { on } from "../../lib/socket.js";
 import { Button } from "../../parts/button.js";
+import { Gist } from "../../parts/gist.js";
 import { Menu } from "../../parts/menu.js";
 import { Bones, Empty, useLoad, View } from "../../parts/state.js";
 import { toast } from "../../parts/toast.js";
@@ -56,7 +57,7 @@ function Item({ message, isGone, mayCancel, cancel }) {
     <td class="queue-place quiet">${message.status === "sending" ? html`<${Icon} name="send" size=${16} /><span class="unseen">${t("queue.sending")}</span>` : message.queuePosition ?? "–"}</td>
     <td class="queue-eta">${isGone ? t("queue.gone") : html`<${Eta} message=${message} />`}</td>
     <td class="queue-to nowrap">${message.to.includes("@") ? ofChat(message.to) : pretty(message.to)}</td>
-    <td class="queue-text">${message.message}${message.attempts > 0 && html` <span class="chip wait">${t("queue.attempts", { n: message.attempts })}</span>`}</td>
+    <td class="queue-text"><${Gist} message=${message} />${message.attempts > 0 && html` <span class="chip wait">${t("queue.attempts", { n: message.attempts })}</span>`}</td>
     <td class="queue-act">${mayCancel && !isGone && message.status !== "sending" && html`<${Button} kind="quiet" icon="x" label=${t("queue.cancel", { to: pretty(message.to) })} onClick=${() => cancel(message)} />`}</td>
   </tr>`;
 }

@@ -2,6 +2,7 @@
 
 import { html, signal, useEffect } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
+import { gist } from "../../lib/media.js";
 import { on } from "../../lib/socket.js";
 import { nameOf } from "./names.js";
 
@@ -21,7 +22,7 @@ export function Announcer({ openId }) {
     const off = on("new-message", ({ chat, message }) => {
       if (message.fromMe || !chat) return;
       const name = nameOf(chat);
-      waiting.push(chat.id === openId ? `${name}: ${(message.body || t("chats.noText")).slice(0, MOST)}` : t("chats.said", { name }));
+      waiting.push(chat.id === openId ? `${name}: ${(message.body || gist(message.messageType, message.media)).slice(0, MOST)}` : t("chats.said", { name }));
       timer ??= setTimeout(say, PAUSE_MS);
     });
     return () => {

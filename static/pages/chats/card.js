@@ -5,12 +5,15 @@ import { second, span } from "../../lib/dates.js";
 import { html, Icon, useEffect, useId, useRef, useState } from "../../lib/html.js";
 import { has, parts, t } from "../../lib/i18n.js";
 import { held, kept } from "../../lib/keep.js";
+import { offerOf, offersKnown } from "../../lib/media.js";
 import { digitsOf } from "../../lib/phone.js";
 import { go } from "../../lib/router.js";
-import { accounts, may, me } from "../../lib/store.js";
+import { accounts, accountsKnown, may, me } from "../../lib/store.js";
 import { Button } from "../../parts/button.js";
 import { toast } from "../../parts/toast.js";
+import { attach, Attached, detach, FileButton, slotOf, standingOf, useDrops } from "./file.js";
 import { NumberField } from "./number.js";
+import { TemplateButton } from "./template.js";
 
 const MOST = 4_096;
 const GIVES_UP_MS = 20_000;
@@ -18,6 +21,8 @@ const KEEPS_MS = 300;
 const shelf = () => `card.${me.peek()?.user?.id ?? "open"}`;
 const OPEN = "chats.card";
 const FROM = "chats.from";
+// What its file is kept under.
+const CARD = "card";
 
 /** What the server is told: a number loses its `+` and its signs, a group's address stays. */
 const plain = (text) => (/^[+\d\s().-]+$/.test(text.trim()) ? digitsOf(text) : text.trim());
@@ -105,17 +110,32 @@ export function Card({ given, sent }) {
   }
 
   const { phone, message } = draft;
-  const isReady = phone.trim() && message.trim() && !isSending;
+  const slot = slotOf(CARD);
+  // Until it is known which account sends, what any of them takes.
+  const offer = account ? offerOf(account.provider) : (usable.map(({ provider }) => offerOf(provider)).find(Boolean) ?? null);
+  const isUnknown = !accountsKnown.value || !offersKnown.value;
+  const standing = standingOf(slot, offer, message);
+  const take = offer && !isSending ? (files) => { setOpen(true); void attach(slot, files).then(() => text.current?.focus()); } : null;
+  const { isOver, takes } = useDrops(take);
+  const isFilled = phone.trim() && (message.trim() || standing.file);
+  const isReady = isFilled && standing.isReady && !isSending;
   async function send() {
     const { phone: to, message: body } = latest.current;
+    const { file, media, ...now } = standingOf(slot, offer, body);
     if (busy.current) return;
-    if (!to.trim() || !body.trim()) {
+    if (!to.trim() || !(body.trim() || file)) {
       problem(t("error"), t(to.trim() ? "whatsapp.type_message" : "chats.typeNumber"));
       (to.trim() ? text : number).current?.focus();
       return;
     }
+    if (!now.isReady) return void problem(t("error"), now.reason);
     // One attempt, one key: sent again unchanged it is the same message, however the first time ended.
-    const asked = { phone: plain(to), message: body.trim(), ...(chosen ? { accountId: chosen } : {}) };
+    const asked = {
+      phone: plain(to),
+      ...(body.trim() || !media ? { message: body.trim() } : {}),
+      ...(media ? { media: { id: media.id, kind: media.kind } } : {}),
+      ...(chosen ? { accountId: chosen } : {}),
+    };
     const what = JSON.stringify(asked);
     if (latest.current.what !== what || !latest.current.key) change({ key: randomWord(), what });
     keep();
@@ -125,6 +145,7 @@ export function Card({ given, sent }) {
     try {
       const { data } = await post("/api/whatsapp/send", asked, { headers: { "Idempotency-Key": latest.current.key }, signal: AbortSignal.timeout(GIVES_UP_MS) });
       change({ phone: "", message: "", key: null, what: null });
+      detach(slot);
       keep();
       setOffered(null);
       requestAnimationFrame(() => number.current?.focus());
@@ -163,7 +184,7 @@ export function Card({ given, sent }) {
   const hint = html`${!to ? t("chats.format") : account && !choices.length ? parts("chats.goesFrom", { number: to, account: html`<b>${account.name}</b>` }) : t("chats.goes", { number: to })}
     ${choices.length > 0 && (to || offered) && html` <${From} chosen=${chosen} choices=${choices} choose=${choose} />`}
     ${error?.field === "account" && html`<span class="wrong" role="alert"><${Icon} name="triangle-alert" size=${16} /> ${error.text}</span>`}`;
-  return html`<section class="chats-card" aria-labelledby="${ids}-title">
+  return html`<section class="chats-card" aria-labelledby="${ids}-title" ...${takes}>
     <h2 id="${ids}-title"><button type="button" aria-expanded=${String(isOpen)} aria-controls="${ids}-body" onClick=${toggle}>
       <${Icon} name="send" /><span>${t("chats.sendTitle")}</span><${Icon} name=${isOpen ? "chevron-up" : "chevron-down"} /></button></h2>
     <form id="${ids}-body" class="chats-card-body" hidden=${!isOpen} onSubmit=${(event) => { event.preventDefault(); send(); }}>
@@ -171,15 +192,18 @@ export function Card({ given, sent }) {
         onInput=${(next) => { change({ phone: next }); if (error) setError(null); }} choose=${(chat) => { if (usable.some(({ id }) => id === chat.sessionId)) choose(chat.sessionId); text.current?.focus(); }} onKeyDown=${key} />
       <div class="field">
         <label for="${ids}-text"><${Icon} name="message-circle" size=${16} />${t("whatsapp.type_message")}</label>
-        <textarea id="${ids}-text" ref=${text} name="text" rows="2" maxlength=${MOST} placeholder=${t("whatsapp.type_message")} value=${message} disabled=${isSending}
+        <${Attached} slot=${slot} standing=${standing} offer=${offer} />
+        <textarea id="${ids}-text" ref=${text} name="text" rows="2" maxlength=${MOST} placeholder=${t(standing.file ? "file.caption" : "whatsapp.type_message")} value=${message} disabled=${isSending}
           onInput=${(event) => change({ message: event.target.value })} onKeyDown=${key} />
         <div class="chats-card-foot">
           <p class="hint"><span class="chats-ctrl">${t("chats.ctrlEnter")}</span>${account && html`<span><${Leaves} account=${account} /></span>`}</p>
-          <${Button} kind="primary" icon="send" type="submit" busy=${isSending} disabled=${!isReady} label=${isSending ? t("whatsapp.loading") : undefined}
-            reason=${!isReady && !isSending ? t("chats.fillBoth") : undefined}>${t("whatsapp.send")}<//>
+          <span class="chats-tools"><${TemplateButton} field=${text} change=${(next) => change({ message: next })} isOff=${isSending} />${(offer || isUnknown) && html`<${FileButton} take=${take} isOff=${isSending} isUnknown=${isUnknown} />`}
+            <${Button} kind="primary" icon="send" type="submit" busy=${isSending} disabled=${!isReady} label=${isSending ? t("whatsapp.loading") : undefined}
+              reason=${isSending ? undefined : isFilled ? standing.reason : t("chats.fillBoth")}>${t("whatsapp.send")}<//></span>
         </div>
         <span class="unseen" role="status">${isSending ? t("whatsapp.loading") : ""}</span>
       </div>
     </form>
+    ${isOver && html`<p class="chats-drop"><${Icon} name="upload" size=${28} />${t("file.drop")}</p>`}
   </section>`;
 }

@@ -4,13 +4,16 @@ import { html, Icon, useEffect, useLayoutEffect, useRef, useState } from "../../
 import { t } from "../../lib/i18n.js";
 import { Button } from "../../parts/button.js";
 import { draftOf, keepDraft } from "./drafts.js";
+import { Attached, detach, FileButton, standingOf } from "./file.js";
+import { TemplateButton } from "./template.js";
 
 const MOST = 4_096;
 const KEEPS_MS = 400;
 const growsByItself = CSS.supports("field-sizing", "content");
 const isTouch = () => matchMedia("(pointer: coarse)").matches;
 
-export function Composer({ chatId, send, takesFocus }) {
+/** `slot` holds the file that goes with it, where the messenger's `offer` has files; `take(files)` puts one in. `isUnknown`: whether it has is not known yet. */
+export function Composer({ chatId, send, takesFocus, slot, offer, take, isUnknown }) {
   const [text, setText] = useState(() => draftOf(chatId));
   const field = useRef(null);
   const latest = useRef(text);
@@ -32,15 +35,24 @@ export function Composer({ chatId, send, takesFocus }) {
       keep();
     };
   }, []);
-  function input(event) {
-    setText(event.target.value);
+  const standing = standingOf(slot, offer, text);
+  const { file } = standing;
+  useEffect(() => {
+    if (file && !isTouch()) field.current.focus({ preventScroll: true });
+  }, [file]);
+  function change(next) {
+    latest.current = next;
+    setText(next);
     clearTimeout(timer.current);
     timer.current = setTimeout(() => keepDraft(chatId, latest.current), KEEPS_MS);
   }
-  const isEmpty = !text.trim();
+  const isEmpty = !text.trim() && !file;
+  const isReady = !isEmpty && standing.isReady;
   function submit() {
-    if (!latest.current.trim()) return;
-    send(latest.current.trim());
+    const now = standingOf(slot, offer, latest.current);
+    if (!now.isReady || (!now.file && !latest.current.trim())) return;
+    send(latest.current.trim(), now.media);
+    detach(slot);
     latest.current = "";
     setText("");
     keepDraft(chatId, "");
@@ -53,10 +65,15 @@ export function Composer({ chatId, send, takesFocus }) {
     event.preventDefault();
     submit();
   }
+  const words = t(file ? "file.caption" : "chats.message");
   return html`<form class="chats-composer" onSubmit=${(event) => { event.preventDefault(); submit(); }}>
-    <textarea ref=${field} rows="1" name="message" maxlength=${MOST} aria-label=${t("chats.message")} placeholder=${t("chats.message")}
-      enterkeyhint=${isTouch() ? "enter" : "send"} value=${text} onInput=${input} onKeyDown=${key} />
-    <${Button} kind="primary" type="submit" icon="send" label=${t("whatsapp.send")} disabled=${isEmpty} reason=${isEmpty ? t("chats.writeFirst") : undefined} />
+    <${Attached} slot=${slot} standing=${standing} offer=${offer} />
+    <div class="chats-write">
+      <span class="chats-tools"><${TemplateButton} field=${field} change=${change} />${(take || isUnknown) && html`<${FileButton} take=${take} isUnknown=${isUnknown} />`}</span>
+      <textarea ref=${field} rows="1" name="message" maxlength=${MOST} aria-label=${words} placeholder=${words}
+        enterkeyhint=${isTouch() ? "enter" : "send"} value=${text} onInput=${(event) => change(event.target.value)} onKeyDown=${key} />
+      <${Button} kind="primary" type="submit" icon="send" label=${t("whatsapp.send")} disabled=${!isReady} reason=${isEmpty ? t("chats.writeFirst") : standing.reason} />
+    </div>
   </form>`;
 }
 

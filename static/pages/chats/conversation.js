@@ -4,6 +4,7 @@ import { explain, get, post, remove } from "../../lib/api.js";
 import { day, daysAgo } from "../../lib/dates.js";
 import { html, Icon, useComputed, useEffect, useLayoutEffect, useMemo, useRef } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
+import { offerOf, offersKnown } from "../../lib/media.js";
 import { discard, onArrived, outbox, send, tryAgain, underWay } from "../../lib/outbox.js";
 import { pretty } from "../../lib/phone.js";
 import { on, onMissed } from "../../lib/socket.js";
@@ -14,6 +15,7 @@ import { Empty, Loading, Problem } from "../../parts/state.js";
 import { sentence, statusOf } from "../../parts/status.js";
 import { Bubble, Waiting } from "./bubble.js";
 import { Composer, ReadOnly } from "./composer.js";
+import { attach, slotOf, useDrops } from "./file.js";
 import { Head } from "./head.js";
 import { nameOf, numberOf } from "./names.js";
 import { useReading } from "./seen.js";
@@ -48,7 +50,7 @@ function useNews(talk, isAtEnd, claims) {
       on("new-message", (payload) => {
         if (!isMine(payload)) return;
         const { message } = payload;
-        const twin = message.fromMe && outbox.peek().find((one) => one.key === underWay.peek() && one.chatId === talk.chatId && one.body === message.body);
+        const twin = message.fromMe && outbox.peek().find((one) => one.key === underWay.peek() && one.chatId === talk.chatId && one.body === message.body && one.media?.id === message.media?.id);
         if (twin) claims.set(twin.key, message.id);
         talk.add(message, isAtEnd.peek());
       }),
@@ -95,6 +97,10 @@ function Messages({ talk, chat, account, steady, body, claims, unreadFrom }) {
   const mayWrite = may(account.value, "canWrite");
   const hold = useComputed(() => holdOf(account.value));
   const runs = useMemo(() => (name, message) => act(talk, name, message, pretty(numberOf(chat.peek())) || nameOf(chat.peek())), [talk]);
+  const look = useMemo(() => async (id) => {
+    const { look: open } = await import("./viewer.js");
+    open(talk, id);
+  }, [talk]);
   useLayoutEffect(steady.settle);
   const { ids } = talk;
   const shown = [];
@@ -106,7 +112,7 @@ function Messages({ talk, chat, account, steady, body, claims, unreadFrom }) {
     if (isNewDay) shown.push(html`<p class="chats-day" key=${`day ${message.timestamp.slice(0, 10)} ${id}`}><time datetime=${message.timestamp}>${dayName(message.timestamp)}</time></p>`);
     if (id === unreadFrom.current) shown.push(html`<p class="chats-new" key="new" id="chats-new"><span>${t("chats.newMessages")}</span></p>`);
     const hasSender = chat.peek().isGroup && !message.fromMe && (isNewDay || before?.fromNumber !== message.fromNumber || before?.fromMe);
-    shown.push(html`<${Bubble} key=${id} one=${one} hold=${hold} mayWrite=${mayWrite} hasSender=${hasSender} act=${runs} />`);
+    shown.push(html`<${Bubble} key=${id} one=${one} hold=${hold} mayWrite=${mayWrite} hasSender=${hasSender} act=${runs} look=${look} />`);
     before = message;
   }
   const entries = outbox.value.filter((one) => one.chatId === talk.chatId && !talk.of(claims.get(one.key)));
@@ -178,14 +184,18 @@ export function Conversation({ chat, back, changed, leave }) {
   useEffect(() => {
     if (isAtEnd.value && talk.isAtEnd.value) talk.fresh.value = 0;
   }, [isAtEnd.value, talk.isAtEnd.value]);
-  function write(text) {
-    send(sessionId, id, text);
+  function write(text, media) {
+    send(sessionId, id, text, media);
     toEnd();
   }
   const fresh = talk.fresh.value;
   const isFar = !isAtEnd.value || !talk.isAtEnd.value;
   const mayWrite = may(account.value, "canWrite");
-  return html`<section class="chats-talk" aria-label=${nameOf(chat.value)} onKeyDown=${(event) => event.key === "Escape" && !event.defaultPrevented && !document.querySelector(":popover-open, dialog[open]") && leave()}>
+  const slot = slotOf(id);
+  const offer = offerOf(account.value?.provider);
+  const take = mayWrite && offer ? (files) => attach(slot, files) : null;
+  const { isOver, takes } = useDrops(take);
+  return html`<section class="chats-talk" aria-label=${nameOf(chat.value)} ...${takes} onKeyDown=${(event) => event.key === "Escape" && !event.defaultPrevented && !document.querySelector(":popover-open, dialog[open]") && leave()}>
     <${Head} chat=${chat.value} account=${account.value} back=${back} changed=${changed} />
     <${Banner} account=${account.value} />
     <div class="chats-scroll" ref=${frame} tabindex="0" role="region" aria-label=${t("chats.messages")}>
@@ -196,8 +206,9 @@ export function Conversation({ chat, back, changed, leave }) {
     </div>
     <div class="chats-foot">
       ${isKnown && isFar && html`<${Button} class="chats-down" icon="arrow-down" label=${fresh ? undefined : t("chats.toEnd")} onClick=${toEnd}>${fresh ? t("chats.fresh", { n: fresh }) : null}<//>`}
-      ${mayWrite ? html`<${Composer} key=${id} chatId=${id} send=${write} takesFocus />` : html`<${ReadOnly} />`}
+      ${mayWrite ? html`<${Composer} key=${id} chatId=${id} send=${write} takesFocus slot=${slot} offer=${offer} take=${take} isUnknown=${!account.value || !offersKnown.value} />` : html`<${ReadOnly} />`}
     </div>
+    ${isOver && html`<p class="chats-drop"><${Icon} name="upload" size=${28} />${t("file.drop")}</p>`}
   </section>`;
 }
 

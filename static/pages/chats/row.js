@@ -3,6 +3,7 @@
 import { brief, exact } from "../../lib/dates.js";
 import { html, Icon } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
+import { iconOf as kindIcon, kindWord } from "../../lib/media.js";
 import { accounts } from "../../lib/store.js";
 import { accountName, addressOf, Face, nameOf } from "./names.js";
 import { iconOf } from "./standing.js";
@@ -12,8 +13,11 @@ function Last({ chat }) {
   if (typingIn(chat.sessionId, chat.chatId).value) return html`<span class="chats-last chats-types">${t("chats.types")}</span>`;
   const last = chat.lastMessage;
   const icon = last?.fromMe && iconOf(last.status);
+  const kind = kindIcon(last?.messageType);
+  const isOther = last?.messageType && last.messageType !== "text";
+  const words = isOther ? kindWord(last.messageType) : t(chat.lastMessageAt ? "chats.noText" : "chats.noMessages");
   return html`<span class="chats-last">
-    ${icon && html`<${Icon} name=${icon} size=${16} /><span class="unseen">${t(`messageStatus.${last.status}`)}: </span>`}${chat.lastMessageText || (chat.lastMessageAt ? t("chats.noText") : t("chats.noMessages"))}</span>`;
+    ${icon && html`<${Icon} name=${icon} size=${16} /><span class="unseen">${t(`messageStatus.${last.status}`)}: </span>`}${kind && html`<${Icon} name=${kind} size=${16} />`}${chat.lastMessageText || words}</span>`;
 }
 
 export function Row({ id, chat: one, index, size, isOpen, isActive, height, open }) {

@@ -72,6 +72,8 @@ export function useSteady({ frame, body, looked }) {
     const watch = new ResizeObserver(settle);
     watch.observe(body.current);
     watch.observe(frame.current);
+    // On a phone, where what is written beneath makes the page longer.
+    watch.observe(frame.current.parentElement);
     return () => watch.disconnect();
   }, []);
   return useMemo(() => ({ isAtEnd, measure, settle, toEnd, show, look }), []);

@@ -3,7 +3,8 @@
 import { get, post, remove } from "../../lib/api.js";
 import { exact, relative, When } from "../../lib/dates.js";
 import { html, Icon, useEffect } from "../../lib/html.js";
-import { t } from "../../lib/i18n.js";
+import { fileSize, t } from "../../lib/i18n.js";
+import { addressOf as fileOf, iconOf, kindWord } from "../../lib/media.js";
 import { on } from "../../lib/socket.js";
 import { accounts, may } from "../../lib/store.js";
 import { Button, Copy } from "../../parts/button.js";
@@ -42,6 +43,13 @@ function Fact({ word, value, isCode, canCopy, children }) {
   if (value === undefined || value === null || value === "") return null;
   return html`<div><dt>${t(word)}</dt><dd>${children ?? (isCode ? html`<code>${value}</code>` : html`<bdi>${value}</bdi>`)}
     ${canCopy && html`<${Copy} text=${String(value)} label=${t("message.copyOf", { name: t(word) })} />`}</dd></div>`;
+}
+
+function File({ media }) {
+  const name = media.fileName || kindWord(media.kind);
+  return html`<p class="message-file"><${Icon} name=${iconOf(media.kind) ?? "paperclip"} size=${24} />
+    <span><strong><bdi>${name}</bdi></strong><small>${[kindWord(media.kind), media.size > 0 && fileSize(media.size)].filter(Boolean).join(" · ")}</small></span>
+    <a class="button quiet icon-only" href=${fileOf(media.id)} download=${media.fileName ?? ""} aria-label=${t("media.downloadOf", { name })} title=${t("media.download")}><${Icon} name="download" /></a></p>`;
 }
 
 function Facts({ message }) {
@@ -114,7 +122,8 @@ export function Details({ id, close }) {
     <${View} load=${load} skeleton=${html`<${Bones} rows=${4} height=${64} />`}>${() => html`
       <p class="message-now" role="status"><${MessageStatus} status=${message.status} /></p>
       <${Why} message=${message} />
-      <p class="message-text"><bdi>${message.message}</bdi></p>
+      ${message.media && html`<${File} media=${message.media} />`}
+      ${(message.message || !message.media) && html`<p class="message-text"><bdi>${message.message}</bdi></p>`}
       <section class="stack"><h3>${t("message.history")}</h3><${History} message=${message} /></section>
       <${Facts} message=${message} />`}<//>
   <//>`;

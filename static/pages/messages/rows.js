@@ -3,6 +3,7 @@ import { html, Icon, useMemo } from "../../lib/html.js";
 import { t } from "../../lib/i18n.js";
 import { ofChat, pretty } from "../../lib/phone.js";
 import { accounts, accountsKnown } from "../../lib/store.js";
+import { Gist } from "../../parts/gist.js";
 import { addressOf } from "./filter.js";
 import { MessageStatus, reasonOf } from "./status.js";
 
@@ -24,7 +25,7 @@ function Row({ rows, id, filter }) {
   return html`<li><a class="messages-row" href=${addressOf({ ...filter, message: id })}>
     <span class="messages-time"><${When} at=${message.createdAt} as=${when} /></span>
     <span class="messages-who"><bdi class="messages-account">${nameOf(message.accountId)}</bdi> <span class="messages-number">→ <bdi>${recipient(message.to)}</bdi></span></span>
-    <span class="messages-what"><bdi class="messages-text">${beginning(message.message)}</bdi>${message.reference && html` <bdi class="messages-reference">${message.reference}</bdi>`}</span>
+    <span class="messages-what"><bdi class="messages-text"><${Gist} message=${message} text=${beginning(message.message)} /></bdi>${message.reference && html` <bdi class="messages-reference">${message.reference}</bdi>`}</span>
     <span class="messages-became"><${MessageStatus} status=${message.status} />${reason && html`<span class="messages-reason" title=${reason}>${reason}</span>`}</span>
     <span class="messages-open"><${Icon} name="chevron-right" /></span>
   </a></li>`;
