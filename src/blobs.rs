@@ -28,7 +28,7 @@ use sha2::{Digest, Sha256};
 pub type Bytestream = BoxStream<'static, io::Result<Bytes>>;
 
 /// Bytes that are written at a time to a folder …
-const TO_FOLDER: usize = 1 << 20;
+const TO_FOLDER: usize = 256 * 1024;
 /// … and to a bucket: S3 takes no smaller part but the last.
 const TO_BUCKET: usize = 5 << 20;
 /// Bytes of the beginning by which one tells what a content is: pictures say their size within.
@@ -260,7 +260,7 @@ mod tests {
     async fn what_is_kept_is_read_whole_or_in_part_until_it_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::in_folder(folder.path()).unwrap();
-        let blob = blobs.put(id(), 4 << 20, chunks(&[0, 1, TO_FOLDER, 3 * TO_FOLDER - 1])).await.unwrap();
+        let blob = blobs.put(id(), 4 << 20, chunks(&[0, 1, TO_FOLDER, (4 << 20) - TO_FOLDER - 1])).await.unwrap();
         assert_eq!((blob.size, blob.head.len()), (4 << 20, HEAD));
         assert_eq!(blob.sha256, "f1b9b3d2b0d5a7c0d0a0f1", "{}", blob.sha256);
         let all: Vec<Bytes> = blobs.get(id(), None).await.unwrap().try_collect().await.unwrap();

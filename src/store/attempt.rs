@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use entity::ids::{AccountId, ChatId, CompanyId, MediaId, MessageId, UserId};
 use entity::message::{Kind, Status};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement, Value};
 
 use super::message::{Attempt, Beginning, Begun, Moved, Outcome, Receipt};
 use super::tally::Tally;
@@ -36,6 +36,20 @@ async fn lock_epochs(tx: &Tx, sql: &str) -> Result<(), DbErr> {
     }
 }
 
+/// What of a message an attempt to send it needs.
+#[derive(FromQueryResult)]
+struct Started {
+    id: MessageId,
+    status: Status,
+    recipient: String,
+    text: String,
+    attempts: i32,
+    chat_id: Option<ChatId>,
+    user_id: Option<UserId>,
+    media_id: Option<MediaId>,
+    kind: Kind,
+}
+
 /// Moves messages from `queued` to `sending`, or `expired`, and reads what to send.
 pub(super) async fn begin(tx: &Tx, asked: &[Attempt]) -> Result<HashMap<MessageId, Beginning>, DbErr> {
     if asked.is_empty() {
@@ -53,20 +67,17 @@ pub(super) async fn begin(tx: &Tx, asked: &[Attempt]) -> Result<HashMap<MessageI
                    message.chat_id, message.user_id, message.media_id, message.kind";
     let mut found = HashMap::with_capacity(asked.len());
     for row in rows::query(tx, sql, keys(asked)).await? {
-        let (id, status, recipient, text, attempts, chat, user, media, kind): (
-            MessageId,
-            Status,
-            String,
-            String,
-            i32,
-            Option<ChatId>,
-            Option<UserId>,
-            Option<MediaId>,
-            Kind,
-        ) = row.try_get_many_by_index()?;
-        let media = media.map(|id| (id, kind));
-        let begun = Begun { recipient, text, attempts: attempts.unsigned_abs(), chat, user, media };
-        found.insert(id, if status == Status::Expired { Beginning::Expired } else { Beginning::Begun(begun) });
+        let row = Started::from_query_result(&row, "")?;
+        let begun = Begun {
+            recipient: row.recipient,
+            text: row.text,
+            attempts: row.attempts.unsigned_abs(),
+            chat: row.chat_id,
+            user: row.user_id,
+            media: row.media_id.map(|id| (id, row.kind)),
+        };
+        let is_late = row.status == Status::Expired;
+        found.insert(row.id, if is_late { Beginning::Expired } else { Beginning::Begun(begun) });
     }
     if found.len() < asked.len() {
         let sql = "WITH o (id, epoch, token, now_ms) AS ({rows})

@@ -40,6 +40,7 @@ mod login_limits;
 mod logs;
 mod lost;
 mod media;
+mod media_bucket;
 mod media_coming;
 mod media_sends;
 mod numbers;

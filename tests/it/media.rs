@@ -139,8 +139,9 @@ async fn a_caller_who_hangs_up_leaves_nothing() {
     eventually("its beginning is written", 20, async || (files(&media) == 1).then_some(())).await;
     drop(raw);
     eventually("and is gone", 20, async || (files(&media) == 0).then_some(())).await;
-    let taken = app.app().store.media_bytes(entity::ids::CompanyId::DEFAULT).await.unwrap();
-    assert_eq!(taken, 0);
+    let company = entity::ids::CompanyId::DEFAULT;
+    let is_none = async || (app.app().store.media_bytes(company).await.unwrap() == 0).then_some(());
+    eventually("so is its row", 20, is_none).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,27 +164,32 @@ async fn a_file_of_100_mb_costs_less_than_10_of_memory() {
     const SIZE: usize = 100 << 20;
     let server = Binary::start(&[("ANDANTE_MEDIA_MAX_MB", "200")]);
     let account = ready_account(&server.client, json!({})).await;
-    server.client.upload("first.png", picture(1 << 20)).await;
     let memory = || {
         let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() / 1_024
     };
+    // In, out to a messenger, and out to a caller.
+    let carry = async |size: usize| {
+        let chunks = stream::repeat_with(|| Ok::<_, io::Error>(Bytes::from_static(&[7; 65_536]))).take(size / 65_536);
+        let post = server.client.request(Method::POST, "/api/media").body(Body::wrap_stream(chunks));
+        let told = server.client.run(post).await.expect(201);
+        assert_eq!(told["size"], size);
+        let id = told["id"].as_str().unwrap();
+        let send = json!({"accountId": account, "to": "77777777777", "media": {"id": id}});
+        let sent = server.client.post("/api/messages/send", send).await.expect(202);
+        server.client.reaches(sent["messageId"].as_str().unwrap(), &["sent"]).await;
+        let mut content = server.client.file(id, None).await.bytes_stream();
+        let mut read = 0;
+        while let Some(chunk) = content.next().await {
+            read += chunk.unwrap().len();
+        }
+        assert_eq!(read, size);
+    };
+    // What a small one takes, such as code that is read for the first time, is not the large one's.
+    carry(1 << 20).await;
     let before = memory();
-    let chunks = stream::repeat_with(|| Ok::<_, io::Error>(Bytes::from_static(&[7; 65_536]))).take(SIZE / 65_536);
-    let post = server.client.request(Method::POST, "/api/media").body(Body::wrap_stream(chunks));
-    let told = server.client.run(post).await.expect(201);
-    assert_eq!(told["size"], SIZE);
-    let id = told["id"].as_str().unwrap();
-    let send = json!({"accountId": account, "to": "77777777777", "media": {"id": id}});
-    let sent = server.client.post("/api/messages/send", send).await.expect(202);
-    server.client.reaches(sent["messageId"].as_str().unwrap(), &["sent"]).await;
-    let mut content = server.client.file(id, None).await.bytes_stream();
-    let mut read = 0;
-    while let Some(chunk) = content.next().await {
-        read += chunk.unwrap().len();
-    }
-    assert_eq!(read, SIZE);
+    carry(SIZE).await;
     let took = memory() - before;
     assert!(took < 10, "{took} MB");
 }

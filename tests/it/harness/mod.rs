@@ -1,6 +1,7 @@
 //! What the tests stand on: the server, its services, and waiting without sleeping.
 
 mod app;
+mod bucket;
 mod client;
 mod disk;
 mod files;
@@ -16,6 +17,7 @@ mod socket;
 mod tunnel;
 
 pub use app::{Binary, TestApp, ready_account};
+pub use bucket::Bucket;
 pub use client::{Answer, Client};
 pub use disk::Disk;
 pub use files::picture;
