@@ -7,16 +7,19 @@
 
 mod acks;
 mod bot;
+mod download;
 mod ear;
 mod failure;
 mod history;
 mod keys;
 mod mail;
+mod parcel;
 mod people;
 mod reach;
 mod receipts;
 mod session;
 mod subjects;
+mod upload;
 mod wire;
 mod words;
 
@@ -28,6 +31,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use async_trait::async_trait;
 use entity::account::ActiveModel;
+use entity::message::Kind;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use whatsapp_rust::wacore::proto_helpers::MessageBuilderExt;
@@ -68,6 +72,9 @@ struct WhatsApp {
     people: Arc<People>,
     acks: Arc<Acks>,
     reach: Arc<Reach>,
+    wire: Wire,
+    /// How long a send may take that carries no file.
+    send_deadline: Duration,
     /// Done when the connection has ended.
     ended: CancellationToken,
     /// Ends the connection if it is not closed.
@@ -114,7 +121,7 @@ pub(super) async fn connect(
     };
     let bot = bot::build(
         keys.clone(),
-        wire,
+        wire.clone(),
         Mailbox { reports: reports.clone(), clock: messengers.clock.clone(), groups },
         ear,
         messengers.whatsapp_version,
@@ -165,12 +172,29 @@ pub(super) async fn connect(
     }
     let people = Arc::new(People::new(client, keys));
     let reach = Arc::new(Reach::of(&people).await);
-    Ok(Arc::new(WhatsApp { people, acks, reach, ended, _stop: stop }))
+    let send_deadline = messengers.send_deadline;
+    Ok(Arc::new(WhatsApp { people, acks, reach, wire, send_deadline, ended, _stop: stop }))
 }
 
 impl WhatsApp {
     fn client(&self) -> &Client {
         &self.people.client
+    }
+
+    /// What is sent, with its file brought to WhatsApp's hosts.
+    async fn content(&self, message: &Outgoing) -> Result<Message, SendError> {
+        let text = message.text.0.as_str();
+        let Some(file) = &message.media else { return Ok(Message::text(text)) };
+        if !text.is_empty() && !matches!(file.kind, Kind::Image | Kind::Video | Kind::Document) {
+            return Err(SendError::refused("WhatsApp shows no text under a sound or a sticker"));
+        }
+        // Half of the time that is any send's is left for the message itself.
+        let patience = self.send_deadline / 2 + file.carrying();
+        let parcel = upload::bring(&self.people, &self.wire, file, patience).await?;
+        if !self.client().is_logged_in() {
+            return Err(SendError::Later { after: None, cause: anyhow!("not connected") });
+        }
+        Ok(parcel.message(file, text))
     }
 
     /// What a refusal of the server means for the message.
@@ -208,11 +232,11 @@ impl Gateway for WhatsApp {
         if let Some(after) = self.reach.holds(&self.people, &to, &chat).await {
             return Err(SendError::Held { after, reason: LOCKED.to_owned() });
         }
+        let content = self.content(message).await?;
         let id = stanza::of(self.people.keys.account, message.message);
         let answer = self.acks.expect(&id);
         let options = SendOptions::default().with_message_id(&id);
-        let text = Message::text(message.text.0.as_str());
-        self.client().send_message_with_options(to.clone(), text, options).await.map_err(read_error)?;
+        self.client().send_message_with_options(to.clone(), content, options).await.map_err(read_error)?;
         match answer.answer().await {
             Some(None) => {
                 self.reach.pass(&self.people, to, chat.clone());
@@ -254,8 +278,8 @@ impl Gateway for WhatsApp {
         }
     }
 
-    async fn fetch(&self, _source: &str) -> Result<Bytestream, FetchError> {
-        Err(FetchError::Gone)
+    async fn fetch(&self, source: &str) -> Result<Bytestream, FetchError> {
+        download::fetch(&self.people, &self.wire, source).await
     }
 
     async fn is_alive(&self) -> bool {
