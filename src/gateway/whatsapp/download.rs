@@ -42,16 +42,15 @@ pub(super) async fn fetch(people: &People, wire: &Wire, source: &str) -> Result<
     for host in &connection.hosts {
         match wire.get(&host.hostname, &path).await {
             Ok(answer) if answer.status().is_success() => return Ok(opened(answer, parcel)),
-            // Files are deleted after some weeks, and paths end.
-            Ok(answer)
-                if matches!(answer.status(), StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE) =>
-            {
-                return Err(FetchError::Gone);
-            }
-            Ok(answer) => {
-                let status = answer.status().as_u16();
-                why = FetchError::Later(anyhow!("WhatsApp's media host did not give the file ({status})"));
-            }
+            Ok(answer) => match answer.status() {
+                // Files are deleted after some weeks, and paths end.
+                StatusCode::NOT_FOUND | StatusCode::GONE => return Err(FetchError::Gone),
+                StatusCode::FORBIDDEN if parcel.has_ended(people.keys.clock.now()) => return Err(FetchError::Gone),
+                status => {
+                    let status = status.as_u16();
+                    why = FetchError::Later(anyhow!("WhatsApp's media host did not give the file ({status})"));
+                }
+            },
             Err(error) => {
                 tracing::warn!(account.id = %people.keys.account, %error, "a media host was not reached for a file");
                 why = later("WhatsApp's media host was not reached");

@@ -31,12 +31,9 @@ use std::time::Duration;
 use anyhow::anyhow;
 use async_trait::async_trait;
 use entity::account::ActiveModel;
-use entity::message::Kind;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use whatsapp_rust::wacore::proto_helpers::MessageBuilderExt;
 use whatsapp_rust::wacore_binary::{Jid, JidExt};
-use whatsapp_rust::waproto::whatsapp::Message;
 use whatsapp_rust::{Client, SendOptions};
 
 use self::acks::Acks;
@@ -181,22 +178,6 @@ impl WhatsApp {
         &self.people.client
     }
 
-    /// What is sent, with its file brought to WhatsApp's hosts.
-    async fn content(&self, message: &Outgoing) -> Result<Message, SendError> {
-        let text = message.text.0.as_str();
-        let Some(file) = &message.media else { return Ok(Message::text(text)) };
-        if !text.is_empty() && !matches!(file.kind, Kind::Image | Kind::Video | Kind::Document) {
-            return Err(SendError::refused("WhatsApp shows no text under a sound or a sticker"));
-        }
-        // Half of the time that is any send's is left for the message itself.
-        let patience = self.send_deadline / 2 + file.carrying();
-        let parcel = upload::bring(&self.people, &self.wire, file, patience).await?;
-        if !self.client().is_logged_in() {
-            return Err(SendError::Later { after: None, cause: anyhow!("not connected") });
-        }
-        Ok(parcel.message(file, text))
-    }
-
     /// What a refusal of the server means for the message.
     fn read_refusal(&self, code: &str, to: Jid, chat: String) -> SendError {
         match code {
@@ -232,7 +213,7 @@ impl Gateway for WhatsApp {
         if let Some(after) = self.reach.holds(&self.people, &to, &chat).await {
             return Err(SendError::Held { after, reason: LOCKED.to_owned() });
         }
-        let content = self.content(message).await?;
+        let content = upload::content(&self.people, &self.wire, message, self.send_deadline).await?;
         let id = stanza::of(self.people.keys.account, message.message);
         let answer = self.acks.expect(&id);
         let options = SendOptions::default().with_message_id(&id);

@@ -131,6 +131,11 @@ impl Parcel {
         now < at + KEPT && ends_at(&self.path).is_none_or(|end| now < end - MARGIN)
     }
 
+    /// Whether the path to it says that it has ended.
+    pub(super) fn has_ended(&self, now: DateTime<Utc>) -> bool {
+        ends_at(&self.path).is_some_and(|end| end <= now)
+    }
+
     /// The message with which it is sent, and what is written under it.
     pub(super) fn message(self, file: &Attachment, caption: &str) -> Message {
         let caption = (!caption.is_empty()).then(|| caption.to_owned());
@@ -225,4 +230,84 @@ pub(super) fn enclosure(message: &Message) -> Option<Enclosure> {
     file.thumbnail = thumbnail.filter(|jpeg| jpeg.len() <= THUMBNAIL && jpeg.starts_with(JPEG)).cloned();
     file.source = parcel.write();
     (file.source.len() <= SOURCE).then_some(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parcel(path: &str) -> Parcel {
+        Parcel {
+            kind: Kind::Image,
+            path: path.to_owned(),
+            key: vec![1; 32],
+            sha256: vec![2; 32],
+            encrypted_sha256: vec![3; 32],
+            size: 5,
+            url: None,
+            made_at: 0,
+            sidecar: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_upload_lasts_a_week_or_until_the_day_before_its_path_ends() {
+        let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let days = |days| at + TimeDelta::days(days);
+        let (long, plain) = (parcel("/v/x?ccb=1&oe=7FFFFFFF&_nc_sid=1"), parcel("/v/x"));
+        for parcel in [long, plain] {
+            assert!(parcel.lasts(at, days(6)) && !parcel.lasts(at, days(7)));
+        }
+        let short = parcel(&format!("/v/x?oe={:X}", days(3).timestamp()));
+        assert!(short.lasts(at, days(1)) && !short.lasts(at, days(2)));
+        assert!(!short.has_ended(days(2)) && short.has_ended(days(3)));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_file_is_all_that_it_is_fetched_by() {
+        let kept = parcel("/v/x?oe=1").write();
+        assert_eq!(Parcel::read(&kept).unwrap().write(), kept);
+        for other in ["", "{}", "[]", "null", r#"{"kind":"image","path":"/v/x"}"#] {
+            assert!(Parcel::read(other).is_none(), "{other}");
+        }
+    }
+
+    fn image(change: impl FnOnce(&mut ImageMessage)) -> Message {
+        let mut image = ImageMessage {
+            direct_path: Some("/v/x".to_owned()),
+            media_key: Some(vec![1; 32]),
+            file_sha256: Some(vec![2; 32]),
+            file_enc_sha256: Some(vec![3; 32]),
+            file_length: Some(5),
+            jpeg_thumbnail: Some(JPEG.to_vec()),
+            ..ImageMessage::default()
+        };
+        change(&mut image);
+        Message { image_message: MessageField::some(image), ..Message::default() }
+    }
+
+    #[test]
+    fn a_file_that_can_t_be_fetched_by_what_is_said_is_none() {
+        assert_eq!(enclosure(&image(|_| {})).unwrap().size, Some(5));
+        let faults: [fn(&mut ImageMessage); 6] = [
+            |image| image.direct_path = None,
+            |image| image.media_key = None,
+            |image| image.file_sha256 = None,
+            |image| image.file_enc_sha256 = None,
+            |image| image.file_length = None,
+            |image| image.direct_path = Some("/".repeat(SOURCE)),
+        ];
+        for fault in faults {
+            assert!(enclosure(&image(fault)).is_none());
+        }
+        assert!(enclosure(&Message::default()).is_none());
+    }
+
+    #[test]
+    fn a_thumbnail_is_a_small_jpeg_or_none() {
+        let seen = |jpeg: Vec<u8>| enclosure(&image(|image| image.jpeg_thumbnail = Some(jpeg))).unwrap().thumbnail;
+        assert_eq!(seen(JPEG.to_vec()).as_deref(), Some(JPEG));
+        assert_eq!(seen(b"<script>".to_vec()), None);
+        assert_eq!(seen([JPEG, &[0; THUMBNAIL]].concat()), None);
+    }
 }

