@@ -2,16 +2,32 @@
 // codec and encryption of its own. It links as a device of its own phone, then does as it is told, line
 // by line, and says what it sees.
 //
-// node baileys.mjs PORT ROOT — commands on standard input: `send NUMBER TEXT`, `end`.
+// node baileys.mjs PORT ROOT — commands on standard input: `send NUMBER TEXT`, `document NUMBER BASE64`, `end`.
 
+import { createHash } from "node:crypto";
+import http from "node:http";
+import https from "node:https";
+import { syncBuiltinESMExports } from "node:module";
 import { createInterface } from "node:readline";
-import makeWASocket, { initAuthCreds, makeCacheableSignalKeyStore } from "baileys";
+import makeWASocket, {
+  downloadMediaMessage,
+  getContentType,
+  initAuthCreds,
+  makeCacheableSignalKeyStore,
+  normalizeMessageContent,
+} from "baileys";
 import { WA_CERT_DETAILS } from "baileys/lib/Defaults/index.js";
 import pino from "pino";
 
 const [, , port, root] = process.argv;
 // It verifies the whole chain; only whom it trusts is another.
 WA_CERT_DETAILS.PUBLIC_KEY = Buffer.from(root, "hex");
+
+// WhatsApp's media hosts are where the server is.
+const { fetch } = globalThis;
+globalThis.fetch = (url, options) => fetch(String(url).replace(/^https:\/\/[^/]+/, `http://127.0.0.1:${port}`), options);
+https.request = (options, heard) => http.request({ ...options, hostname: "127.0.0.1", port }, heard);
+syncBuiltinESMExports();
 
 const say = (word, ...rest) => console.log([word, ...rest].join(" "));
 const data = new Map();
@@ -48,6 +64,15 @@ function start() {
   });
   socket.ev.on("messages.upsert", ({ messages }) => {
     for (const { key, message } of messages) {
+      const content = normalizeMessageContent(message);
+      const kind = getContentType(content);
+      if (content?.[kind]?.directPath && !key.fromMe) {
+        const { mimetype, caption } = content[kind];
+        downloadMediaMessage({ key, message }, "buffer", {}).then(
+          (file) => say("file", kind, createHash("sha256").update(file).digest("hex"), mimetype, caption ?? ""),
+          (error) => say("file", kind, error),
+        );
+      }
       const text = message?.conversation ?? message?.extendedTextMessage?.text;
       if (text && !key.fromMe) say("message", key.remoteJid, text);
     }
@@ -64,6 +89,10 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (word === "send") {
     const sent = await socket.sendMessage(`${number}@s.whatsapp.net`, { text: text.join(" ") });
     say("sent", sent.key.id);
+  }
+  if (word === "document") {
+    const document = Buffer.from(text[0], "base64");
+    await socket.sendMessage(`${number}@s.whatsapp.net`, { document, mimetype: "application/pdf", fileName: "a.pdf" });
   }
 }
 process.exit(0);

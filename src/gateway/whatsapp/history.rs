@@ -13,6 +13,7 @@ use whatsapp_rust::waproto::whatsapp::{Conversation, WebMessageInfo};
 
 use super::keys::Keys;
 use super::mail::{bare, content};
+use super::parcel::enclosure;
 use super::people::{People, kind_of};
 use crate::gateway::stanza;
 use crate::gateway::{GatewayEvent, Letter, Mail, Reports};
@@ -115,7 +116,7 @@ async fn letters(client: &Client, reports: &Reports, conversation: &Conversation
             kind,
             at,
             is_history: true,
-            media: None,
+            media: message.message.as_option().and_then(enclosure),
         });
     }
     letters

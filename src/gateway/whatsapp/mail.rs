@@ -15,6 +15,7 @@ use whatsapp_rust::wacore_binary::{Jid, JidExt};
 use whatsapp_rust::waproto::whatsapp::Message;
 use whatsapp_rust::{Client, InboundDurabilityHook};
 
+use super::parcel::enclosure;
 use super::people::{People, kind_of};
 use super::receipts::precise;
 use crate::clock::Clock;
@@ -74,7 +75,7 @@ async fn letter(client: &Client, message: &Message, info: &MessageInfo, now: Dat
         kind,
         at: precise(info.timestamp, now),
         is_history: false,
-        media: None,
+        media: enclosure(message),
     })
 }
 
@@ -90,6 +91,7 @@ pub(super) fn content(message: &Message) -> Option<(Kind, String)> {
         (message.conversation.is_some() || message.extended_text_message.is_set(), Kind::Text),
         (message.image_message.is_set(), Kind::Image),
         (message.video_message.is_set() || message.ptv_message.is_set(), Kind::Video),
+        (is_voice(message), Kind::Voice),
         (message.audio_message.is_set(), Kind::Audio),
         (message.document_message.is_set(), Kind::Document),
         (message.sticker_message.is_set(), Kind::Sticker),
@@ -104,6 +106,11 @@ pub(super) fn content(message: &Message) -> Option<(Kind, String)> {
         Some(kind) => Some((kind, text)),
         None => (!text.is_empty()).then_some((Kind::Other, text)),
     }
+}
+
+/// Whether somebody has just spoken it.
+fn is_voice(message: &Message) -> bool {
+    message.audio_message.as_option().is_some_and(|audio| audio.ptt == Some(true))
 }
 
 /// What a person chose among the answers that they were offered.

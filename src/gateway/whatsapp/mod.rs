@@ -7,16 +7,19 @@
 
 mod acks;
 mod bot;
+mod download;
 mod ear;
 mod failure;
 mod history;
 mod keys;
 mod mail;
+mod parcel;
 mod people;
 mod reach;
 mod receipts;
 mod session;
 mod subjects;
+mod upload;
 mod wire;
 mod words;
 
@@ -30,9 +33,7 @@ use async_trait::async_trait;
 use entity::account::ActiveModel;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use whatsapp_rust::wacore::proto_helpers::MessageBuilderExt;
 use whatsapp_rust::wacore_binary::{Jid, JidExt};
-use whatsapp_rust::waproto::whatsapp::Message;
 use whatsapp_rust::{Client, SendOptions};
 
 use self::acks::Acks;
@@ -68,6 +69,9 @@ struct WhatsApp {
     people: Arc<People>,
     acks: Arc<Acks>,
     reach: Arc<Reach>,
+    wire: Wire,
+    /// How long a send may take that carries no file.
+    send_deadline: Duration,
     /// Done when the connection has ended.
     ended: CancellationToken,
     /// Ends the connection if it is not closed.
@@ -114,7 +118,7 @@ pub(super) async fn connect(
     };
     let bot = bot::build(
         keys.clone(),
-        wire,
+        wire.clone(),
         Mailbox { reports: reports.clone(), clock: messengers.clock.clone(), groups },
         ear,
         messengers.whatsapp_version,
@@ -165,7 +169,8 @@ pub(super) async fn connect(
     }
     let people = Arc::new(People::new(client, keys));
     let reach = Arc::new(Reach::of(&people).await);
-    Ok(Arc::new(WhatsApp { people, acks, reach, ended, _stop: stop }))
+    let send_deadline = messengers.send_deadline;
+    Ok(Arc::new(WhatsApp { people, acks, reach, wire, send_deadline, ended, _stop: stop }))
 }
 
 impl WhatsApp {
@@ -208,11 +213,11 @@ impl Gateway for WhatsApp {
         if let Some(after) = self.reach.holds(&self.people, &to, &chat).await {
             return Err(SendError::Held { after, reason: LOCKED.to_owned() });
         }
+        let content = upload::content(&self.people, &self.wire, message, self.send_deadline).await?;
         let id = stanza::of(self.people.keys.account, message.message);
         let answer = self.acks.expect(&id);
         let options = SendOptions::default().with_message_id(&id);
-        let text = Message::text(message.text.0.as_str());
-        self.client().send_message_with_options(to.clone(), text, options).await.map_err(read_error)?;
+        self.client().send_message_with_options(to.clone(), content, options).await.map_err(read_error)?;
         match answer.answer().await {
             Some(None) => {
                 self.reach.pass(&self.people, to, chat.clone());
@@ -254,8 +259,8 @@ impl Gateway for WhatsApp {
         }
     }
 
-    async fn fetch(&self, _source: &str) -> Result<Bytestream, FetchError> {
-        Err(FetchError::Gone)
+    async fn fetch(&self, source: &str) -> Result<Bytestream, FetchError> {
+        download::fetch(&self.people, &self.wire, source).await
     }
 
     async fn is_alive(&self) -> bool {

@@ -2,17 +2,23 @@
 //! API alone.
 
 mod baileys;
+mod carrying;
 mod coming;
 mod conforming;
 mod crash;
+mod enclosed;
 mod going;
 mod groups;
 mod leaving;
 mod pairing;
 mod trouble;
 
+use std::io::Cursor;
+
 use andante::clock::Clock;
-use fake_whatsapp::FakeWhatsApp;
+use fake_whatsapp::{FakeWhatsApp, File};
+use image::{ImageFormat, Rgb, RgbImage};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{ANNA, CLINIC, Client, NOBODY, TestApp, eventually};
@@ -84,6 +90,40 @@ async fn paired(client: &Client, fake: &FakeWhatsApp) -> String {
 /// Sends a text: our id of the message.
 async fn send(client: &Client, account: &str, to: &str, text: &str) -> String {
     client.send(account, to, text).await["messageId"].as_str().unwrap().to_owned()
+}
+
+/// A content that begins so, goes on with what is nowhere the same, and has so many bytes.
+fn content(head: &[u8], length: usize) -> Vec<u8> {
+    let rest = (head.len()..length).map(|at| (at * at / 7 + at) as u8);
+    head.iter().copied().chain(rest).collect()
+}
+
+/// A picture of 40 by 30 pixels.
+fn png() -> Vec<u8> {
+    let mut png = Cursor::new(Vec::new());
+    RgbImage::from_fn(40, 30, |x, y| Rgb([x as u8 * 5, y as u8 * 7, 90])).write_to(&mut png, ImageFormat::Png).unwrap();
+    png.into_inner()
+}
+
+/// Has a file kept: its id.
+async fn keep(client: &Client, name: &str, content: &[u8]) -> String {
+    let request = client.request(Method::POST, &format!("/api/media?fileName={name}"));
+    let request = request.header("content-type", "application/octet-stream").body(content.to_vec());
+    client.run(request).await.expect(201)["id"].as_str().unwrap().to_owned()
+}
+
+/// Sends a file that is kept: our id of the message.
+async fn send_file(client: &Client, account: &str, to: &str, media: Value, text: &str) -> String {
+    let mut body = json!({"accountId": account, "to": to, "media": media});
+    if !text.is_empty() {
+        body["message"] = json!(text);
+    }
+    client.post("/api/messages/send", body).await.expect(202)["messageId"].as_str().unwrap().to_owned()
+}
+
+/// The files that somebody received from others.
+fn files(fake: &FakeWhatsApp, number: &str) -> Vec<File> {
+    fake.inbox_of(number).into_iter().filter_map(|delivery| delivery.file).collect()
 }
 
 /// What people received from others, as texts.

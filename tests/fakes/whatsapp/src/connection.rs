@@ -42,7 +42,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, socket: TcpStream, mut cut: watch
 }
 
 async fn run(shared: &Arc<Shared>, socket: TcpStream) -> Result<()> {
-    let Some(stream) = http::answer(socket).await? else { return Ok(()) };
+    let Some(stream) = http::answer(shared, socket).await? else { return Ok(()) };
     let limits = Limits::default().max_payload_len(Some(MAX_MESSAGE));
     let (_, mut socket) = ServerBuilder::new().limits(limits).accept(stream).await?;
     let mut frames = Frames::default();

@@ -10,6 +10,7 @@ use waproto::whatsapp as wa;
 
 use crate::address::Address;
 use crate::clock::unix_seconds;
+use crate::file;
 use crate::group::Group;
 use crate::message::Submission;
 use crate::record::{Delivery, Undecryptable};
@@ -58,11 +59,13 @@ impl State {
     }
 
     fn deliver_in_group_to_phone(&mut self, submission: &Submission<'_>, pn: &str, encrypted: &[Node]) -> Result<()> {
-        let Submission { from, to: group, id, .. } = submission;
+        let Submission { stanza, from, to: group, id, .. } = submission;
         let account = self.accounts.get_mut(pn).context("no such account")?;
         let (to, sender) = (pn.to_owned(), from.pn.clone());
         match account.phone.decrypt_in_group(&group.to_string(), from, encrypted) {
             Ok(opened) => {
+                let content = child(stanza, "enc")?;
+                let file = self.file_for(&to, submission, content, &opened.message);
                 self.records.deliveries.push(Delivery {
                     to,
                     from: sender,
@@ -72,6 +75,7 @@ impl State {
                     sender_key: opened.key,
                     is_peer: false,
                     message: opened.message,
+                    file,
                 });
                 if pn != from.pn {
                     let receipt = self.group_receipt(group, &Address::new(pn, 0), id)?;
@@ -96,7 +100,7 @@ impl State {
         id: &str,
         message: &wa::Message,
     ) -> Result<()> {
-        let author = Address::new(from, 0);
+        let (author, kind) = (Address::new(from, 0), file::stanza_type(message));
         let name = to.to_string();
         let group = self.group_mut(to).context("no such group")?;
         ensure!(group.has(from), "{from} isn't in the group");
@@ -110,7 +114,7 @@ impl State {
             let is_new = holders.insert(device.clone());
             let key = if is_new { Some(self.encrypt_from_phone(from, &device, &key)?.node()) } else { None };
             let group = self.group(to).context("no such group")?;
-            let stanza = self.group_stanza(group, &author, id).attr("type", "text");
+            let stanza = self.group_stanza(group, &author, id).attr("type", kind);
             let stanza = stanza.children(key.into_iter().chain([content.clone()])).build();
             self.deliver(&device, stanza);
         }

@@ -9,6 +9,7 @@ use waproto::whatsapp::message::DeviceSentMessage;
 
 use crate::address::Address;
 use crate::clock::unix_seconds;
+use crate::file;
 use crate::phone::Envelope;
 use crate::stanza::element;
 use crate::state::State;
@@ -63,7 +64,7 @@ impl State {
             .attr(if is_lid { "sender_pn" } else { "sender_lid" }, self.jid(&phone, !is_lid))
             .attr("id", id)
             .attr("t", unix_seconds())
-            .attr("type", "text");
+            .attr("type", file::stanza_type(message));
         if let Some(account) = self.accounts.get(from) {
             stanza = stanza.attr("notify", account.name.as_str());
         }

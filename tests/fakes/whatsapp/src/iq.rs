@@ -40,6 +40,7 @@ impl Session {
             ("get", "w:g2", "query") => state.group_info(me, request)?,
             ("get", "w:g2", "participating") => state.participating(me, request),
             ("set", "w:sync:app:state", _) => app_state(request),
+            ("set", "w:m", "media_conn") => state.media.connection(request),
             ("get", "abt", _) => properties(request),
             ("get", "privacy", _) => privacy(request),
             ("get", "blocklist", _) => result(request, [element("list").build()]),

@@ -3,8 +3,8 @@
 //!
 //! The server keeps its promises as the real one does: a stanza that a device hasn't acknowledged
 //! comes again at its next login, a message that came in is acknowledged or refused, and phones
-//! encrypt and decrypt, for groups with sender keys. It says nothing of media, of changes to groups, or
-//! of the contents of the app state.
+//! encrypt and decrypt, for groups with sender keys. Files are uploaded to and downloaded from the same
+//! port, encrypted as well. It says nothing of changes to groups, or of the contents of the app state.
 //!
 //! Everything is in memory. Waiting is for something that happens, never for time to pass.
 
@@ -18,6 +18,7 @@ mod clock;
 mod connection;
 mod control;
 mod fault;
+mod file;
 mod frame;
 mod group;
 mod group_message;
@@ -26,6 +27,8 @@ mod history;
 mod http;
 mod iq;
 mod listener;
+mod media;
+mod media_host;
 mod message;
 mod noise;
 mod outbox;
@@ -48,8 +51,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use fault::{Cut, Failure};
+pub use file::{File, FileKind};
 pub use history::{conversation, text_message};
-pub use record::{Arrival, Delivery, NumberCheck, Outcome, Receipt, Signal, SignalKind, Undecryptable};
+pub use media::Spoil;
+pub use record::{
+    Arrival, BrokenFile, Delivery, NumberCheck, Outcome, Receipt, Signal, SignalKind, Undecryptable, Upload,
+};
 pub use wacore_binary::builder::NodeBuilder;
 pub use wacore_binary::{Jid, Node};
 pub use waproto::buffa::MessageField;

@@ -3,11 +3,13 @@
 
 use anyhow::{Context, Result};
 use wacore_binary::{Jid, Node};
+use waproto::whatsapp as wa;
 
 use crate::address::Address;
 use crate::clock::unix_seconds;
 use crate::fault::Cut;
-use crate::record::{Arrival, Delivery, Outcome, Undecryptable};
+use crate::file::File;
+use crate::record::{Arrival, BrokenFile, Delivery, Outcome, Undecryptable};
 use crate::session::Session;
 use crate::stanza::{attr, child, content, element, list, required_attr, required_jid};
 use crate::state::State;
@@ -152,6 +154,7 @@ impl State {
         let (to, sender) = (pn.to_owned(), from.pn.clone());
         match account.phone.decrypt(from, &kind, &content(encrypted)) {
             Ok(message) => {
+                let file = self.file_for(&to, submission, encrypted, &message);
                 self.records.deliveries.push(Delivery {
                     to,
                     from: sender,
@@ -161,6 +164,7 @@ impl State {
                     sender_key: None,
                     is_peer: *is_peer,
                     message,
+                    file,
                 });
                 if pn != from.pn {
                     let receipt = element("receipt").attr("from", target.to_non_ad()).attr("id", id.as_str());
@@ -174,6 +178,24 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// The file that came with a message to a phone. The own phone knows it already.
+    pub(crate) fn file_for(
+        &mut self,
+        to: &str,
+        submission: &Submission<'_>,
+        encrypted: &Node,
+        message: &wa::Message,
+    ) -> Option<File> {
+        if to == submission.from.pn {
+            return None;
+        }
+        self.media.open(message, submission.stanza, encrypted).unwrap_or_else(|error| {
+            let error = format!("{error:#}");
+            self.records.broken_files.push(BrokenFile { to: to.to_owned(), id: submission.id.clone(), error });
+            None
+        })
     }
 
     /// The message as one companion of the user `pn` receives it.

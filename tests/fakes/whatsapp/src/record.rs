@@ -3,6 +3,8 @@
 
 use waproto::whatsapp as wa;
 
+use crate::file::File;
+
 /// A message that a phone has received and decrypted.
 #[derive(Debug, Clone)]
 pub struct Delivery {
@@ -24,6 +26,8 @@ pub struct Delivery {
     pub is_peer: bool,
     /// What was in it.
     pub message: wa::Message,
+    /// The file that came with it, downloaded and decrypted. The copy for the own phone has none.
+    pub file: Option<File>,
 }
 
 impl Delivery {
@@ -47,6 +51,26 @@ pub struct Undecryptable {
     pub id: String,
     /// Why it couldn't.
     pub error: String,
+}
+
+/// A file that a phone was sent and that is not what the message says, or is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenFile {
+    /// The number of the phone.
+    pub to: String,
+    /// The message's id.
+    pub id: String,
+    /// What is wrong with it.
+    pub error: String,
+}
+
+/// A file that a client has uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// What it was uploaded as: `image`, `video`, `audio` or `document`.
+    pub kind: String,
+    /// How many bytes it has, encrypted.
+    pub size: usize,
 }
 
 /// A message that has come in at the server, whatever became of it there.
@@ -138,6 +162,7 @@ pub enum SignalKind {
 pub(crate) struct Records {
     pub(crate) deliveries: Vec<Delivery>,
     pub(crate) undecryptable: Vec<Undecryptable>,
+    pub(crate) broken_files: Vec<BrokenFile>,
     pub(crate) arrivals: Vec<Arrival>,
     pub(crate) number_checks: Vec<NumberCheck>,
     pub(crate) receipts: Vec<Receipt>,

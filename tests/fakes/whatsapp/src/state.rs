@@ -11,6 +11,7 @@ use crate::bundle::Bundle;
 use crate::clock::unix_seconds;
 use crate::fault::Faults;
 use crate::group::Group;
+use crate::media::Media;
 use crate::outbox::Outbox;
 use crate::pairing::Linking;
 use crate::record::Records;
@@ -21,6 +22,7 @@ pub(crate) struct State {
     /// The groups by id.
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) linking: Linking,
+    pub(crate) media: Media,
     pub(crate) faults: Faults,
     pub(crate) records: Records,
     /// How many codes a client is given that waits to be linked.
@@ -59,6 +61,7 @@ impl State {
             accounts: BTreeMap::new(),
             groups: BTreeMap::new(),
             linking: Linking::default(),
+            media: Media::new(),
             faults: Faults::default(),
             records: Records::default(),
             qr_refs: 6,

@@ -5,7 +5,7 @@ use std::pin::pin;
 use wacore_binary::Node;
 
 use crate::address::Address;
-use crate::{Arrival, Delivery, FakeWhatsApp, NumberCheck, Receipt, Signal, Undecryptable};
+use crate::{Arrival, BrokenFile, Delivery, FakeWhatsApp, NumberCheck, Receipt, Signal, Undecryptable};
 
 impl FakeWhatsApp {
     /// Every message that phones have received, in order. One that came twice is here twice.
@@ -23,6 +23,11 @@ impl FakeWhatsApp {
     /// What phones have received and couldn't decrypt.
     pub fn undecryptable(&self) -> Vec<Undecryptable> {
         self.shared.look().records.undecryptable.clone()
+    }
+
+    /// The files that phones were sent and that are not what was said of them.
+    pub fn broken_files(&self) -> Vec<BrokenFile> {
+        self.shared.look().records.broken_files.clone()
     }
 
     /// Every message that has come in at the server, in order, whatever became of it.
@@ -166,10 +171,11 @@ impl FakeWhatsApp {
             state.connections.values().filter_map(|open| Some(open.login.as_ref()?.to_string())).collect();
         let records = &state.records;
         format!(
-            "{} messages arrived, {} were delivered to phones, {} undecryptable, {} receipts; {} connections, logged in: {logins:?}",
+            "{} messages arrived, {} were delivered to phones, {} undecryptable, {} broken files, {} receipts; {} connections, logged in: {logins:?}",
             records.arrivals.len(),
             records.deliveries.len(),
             records.undecryptable.len(),
+            records.broken_files.len(),
             records.receipts.len(),
             state.connections.len(),
         )

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use fake_whatsapp::FakeWhatsApp;
+use anyhow::{Context, Result};
+use fake_whatsapp::{FakeWhatsApp, wa};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -34,14 +34,28 @@ pub(crate) async fn server() -> FakeWhatsApp {
     fake
 }
 
-/// Fetches the script with the version from the fake, and nothing else.
-struct ScriptOnly(String);
+/// Asks the fake for whatever is asked of WhatsApp's hosts.
+struct FakeOnly {
+    address: String,
+}
 
 #[async_trait::async_trait]
-impl HttpClient for ScriptOnly {
+impl HttpClient for FakeOnly {
     async fn execute(&self, request: HttpRequest) -> Result<HttpResponse> {
-        ensure!(request.url.ends_with("/sw.js"), "no network in tests: {}", request.url);
-        Ok(HttpResponse { status_code: 200, body: get(&self.0).await?.into_bytes() })
+        let (_, path) = request.url.trim_start_matches("https://").split_once('/').context("an address")?;
+        let body = request.body.unwrap_or_default();
+        let mut head = format!("{} /{path} HTTP/1.1\r\nhost: fake\r\n", request.method);
+        for (name, value) in &request.headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        head += &format!("content-length: {}\r\n\r\n", body.len());
+        let mut socket = TcpStream::connect(&self.address).await?;
+        socket.write_all(&[head.as_bytes(), &body].concat()).await?;
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).await?;
+        let end = answer.windows(4).position(|end| end == b"\r\n\r\n").context("an HTTP answer")?;
+        let status = std::str::from_utf8(&answer[..end])?.split(' ').nth(1).context("a status")?;
+        Ok(HttpResponse { status_code: status.parse()?, body: answer.split_off(end + 4) })
     }
 }
 
@@ -90,7 +104,7 @@ impl Account {
         let bot = Bot::builder()
             .with_backend_arc(Arc::clone(&store) as _)
             .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(fake.url()))
-            .with_http_client(ScriptOnly(fake.script_url()))
+            .with_http_client(FakeOnly { address: fake.url().split('/').nth(2).unwrap().to_owned() })
             .with_runtime(TokioRuntime)
             .with_event_delivery(EventDelivery::Ordered { capacity: 1024 })
             .on_event(move |event, _| {
@@ -188,6 +202,16 @@ impl Account {
             })
         };
         self.wait("a message", text).await
+    }
+
+    /// The message itself that came with a picture.
+    pub(crate) async fn content(&mut self) -> Arc<wa::Message> {
+        let content = |event: &Event| {
+            event
+                .messages()
+                .find_map(|message| message.message.image_message.is_set().then(|| Arc::clone(&message.message)))
+        };
+        self.wait("a message with a picture", content).await
     }
 
     pub(crate) async fn logged_out(&mut self) -> ConnectFailureReason {
