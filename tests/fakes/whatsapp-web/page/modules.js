@@ -90,6 +90,16 @@ fake.linking.triggerRefreshAltLinkingCode = () => {};
     },
     WAWebChatPresence: { markComposing: composing(true), markPaused: composing(false) },
     WAWebSendMsgChatAction: { addAndSendMsgToChat: fake.addAndSend },
+    WAWebMediaOpaqueDataBase: { default: fake.OpaqueDataBase },
+    WAWebMediaOpaqueData: { default: fake.OpaqueData },
+    WAWebMediaDataModel: { default: fake.MediaDataModel },
+    WAWebMediaPrep: { MediaPrep: fake.MediaPrep, prepRawMedia: fake.prepRawMedia, uploadProductImage() {} },
+    WAWebMediaGatingUtils: { getUploadLimit: () => fake.most },
+    WAWebUploadManager: { uploadMedia: fake.uploadMedia },
+    WAWebGenerateVideoThumbsAndDuration: { generateVideoThumbsAndDuration: async () => ({ duration: 0, thumbs: [] }) },
+    WAWebProcessRawSticker: { processRawSticker: async () => ({}) },
+    WAWebWebpUtils: { isAnimatedWebp: () => false },
+    WAWebMediaInMemoryBlobCache: { InMemoryMediaBlobCacheImpl: Map, InMemoryMediaBlobCache: fake.contents },
     WAWebUpdateUnreadChatAction: {
       sendSeen: async ({ chat }) => {
         chat.unreadCount = 0;
