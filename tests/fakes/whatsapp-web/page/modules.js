@@ -30,14 +30,13 @@ fake.linking.triggerRefreshAltLinkingCode = () => {};
     return { messages: found.map(fake.fromRow), status: 200 };
   };
 
-  /** Loads the surroundings of a message out of the database. */
+  /** Loads the surroundings of a message out of the database, into the memory. */
   function getSearchContext({ msgKey }) {
-    const loaded = new Map();
     const load = async () => {
       const row = await fake.store.get("messages", String(msgKey));
-      if (row) loaded.set(row.id, new fake.MsgModel(fake.fromRow(row)));
+      if (row) fake.messages.add(new fake.MsgModel(fake.fromRow(row)));
     };
-    return { collection: { loadAroundPromise: load(), get: (id) => loaded.get(String(id)) }, key: msgKey };
+    return { collection: { loadAroundPromise: load(), get: (id) => fake.messages.get(id) }, key: msgKey };
   }
 
   const receipt = async ({ externalIds, ack }) => {

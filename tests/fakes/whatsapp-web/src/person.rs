@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::{FakeWeb, File};
 use crate::state::lid_of;
+use crate::{FakeWeb, File};
 
 /// Somebody with WhatsApp, who writes to accounts and reads what they wrote.
 pub struct Person {
