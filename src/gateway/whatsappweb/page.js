@@ -119,8 +119,14 @@ const page = (() => {
   /** @param {PageMessage} model */
   const hasFile = (model) => TYPES_WITH_FILE.has(model.type ?? "");
 
-  /** @param {unknown} value */
-  const natural = (value) => (Number.isFinite(Number(value)) && Number(value) > 0 ? Math.round(Number(value)) : null);
+  /**
+   * A whole number that the gateway can read.
+   * @param {unknown} value
+   */
+  function natural(value, most = 4_294_967_295) {
+    const whole = Math.round(Number(value));
+    return whole > 0 && whole <= most ? whole : null;
+  }
 
   /**
    * What the page knows of a message's file, without its content.
@@ -131,7 +137,7 @@ const page = (() => {
     return {
       id: bounded(model.id),
       mimeType: bounded(model.mimetype),
-      size: natural(model.size),
+      size: natural(model.size, Number.MAX_SAFE_INTEGER),
       name: bounded(model.filename || null),
       width: natural(model.width),
       height: natural(model.height),

@@ -1,14 +1,15 @@
 //! Files that are sent, and files that come.
 
 use std::fmt::Write as _;
+use std::fs;
 
-use fake_whatsapp_web::{Behaviour, File, Sent, Uploading};
+use fake_whatsapp_web::{Behaviour, FakeWeb, File, Sent, Uploading};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::trouble::{browser, folder, kill};
-use super::{ANNA, CLINIC, Stage};
-use crate::harness::eventually;
+use super::{ANNA, BROWSERS, CLINIC, Stage, settings};
+use crate::harness::{Binary, Client, eventually};
 
 /// A picture of one pixel, as WebP.
 const DOT: &[u8] = b"RIFF\x1a\0\0\0WEBPVP8L\r\0\0\0/\0\0\0\x10\x07\x10\x11\x11\x88\x88\xfe\x07\0";
@@ -35,26 +36,25 @@ fn png() -> Vec<u8> {
     content.into_inner()
 }
 
+/// Uploads a file: its id.
+async fn upload(client: &Client, name: &str, content: &[u8]) -> String {
+    let request = client.request(Method::POST, &format!("/api/media?fileName={name}"));
+    let request = request.header("content-type", "application/octet-stream").body(content.to_vec());
+    let answer = client.run(request).await.expect(201);
+    assert_eq!(answer["size"], content.len(), "{answer}");
+    answer["id"].as_str().unwrap().to_owned()
+}
+
+/// Sends a file to Anna: our id of the message.
+async fn send_file(client: &Client, account: &str, file: &str, kind: &str, caption: &str) -> String {
+    let mut body = json!({"accountId": account, "to": ANNA, "media": {"id": file, "kind": kind}});
+    if !caption.is_empty() {
+        body["message"] = json!(caption);
+    }
+    client.post("/api/messages/send", body).await.expect(202)["messageId"].as_str().unwrap().to_owned()
+}
+
 impl Stage {
-    /// Uploads a file: its id.
-    async fn upload(&self, mime_type: &str, name: &str, content: &[u8]) -> String {
-        let request = self.client().request(Method::POST, &format!("/api/media?fileName={name}"));
-        let request = request.header("content-type", mime_type).body(content.to_vec());
-        let answer = self.client().run(request).await.expect(201);
-        assert_eq!(answer["size"], content.len(), "{answer}");
-        answer["id"].as_str().unwrap().to_owned()
-    }
-
-    /// Sends a file to Anna: our id of the message.
-    async fn send_file(&self, account: &str, file: &str, kind: &str, caption: &str) -> String {
-        let mut body = json!({"accountId": account, "to": ANNA, "media": {"id": file, "kind": kind}});
-        if !caption.is_empty() {
-            body["message"] = json!(caption);
-        }
-        let answer = self.client().post("/api/messages/send", body).await.expect(202);
-        answer["messageId"].as_str().unwrap().to_owned()
-    }
-
     /// The last message of Anna's chat that has a file, once it has come.
     async fn came(&self, account: &str) -> Value {
         let path = format!("/api/whatsapp/sessions/{account}/chats/{ANNA}@c.us/messages");
@@ -105,8 +105,8 @@ async fn each_kind_arrives_as_it_is_with_its_caption() {
     ];
     for (number, (kind, arrives_as, mime_type, content)) in kinds.into_iter().enumerate() {
         let caption = if matches!(kind, "image" | "document") { "Look at this 👋" } else { "" };
-        let file = stage.upload("application/octet-stream", &format!("{kind}.x"), content).await;
-        let message = stage.send_file(&id, &file, kind, caption).await;
+        let file = upload(stage.client(), &format!("{kind}.x"), content).await;
+        let message = send_file(stage.client(), &id, &file, kind, caption).await;
         let row = stage.client().reaches(&message, &["delivered"]).await;
         assert_eq!(row["messageType"], kind, "{row}");
         let sent = stage.fake.wait_sent(CLINIC, number + 1).await.pop().unwrap();
@@ -123,15 +123,15 @@ async fn three_messages_with_one_file_hand_it_over_once() {
     let stage = Stage::new().await;
     let id = stage.paired().await;
     let (picture, other) = (png(), noise(JPEG, 9_000));
-    let file = stage.upload("image/png", "a.png", &picture).await;
+    let file = upload(stage.client(), "a.png", &picture).await;
     for caption in ["one", "two", "three"] {
-        let message = stage.send_file(&id, &file, "image", caption).await;
+        let message = send_file(stage.client(), &id, &file, "image", caption).await;
         stage.client().reaches(&message, &["delivered"]).await;
     }
     assert_eq!(told(&stage.fake.sent(CLINIC)), r#"image "one" 1; image "two" 1; image "three" 1; "#);
     assert_eq!(stage.fake.files_given(CLINIC), 1);
-    let other = stage.upload("image/jpeg", "b.jpg", &other).await;
-    let message = stage.send_file(&id, &other, "document", "four").await;
+    let other = upload(stage.client(), "b.jpg", &other).await;
+    let message = send_file(stage.client(), &id, &other, "document", "four").await;
     stage.client().reaches(&message, &["delivered"]).await;
     assert_eq!(stage.fake.files_given(CLINIC), 2);
     stage.end().await;
@@ -142,13 +142,13 @@ async fn a_file_that_the_page_or_whatsapp_does_not_take_is_refused_or_goes_later
     let stage = Stage::new().await;
     stage.fake.limit_files(50_000);
     let id = stage.paired().await;
-    let large = stage.upload("image/jpeg", "a.jpg", &noise(JPEG, 60_000)).await;
-    let message = stage.send_file(&id, &large, "document", "").await;
+    let large = upload(stage.client(), "a.jpg", &noise(JPEG, 60_000)).await;
+    let message = send_file(stage.client(), &id, &large, "document", "").await;
     let refused = stage.client().reaches(&message, &["failed"]).await;
     assert_eq!(refused["lastError"]["code"], "refused", "{refused}");
     stage.fake.uploading(Uploading::Cut);
-    let small = stage.upload("image/jpeg", "b.jpg", &noise(JPEG, 40_000)).await;
-    let message = stage.send_file(&id, &small, "document", "").await;
+    let small = upload(stage.client(), "b.jpg", &noise(JPEG, 40_000)).await;
+    let message = send_file(stage.client(), &id, &small, "document", "").await;
     eventually("it was tried", 20, async || {
         (stage.client().message(&message).await["attempts"].as_u64() >= Some(1)).then_some(())
     })
@@ -173,8 +173,8 @@ async fn a_page_that_is_loaded_anew_while_a_file_is_handed_over_is_handed_it_aga
     let stage = Stage::new().await;
     let id = stage.paired().await;
     let content = noise(JPEG, 60 << 20);
-    let file = stage.upload("image/jpeg", "a.jpg", &content).await;
-    let message = stage.send_file(&id, &file, "document", "Look").await;
+    let file = upload(stage.client(), "a.jpg", &content).await;
+    let message = send_file(stage.client(), &id, &file, "document", "Look").await;
     eventually("it is on its way", 20, async || {
         (stage.client().message(&message).await["status"] == "sending").then_some(())
     })
@@ -192,8 +192,8 @@ async fn a_page_that_is_loaded_anew_while_a_file_is_handed_over_is_handed_it_aga
 async fn a_browser_that_is_killed_while_a_file_is_handed_over_is_followed_by_one_that_sends_it() {
     let stage = Stage::new().await;
     let id = stage.paired().await;
-    let file = stage.upload("image/jpeg", "a.jpg", &noise(JPEG, 60 << 20)).await;
-    let message = stage.send_file(&id, &file, "document", "Look").await;
+    let file = upload(stage.client(), "a.jpg", &noise(JPEG, 60 << 20)).await;
+    let message = send_file(stage.client(), &id, &file, "document", "Look").await;
     eventually("it is on its way", 20, async || {
         (stage.client().message(&message).await["status"] == "sending").then_some(())
     })
@@ -210,9 +210,9 @@ async fn a_browser_that_is_killed_while_a_file_is_handed_over_is_followed_by_one
 async fn a_page_that_is_loaded_anew_while_it_uploads_or_waits_sends_once() {
     let stage = Stage::new().await;
     let id = stage.paired().await;
-    let file = stage.upload("image/jpeg", "a.jpg", &noise(JPEG, 80_000)).await;
+    let file = upload(stage.client(), "a.jpg", &noise(JPEG, 80_000)).await;
     stage.fake.uploading(Uploading::Late);
-    let message = stage.send_file(&id, &file, "document", "Look").await;
+    let message = send_file(stage.client(), &id, &file, "document", "Look").await;
     assert!(stage.fake.wait_uploads(1).await);
     is_sent_once(&stage, &id, &message, async || {
         assert!(stage.fake.reload(CLINIC));
@@ -221,7 +221,7 @@ async fn a_page_that_is_loaded_anew_while_it_uploads_or_waits_sends_once() {
     })
     .await;
     stage.fake.behave(ANNA, Behaviour::LateAck);
-    let message = stage.send_file(&id, &file, "document", "And this").await;
+    let message = send_file(stage.client(), &id, &file, "document", "And this").await;
     stage.fake.wait_sent(CLINIC, 2).await;
     assert!(stage.fake.reload(CLINIC));
     assert!(stage.fake.wait_online(CLINIC).await);
@@ -235,16 +235,16 @@ async fn a_page_that_is_loaded_anew_while_it_uploads_or_waits_sends_once() {
 async fn a_browser_that_is_killed_while_it_uploads_sends_nothing_twice() {
     let stage = Stage::new().await;
     let id = stage.paired().await;
-    let file = stage.upload("image/jpeg", "a.jpg", &noise(JPEG, 80_000)).await;
+    let file = upload(stage.client(), "a.jpg", &noise(JPEG, 80_000)).await;
     stage.fake.uploading(Uploading::Late);
-    let message = stage.send_file(&id, &file, "document", "Look").await;
+    let message = send_file(stage.client(), &id, &file, "document", "Look").await;
     assert!(stage.fake.wait_uploads(1).await);
     kill([browser(&folder(&stage, &id)).0]);
     // Nobody was there to say that it did not leave.
     stage.client().reaches(&message, &["uncertain"]).await;
     stage.fake.uploading(Uploading::Normal);
     stage.connected(&id).await;
-    let after = stage.send_file(&id, &file, "document", "after it").await;
+    let after = send_file(stage.client(), &id, &file, "document", "after it").await;
     stage.client().reaches(&after, &["delivered"]).await;
     assert_eq!(told(&stage.fake.sent(CLINIC)), r#"document "after it" 1; "#);
     stage.end().await;
@@ -290,4 +290,47 @@ async fn a_voice_is_a_voice_and_a_file_that_is_gone_is_gone() {
     let path = format!("/api/media/{}", came["media"]["id"].as_str().unwrap());
     stage.client().get(&path).await.refused(410, "media_gone");
     stage.end().await;
+}
+
+/// The most memory that a process had since this was asked last, in bytes.
+fn peak_memory(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    // From now on it counts anew.
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
+    peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_takes_little_of_the_servers_memory_on_its_way() {
+    let _place = BROWSERS.acquire().await.unwrap();
+    let fake = FakeWeb::start().await.unwrap();
+    let settings = settings(&fake);
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let server = Binary::start(&settings);
+    let client = &server.client;
+    let id = client.create(json!({"name": "Clinic", "provider": "whatsappweb", "useLimits": false})).await;
+    client.connect(&id).await;
+    eventually("the account is connected", 60, async || {
+        let shown = client.get(&format!("/api/accounts/{id}/qr")).await;
+        if shown.status == 200 {
+            fake.scan(shown.body["code"].as_str()?, CLINIC, "Clinic");
+        }
+        (client.account(&id).await["status"] == "CONNECTED").then_some(())
+    })
+    .await;
+    let small = upload(client, "a.jpg", &noise(JPEG, 2_000_000)).await;
+    let message = send_file(client, &id, &small, "document", "").await;
+    client.reaches(&message, &["delivered"]).await;
+    let content = noise(JPEG, 90 << 20);
+    let large = upload(client, "b.jpg", &content).await;
+    peak_memory(server.pid());
+    let before = peak_memory(server.pid());
+    let message = send_file(client, &id, &large, "document", "").await;
+    eventually("it has arrived", 120, async || (client.message(&message).await["status"] == "delivered").then_some(()))
+        .await;
+    let more = peak_memory(server.pid()).saturating_sub(before);
+    assert!(more < 10 << 20, "{more} bytes more");
+    assert!(fake.sent(CLINIC)[1].file.as_ref().unwrap().content == content);
+    fake.stop().await;
 }

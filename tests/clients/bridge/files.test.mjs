@@ -92,7 +92,7 @@ test("a message that comes with a file says what it is, with its thumbnail", () 
   emit("chat.new_message", message("C", { ...picture, body: undefined, mediaData: { preview: { getBase64: () => "/9j/BBBB" } } }));
   const note = { body: undefined, mimetype: "audio/ogg; codecs=opus", size: "900", duration: "3" };
   emit("chat.new_message", message("D", { ...note, type: "ptt" }));
-  const paper = { type: "document", body: undefined, filename: "a.pdf", caption: "a.pdf", mimetype: "application/pdf", size: 5 };
+  const paper = { type: "document", body: undefined, filename: "a.pdf", caption: "a.pdf", mimetype: "application/pdf", size: 1e21, width: 2 ** 40 };
   emit("chat.new_message", message("E", paper));
   const moved = { get: () => { throw new Error("moved"); } };
   emit("chat.new_message", Object.defineProperty(message("F", paper), "mimetype", moved));
@@ -105,7 +105,7 @@ test("a message that comes with a file says what it is, with its thumbnail", () 
   });
   assert.deepEqual(rest.map((/** @type {any} */ file) => file?.thumbnail ?? null), [null, "/9j/BBBB", null, null, null, null]);
   assert.deepEqual([rest[2].size, rest[2].seconds], [900, 3]);
-  assert.deepEqual([rest[3].name, told[4].text], ["a.pdf", null]);
+  assert.deepEqual([rest[3].name, rest[3].size, rest[3].width, told[4].text], ["a.pdf", null, null, null]);
   assert.deepEqual([rest[4], rest[5]], [null, null]);
 });
 
