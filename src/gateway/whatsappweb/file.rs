@@ -2,7 +2,6 @@
 //! read, so that none is ever whole on this side. The page keeps the last file that it was given.
 
 use std::io;
-use std::time::Duration;
 
 use anyhow::anyhow;
 use base64::Engine;
@@ -18,13 +17,10 @@ use super::asks::AWAY;
 use super::line::Line;
 use super::page::Refusal;
 use super::session::read;
-use crate::clock::Clock;
 use crate::gateway::{Attachment, Bytestream, Enclosure, FetchError, SendError};
 
 /// Bytes of a piece: what the page takes at once, and half of what it answers at most.
 const PIECE: usize = 512 << 10;
-/// How long WhatsApp may take to give the page a file that came.
-const FETCHES: Duration = Duration::from_secs(120);
 /// What a document is called that has no name.
 const NAMELESS: &str = "file";
 
@@ -129,11 +125,11 @@ struct Fetched {
     size: u64,
 }
 
-/// Has the page fetch the file of the message with this id, and reads it from there.
-pub(super) async fn fetch(line: &Line, source: &str, clock: &Clock) -> Result<Bytestream, FetchError> {
+/// Has the page fetch the file of the message with this id, and reads it from there. One that takes longer
+/// than whoever asks waits, the page goes on to fetch: it is there when it is asked for again.
+pub(super) async fn fetch(line: &Line, source: &str) -> Result<Bytestream, FetchError> {
     let later = |cause: &'static str| FetchError::Later(anyhow!(cause));
-    let asked = line.ask("fetchFile", json!({"id": source}));
-    let answer = clock.timeout(FETCHES, asked).await.map_err(|_| later("WhatsApp does not give the file in time"))?;
+    let answer = line.ask("fetchFile", json!({"id": source})).await;
     let fetched = answer.map_err(|refusal| match refusal.code.as_str() {
         "gone" => FetchError::Gone,
         _ => later("the page could not fetch the file"),
@@ -268,16 +264,15 @@ mod tests {
             _ if asked["number"] == 3 => Ok(json!(BASE64.encode([2; 5]))),
             _ => refusal("no_file"),
         });
-        let clock = Clock::system();
-        let all: Vec<Bytes> = fetch(&line, "there", &clock).await.unwrap().try_collect().await.unwrap();
+        let all: Vec<Bytes> = fetch(&line, "there").await.unwrap().try_collect().await.unwrap();
         assert!(all.concat() == [vec![1; PIECE], vec![2; 5]].concat());
-        assert!(matches!(fetch(&line, "gone", &clock).await, Err(FetchError::Gone)));
-        assert!(matches!(fetch(&line, "away", &clock).await, Err(FetchError::Later(_))));
+        assert!(matches!(fetch(&line, "gone").await, Err(FetchError::Gone)));
+        assert!(matches!(fetch(&line, "away").await, Err(FetchError::Later(_))));
         let (line, _) = page(|method, _| match method {
             "fetchFile" => Ok(json!({"number": 1, "size": 9})),
             _ => refusal("no_file"),
         });
-        let broken: io::Result<Vec<Bytes>> = fetch(&line, "there", &clock).await.unwrap().try_collect().await;
+        let broken: io::Result<Vec<Bytes>> = fetch(&line, "there").await.unwrap().try_collect().await;
         assert!(broken.is_err());
     }
 }

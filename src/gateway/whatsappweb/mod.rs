@@ -202,7 +202,7 @@ impl Gateway for WhatsAppWeb {
         if !self.outside.is_in.load(Ordering::Acquire) {
             return Err(FetchError::Later(anyhow!("the page is not connected")));
         }
-        file::fetch(&self.line, source, &self.clock).await
+        file::fetch(&self.line, source).await
     }
 
     async fn is_alive(&self) -> bool {
