@@ -1,7 +1,6 @@
 //! What the page was asked and has not answered yet.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use anyhow::anyhow;
 use serde_json::{Value, json};
@@ -10,9 +9,6 @@ use tokio::sync::oneshot;
 use super::line::Answer;
 use super::page::{Refusal, Sent};
 use crate::gateway::SendError;
-
-/// How long a page that lost WhatsApp, or its files, is waited for before a message is tried again.
-pub(super) const AWAY: Duration = Duration::from_secs(5);
 
 /// A message to be sent.
 pub(super) struct Send {
@@ -132,7 +128,7 @@ pub(super) fn read_refusal(refusal: &Refusal) -> SendError {
         "not_on_whatsapp" => refused("not_on_whatsapp", "the number is not on WhatsApp"),
         "not_in_group" => refused("refused", "the account is in no such group"),
         "not_connected" | "not_ready" => later("the page is not connected"),
-        "no_file" => SendError::Later { after: Some(AWAY), cause: anyhow!("the page was loaded anew") },
+        "no_file" => later("the page has lost the file"),
         "file_too_large" => SendError::refused("WhatsApp does not take a file of this size"),
         "file_not_supported" => SendError::refused("WhatsApp can't play the file"),
         "check_failed" | "no_lid" => later("WhatsApp does not say whether it has the number"),

@@ -13,9 +13,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::asks::AWAY;
 use super::line::Line;
-use super::page::Refusal;
 use super::session::read;
 use crate::gateway::{Attachment, Bytestream, Enclosure, FetchError, SendError};
 
@@ -37,7 +35,10 @@ pub(super) fn told(file: &Attachment) -> Value {
 /// Hands a file over to the page, unless it has it. Nothing leaves by that.
 pub(super) async fn hand_over(line: &Line, file: &Attachment) -> Result<(), SendError> {
     let name = name(file);
-    if line.ask("hasFile", json!({"file": name})).await.map_err(|refusal| not_taken(&refusal))? == json!(true) {
+    // A page that is loaded anew meanwhile is handed it again, from its beginning. That is an attempt: the file
+    // may be what the page dies of.
+    let not_taken = |_| later("the page does not take the file");
+    if line.ask("hasFile", json!({"file": name})).await.map_err(not_taken)? == json!(true) {
         return Ok(());
     }
     let (mut content, mut rest, mut offset) = (file.open().await?, Bytes::new(), 0);
@@ -53,7 +54,7 @@ pub(super) async fn hand_over(line: &Line, file: &Attachment) -> Result<(), Send
             "file": name, "title": title, "mimeType": mime_type(file), "size": file.size, "offset": offset,
             "piece": BASE64.encode(&piece),
         });
-        line.ask("putFile", parameters).await.map_err(|refusal| not_taken(&refusal))?;
+        line.ask("putFile", parameters).await.map_err(not_taken)?;
         offset += piece.len() as u64;
     }
     Ok(())
@@ -84,14 +85,6 @@ fn mime_type(file: &Attachment) -> &str {
 
 fn later(cause: &'static str) -> SendError {
     SendError::Later { after: None, cause: anyhow!(cause) }
-}
-
-fn not_taken(refusal: &Refusal) -> SendError {
-    match refusal.code.as_str() {
-        // It is given to the next page from its beginning.
-        "not_ready" => SendError::Later { after: Some(AWAY), cause: anyhow!("the page was loaded anew") },
-        _ => later("the page does not take the file"),
-    }
 }
 
 /// A file of a message, as the page has it.
@@ -169,6 +162,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::super::line::{Answer, Command};
+    use super::super::page::Refusal;
     use super::*;
     use crate::blobs::Blobs;
 
@@ -241,11 +235,9 @@ mod tests {
     async fn what_is_not_handed_over_goes_later_and_what_is_not_kept_never() {
         let folder = tempfile::tempdir().unwrap();
         let mut file = file(&folder, b"a voice".to_vec()).await;
-        for (code, waits) in [("not_ready", Some(AWAY)), ("out_of_order", None)] {
-            let (line, _) = page(move |method, _| if method == "hasFile" { Ok(json!(false)) } else { refusal(code) });
-            let error = hand_over(&line, &file).await.unwrap_err();
-            assert!(matches!(error, SendError::Later { after, .. } if after == waits), "{code}: {error}");
-        }
+        let (line, _) = page(|method, _| if method == "hasFile" { Ok(json!(false)) } else { refusal("not_ready") });
+        let error = hand_over(&line, &file).await.unwrap_err();
+        assert!(matches!(error, SendError::Later { after: None, .. }), "{error}");
         let (line, _) = page(|method, _| Ok(if method == "hasFile" { json!(false) } else { Value::Null }));
         file.size += 1;
         assert!(matches!(hand_over(&line, &file).await, Err(SendError::Later { .. })), "it is shorter than it was");

@@ -23,6 +23,7 @@ mod standing;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use async_trait::async_trait;
@@ -32,7 +33,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::asks::{AWAY, Asks, Send, uncertain};
+use self::asks::{Asks, Send, uncertain};
 use self::browser::Browser;
 use self::caught::CatchingUp;
 use self::line::{Command, Line};
@@ -51,6 +52,8 @@ use crate::store::chat::Seen;
 
 /// Characters of a text at most, as WhatsApp's own clients have it.
 const TEXT: usize = 65_536;
+/// How long a page that lost WhatsApp is waited for before a message is tried again.
+const AWAY: Duration = Duration::from_secs(5);
 /// What a session may be told to do before it has done it.
 const COMMANDS: usize = 16;
 /// How long ago a page that is alive has answered at most.
