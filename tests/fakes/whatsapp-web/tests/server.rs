@@ -94,10 +94,8 @@ async fn a_file_is_the_one_that_was_uploaded() {
     linked(&fake).await;
     // SHA-256 of "Hello".
     let hash = "GF+NsyJx/iX1Yab8k4suJkMG7DBO2lGAB9F2SCY4GWk=";
-    let upload = reqwest::Client::new()
-        .post(format!("{}page/upload", fake.url()))
-        .query(&[("identity", "p"), ("hash", hash), ("file", "one")])
-        .body("Hello");
+    let query = "identity=p&file=one&hash=GF%2BNsyJx%2FiX1Yab8k4suJkMG7DBO2lGAB9F2SCY4GWk%3D";
+    let upload = reqwest::Client::new().post(format!("{}page/upload?{query}", fake.url())).body("Hello");
     let uploaded: Value = upload.send().await.unwrap().json().await.unwrap();
     let file = json!({ "type": "image", "mimetype": "image/png", "size": 5, "filehash": hash, "directPath": uploaded["path"] });
     let sent = json!({ "identity": "p", "key": "K", "to": lid_of(ADA), "text": "Look", "file": file });
