@@ -91,7 +91,7 @@ async fn the_stock_client_comes_back_after_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bridge_to_whatsapp_web_fits_the_library_and_keeps_its_promises() {
     run("node_modules/.bin/tsc", &["--project", "bridge"]).await;
-    run("node", &["--test", "bridge/bridge.test.mjs"]).await;
+    run("node", &["--test", "bridge/bridge.test.mjs", "bridge/files.test.mjs"]).await;
 }
 
 /// In the order of the report that found the first of its kind broken.

@@ -6,6 +6,7 @@ use anyhow::anyhow;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use super::line::Answer;
 use super::page::{Refusal, Sent};
 use crate::gateway::SendError;
 
@@ -16,6 +17,8 @@ pub(super) struct Send {
     /// WhatsApp's id of it.
     pub(super) key: String,
     pub(super) text: String,
+    /// What the page calls the file that goes with it, and how it goes.
+    pub(super) file: Option<Value>,
     /// Told what became of it: the chat it is in.
     pub(super) answer: oneshot::Sender<Result<Option<String>, SendError>>,
 }
@@ -23,7 +26,7 @@ pub(super) struct Send {
 impl Send {
     pub(super) fn parameters(&self) -> Value {
         // It may have been tried before, from another document: then it is there, and not sent again.
-        json!({"to": self.to, "text": self.text, "key": self.key, "isRepeat": true})
+        json!({"to": self.to, "text": self.text, "key": self.key, "file": self.file, "isRepeat": true})
     }
 
     pub(super) fn settle(self, outcome: Result<Option<String>, SendError>) {
@@ -41,8 +44,8 @@ pub(super) enum Asked {
     Chats,
     Acks,
     LinkCode,
-    /// Whoever waits for it is told whether it was done.
-    Aside(oneshot::Sender<bool>),
+    /// Whoever waits for it is told the answer.
+    Aside(oneshot::Sender<Answer>),
     /// Nobody waits for it.
     Nothing,
 }
@@ -81,11 +84,11 @@ impl Asks {
     }
 
     /// The page says of these how far they got.
-    pub(super) fn hear(&mut self, keys: &[String], ack: i64) {
+    pub(super) fn hear(&mut self, keys: &[String], ack: i64, result: Option<&str>) {
         let (known, unsure) = std::mem::take(&mut self.unsure).into_iter().partition(|send| keys.contains(&send.key));
         self.unsure = unsure;
         for send in known {
-            self.judge(send, Sent { chat: None, ack, result: None });
+            self.judge(send, Sent { chat: None, ack, result: result.map(str::to_owned) });
         }
     }
 
@@ -93,6 +96,11 @@ impl Asks {
     pub(super) fn judge(&mut self, send: Send, sent: Sent) {
         match (sent.ack, sent.result.as_deref()) {
             (1.., _) => send.settle(Ok(sent.chat)),
+            // A message leaves only after its file.
+            (_, Some("ERROR_UPLOAD")) => {
+                let cause = anyhow!("WhatsApp did not take the file");
+                send.settle(Err(SendError::Later { after: None, cause }));
+            }
             (0, None | Some("OK")) => self.unsure.push(send),
             (0, _) => send.settle(Err(uncertain("the page does not know whether WhatsApp took the message"))),
             _ => send.settle(Err(SendError::refused("WhatsApp did not take the message"))),
@@ -120,6 +128,9 @@ pub(super) fn read_refusal(refusal: &Refusal) -> SendError {
         "not_on_whatsapp" => refused("not_on_whatsapp", "the number is not on WhatsApp"),
         "not_in_group" => refused("refused", "the account is in no such group"),
         "not_connected" | "not_ready" => later("the page is not connected"),
+        "no_file" => later("the page has lost the file"),
+        "file_too_large" => SendError::refused("WhatsApp does not take a file of this size"),
+        "file_not_supported" => SendError::refused("WhatsApp can't play the file"),
         "check_failed" | "no_lid" => later("WhatsApp does not say whether it has the number"),
         _ if refusal.may_be_sent => uncertain("the page failed while it sent the message"),
         _ => later("the page could not send the message"),

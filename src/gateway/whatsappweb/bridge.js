@@ -6,7 +6,8 @@
   "use strict";
   if (window.__andante) return;
 
-  const { bounded, wid } = page;
+  const { bounded, refuse, wid } = page;
+  const { failure } = gate;
   const [MOST_EVENTS, MOST_TEXT, MOST_AN_ANSWER] = [5_000, 4_000_000, 1_000_000];
   const [MOST_CALLS, MOST_GIVEN] = [2_000, 10_000];
   const epoch = `${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`;
@@ -98,7 +99,7 @@
     },
   };
 
-  const { methods, refuse, failure } = methodsFor(inbox);
+  const methods = methodsFor(inbox);
 
   /**
    * @param {string} document the epoch of the document that is meant
@@ -184,7 +185,8 @@
     loader.onFullReady(safely("ready", () => {
       push("ready", null);
       window.WPP.whatsapp.MsgStore.on("change:ack", safely("ack", (/** @type {PageMessage} */ model) => {
-        if (model.id.fromMe) push("ack", { keys: [model.id.id], ack: model.ack ?? null, by: null });
+        const { ack, result } = sending.standing(model);
+        if (model.id.fromMe) push("ack", { keys: [model.id.id], ack, result, by: null });
       }));
     }));
   }

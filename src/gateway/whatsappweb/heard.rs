@@ -28,7 +28,7 @@ impl Session {
             match kind.as_str() {
                 "message" => match read(data).map(|told| self.read_message(told, now)) {
                     Some(Message::Ours(receipt)) => receipts.extend(receipt),
-                    Some(Message::Other(letter)) => letters.extend(letter),
+                    Some(Message::Other(letter)) => letters.extend(letter.map(|letter| *letter)),
                     None => {}
                 },
                 "ack" => receipts.extend(self.receipts(data, now)),
@@ -79,7 +79,7 @@ impl Session {
             return Message::Ours(self.receipt(&told.key, told.ack.unwrap_or_default(), now));
         }
         let in_since = self.in_since.unwrap_or(if self.is_paired { DateTime::UNIX_EPOCH } else { now });
-        Message::Other(self.numbers.letter(told, now, in_since))
+        Message::Other(self.numbers.letter(told, now, in_since).map(Box::new))
     }
 
     async fn deliver(&mut self, messages: Vec<Letter>) -> bool {
@@ -94,9 +94,9 @@ impl Session {
     }
 
     fn receipts(&mut self, data: Value, now: DateTime<Utc>) -> Vec<Receipt> {
-        let Some(Acked { keys, ack }) = read(data) else { return Vec::new() };
+        let Some(Acked { keys, ack, result }) = read(data) else { return Vec::new() };
         if ack != 0 {
-            self.asks.hear(&keys, ack);
+            self.asks.hear(&keys, ack, result.as_deref());
         }
         keys.iter().filter_map(|key| self.receipt(key, ack, now)).collect()
     }
@@ -171,7 +171,7 @@ impl Session {
                 let reason = "WhatsApp gives no code for this number; pair by the QR code".to_owned();
                 return Err(End::Failed("code_refused", reason));
             }
-            (Asked::Aside(told), outcome) => drop(told.send(outcome.is_ok())),
+            (Asked::Aside(told), outcome) => drop(told.send(outcome)),
             (Asked::CatchUp | Asked::Chats | Asked::Acks | Asked::Nothing, _) => {}
         }
         Ok(())
@@ -205,7 +205,7 @@ enum Message {
     /// It left through here: how far it got.
     Ours(Option<Receipt>),
     /// It did not.
-    Other(Option<Letter>),
+    Other(Option<Box<Letter>>),
 }
 
 /// How far one message got.

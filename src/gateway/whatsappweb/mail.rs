@@ -7,7 +7,7 @@ use entity::chat;
 use entity::message::Kind;
 
 use super::page::Told;
-use crate::gateway::Letter;
+use crate::gateway::{Enclosure, Letter};
 
 /// Ids of which the number is remembered.
 const MOST: usize = 10_000;
@@ -67,7 +67,8 @@ impl Numbers {
                 Some("chat") => Kind::Text,
                 Some("image") => Kind::Image,
                 Some("video" | "gif" | "ptv") => Kind::Video,
-                Some("audio" | "ptt") => Kind::Audio,
+                Some("audio") => Kind::Audio,
+                Some("ptt") => Kind::Voice,
                 Some("document") => Kind::Document,
                 Some("sticker") => Kind::Sticker,
                 Some("location") => Kind::Location,
@@ -76,7 +77,7 @@ impl Numbers {
             },
             at,
             is_history: at < in_since,
-            media: None,
+            media: told.file.map(Enclosure::from),
         })
     }
 }
@@ -141,6 +142,19 @@ mod tests {
     fn what_says_that_it_is_from_the_future_is_from_now() {
         let letter = letter(&mut Numbers::default(), &[("t", json!(9_999_999_999_u64))]).unwrap();
         assert_eq!(letter.at.timestamp(), 1_764_000_100);
+    }
+
+    #[test]
+    fn a_file_is_told_with_its_thumbnail_and_what_it_is_fetched_by() {
+        let file = json!({"id": "false_1@c.us_3EB0AA", "mimeType": "audio/ogg", "size": 900, "name": null, "width": null,
+                          "height": null, "seconds": 3, "thumbnail": "/9j/AAAA"});
+        let letter = letter(&mut Numbers::default(), &[("type", json!("ptt")), ("file", file)]).unwrap();
+        let media = letter.media.unwrap();
+        assert_eq!((letter.kind, media.size, media.seconds), (Kind::Voice, Some(900), Some(3)));
+        assert_eq!(
+            (media.source.as_str(), media.thumbnail),
+            ("false_1@c.us_3EB0AA", Some(vec![255, 216, 255, 0, 0, 0]))
+        );
     }
 
     #[test]

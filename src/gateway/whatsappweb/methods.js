@@ -6,140 +6,23 @@
 const methodsFor = (inbox) => {
   "use strict";
 
-  const { bounded, quiet, wid } = page;
-  const SEND = { linkPreview: false, detectMentioned: false, markIsRead: false, waitForAck: true, createChat: true };
-  const OFFLINE = new Set(["OFFLINE", "OPENING", "CONNECTING", "RESUMING"]);
-  // With these wa-js refuses before it hands the message to the page.
-  const NOT_TAKEN = new Set([
-    "can_not_send_message_to_this_groupType", "chat_not_found", "invalid_wid", "message_key_is_not_from_me",
-    "message_key_remote_id_is_not_same_of_chat", "no_lid",
-  ]);
+  const { bounded, quiet, refuse } = page;
+  const { need, ready, connected, isAddress, isKey, isCount } = gate;
   const [PAGE_OF_MESSAGES, MOST_PAGES, MOST_KEYS, MOST_CAUGHT_UP] = [100, 20, 500, 1_000];
+  /** The page holds all of what it fetches in memory. */
+  const MOST_FETCHED = 268_435_456;
 
   /**
-   * @param {string} code
-   * @returns {never}
+   * The message of this whole id. A chat may have moved from a number to a LID since.
+   * @param {string} id
    */
-  function refuse(code, message = code) {
-    throw Object.assign(new Error(message), { code });
-  }
-
-  /** @param {any} error */
-  function codeOf(error) {
-    if (/no lid for user/i.test(String(error?.message ?? error))) return "no_lid";
-    return typeof error?.code === "string" ? String(bounded(error.code, 60)) : "error";
-  }
-
-  /** @param {any} error */
-  function failure(error) {
-    return {
-      code: codeOf(error),
-      message: bounded(error?.message ?? error) ?? "unknown",
-      mayBeSent: error?.mayBeSent === true,
-    };
-  }
-
-  /** @param {boolean} isGood */
-  const need = (isGood) => isGood || refuse("bad_params");
-
-  function ready() {
-    if (!quiet(() => WPP.loader.isInjected, false)) refuse("not_ready");
-  }
-
-  /** wa-js sends without a word when nobody is paired. So we look. */
-  function connected() {
-    const { isAuthenticated, mode, isFullReady, info } = page.state(null);
-    if (!isAuthenticated || mode !== "MAIN" || !isFullReady) refuse("not_connected");
-    return info;
-  }
-
-  function online() {
-    const info = connected();
-    if (info && OFFLINE.has(info)) refuse("not_connected", `the page is ${info}`);
-  }
-
-  /** @param {unknown} address */
-  const isAddress = (address) => typeof address === "string" && /^[\d-]+@(c\.us|lid|g\.us)$/.test(address);
-
-  /** @param {unknown} key */
-  const isKey = (key) => typeof key === "string" && /^[0-9A-Z]{8,64}$/.test(key);
-
-  /**
-   * Our messages of these keys in the page's memory. Keys alone count: the chat in a message's id may
-   * be a number or a LID.
-   * @param {Set<string>} keys
-   */
-  function held(keys) {
-    const isOurs = (/** @type {PageMessage} */ model) => model.id.fromMe && keys.has(model.id.id);
-    return WPP.whatsapp.MsgStore.getModelsArray().filter((model) => quiet(() => isOurs(model), false));
-  }
-
-  /**
-   * The whole id of our message of this key. In a group it names us, as wa-js names us.
-   * @param {import("@wppconnect/wa-js").whatsapp.Wid} chat
-   * @param {string} key
-   */
-  async function idIn(chat, key) {
-    const { participant } = await WPP.chat.generateMessageID(chat);
-    return new WPP.whatsapp.MsgKey({ fromMe: true, remote: chat, id: key, participant });
-  }
-
-  /**
-   * A message in the page's memory or database.
-   * @param {import("@wppconnect/wa-js").whatsapp.MsgKey} id
-   */
-  async function stored(id) {
-    try {
-      return await WPP.chat.getMessageById(id);
-    } catch (error) {
-      if (["msg_not_found", "chat_not_found"].includes(codeOf(error))) return null;
-      throw error;
-    }
-  }
-
-  /**
-   * The chat to send in. A number that the page has no chat with is looked up first, by the call that
-   * tells an error from an absence.
-   * @param {string} to
-   */
-  async function chatFor(to) {
-    const known = page.knownChat(to);
-    if (page.isGroup(to)) {
-      if (!known || !(await WPP.group.iAmMember(to))) refuse("not_in_group");
-      return known;
-    }
-    if (!known) {
-      const look = async () => WPP.whatsapp.functions.queryWidExists(page.widOf(to));
-      const found = await look().catch((error) => refuse("check_failed", error?.message));
-      if (!found) refuse("not_on_whatsapp");
-    }
-    return WPP.chat.find(to);
-  }
-
-  /**
-   * @param {PageMessage} model
-   * @param {string} key
-   */
-  const present = (model, key) => ({ chat: wid(model.id.remote), key, ack: model.ack ?? null, result: null, isRepeat: true });
-
-  /** @type {Map<string, ReturnType<typeof sendOnce>>} */
-  const underway = new Map();
-
-  /** @param {{ to: string, text: string, key: string, isRepeat?: boolean }} params */
-  async function sendOnce({ to, text, key, isRepeat }) {
-    const chat = await chatFor(to);
-    const id = await idIn(chat.id, key);
-    const earlier = isRepeat ? await stored(id) : null;
-    if (earlier) return present(earlier, key);
-    online();
-    try {
-      const sent = await WPP.chat.sendTextMessage(chat.id, text, { ...SEND, messageId: id });
-      const result = bounded(sent.sendMsgResult?.messageSendResult);
-      return { chat: wid(chat.id), key, ack: sent.ack ?? null, result, isRepeat: false };
-    } catch (error) {
-      const { code, message } = failure(error);
-      throw Object.assign(new Error(message), { code, mayBeSent: !NOT_TAKEN.has(code) });
-    }
+  async function messageOf(id) {
+    const key = WPP.whatsapp.MsgKey.fromString(id);
+    const found = await sending.stored(key);
+    const chat = found ? null : page.knownChat(String(key.remote));
+    if (!chat) return found;
+    const { fromMe, participant } = key;
+    return sending.stored(new WPP.whatsapp.MsgKey({ fromMe, remote: chat.id, id: key.id, participant }));
   }
 
   /**
@@ -194,29 +77,53 @@ const methodsFor = (inbox) => {
       WPP.conn.cancelLinkDeviceCode();
     },
 
-    async send({ to, text, key, isRepeat }) {
-      need(isAddress(to) && typeof text === "string" && text !== "" && isKey(key));
-      online();
-      const [model] = held(new Set([key]));
-      if (model) return present(model, key);
-      const other = underway.get(key);
-      if (other) return { ...(await other), isRepeat: true };
-      const attempt = sendOnce({ to, text, key, isRepeat }).finally(() => underway.delete(key));
-      underway.set(key, attempt);
-      return attempt;
+    async send({ to, text, key, isRepeat, file }) {
+      need(isAddress(to) && typeof text === "string" && (text !== "" || file) && isKey(key));
+      need(!file || (typeof file.name === "string" && sending.isKind(file.as)));
+      return sending.send({ to, text, key, isRepeat, file });
+    },
+
+    async hasFile({ file }) {
+      need(typeof file === "string");
+      return files.held(file) !== null;
+    },
+
+    async putFile({ file, title, mimeType, size, offset, piece }) {
+      need([file, title, mimeType, piece].every((text) => typeof text === "string") && isCount(size) && isCount(offset));
+      files.put({ file, title, mimeType, size, offset, piece });
+    },
+
+    async fetchFile({ id }) {
+      need(typeof id === "string");
+      connected();
+      const model = (await messageOf(id)) ?? refuse("gone");
+      if (!model.mediaData || Number(model.size) > MOST_FETCHED) refuse("gone");
+      try {
+        return files.give(await WPP.chat.downloadMedia(model.id.toString()));
+      } catch (error) {
+        const isGone = /MISSING|UNSUPPORTED/.test(quiet(() => model.mediaData?.mediaStage, ""));
+        if (isGone || [404, 410].includes(Number(/** @type {any} */ (error)?.status))) refuse("gone");
+        throw error;
+      }
+    },
+
+    async readFile({ number, offset }) {
+      need(isCount(number) && isCount(offset));
+      return files.read({ number, offset });
     },
 
     async find({ key, chat }) {
       need(isKey(key) && (chat === undefined || chat === null || isAddress(chat)));
       connected();
+      const { held, stored, idIn, standing } = sending;
       const model = held(new Set([key]))[0] ?? (chat ? await stored(await idIn(page.widOf(chat), key)) : null);
-      return model && { ack: model.ack ?? null, chat: wid(model.id.remote) };
+      return model && standing(model);
     },
 
     async acks({ keys }) {
       need(Array.isArray(keys) && keys.length <= MOST_KEYS);
       connected();
-      return held(new Set(keys)).map((model) => ({ key: model.id.id, ack: model.ack ?? null }));
+      return sending.held(new Set(keys)).map((model) => ({ key: model.id.id, ack: model.ack ?? null }));
     },
 
     async catchUp({ since, limit }) {
@@ -270,5 +177,5 @@ const methodsFor = (inbox) => {
     },
   };
 
-  return { methods, refuse, failure };
+  return methods;
 };

@@ -10,8 +10,10 @@ mod asks;
 mod browser;
 mod caught;
 mod course;
+mod file;
 mod group;
 mod heard;
+mod line;
 mod mail;
 mod page;
 mod profile;
@@ -27,15 +29,16 @@ use anyhow::anyhow;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use entity::ids::AccountId;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::asks::{Asks, Send, uncertain};
 use self::browser::Browser;
 use self::caught::CatchingUp;
+use self::line::{Command, Line};
 use self::profile::Profile;
-use self::session::{Command, Outside, Session};
+use self::session::{Outside, Session};
 use self::standing::Standing;
 use super::browsers::FULL;
 use super::{
@@ -49,17 +52,17 @@ use crate::store::chat::Seen;
 
 /// Characters of a text at most, as WhatsApp's own clients have it.
 const TEXT: usize = 65_536;
-/// What a session may be told to do before it has done it.
-const COMMANDS: usize = 16;
 /// How long a page that lost WhatsApp is waited for before a message is tried again.
 const AWAY: Duration = Duration::from_secs(5);
+/// What a session may be told to do before it has done it.
+const COMMANDS: usize = 16;
 /// How long ago a page that is alive has answered at most.
 const ALIVE: TimeDelta = TimeDelta::seconds(15);
 
 struct WhatsAppWeb {
     account: AccountId,
     clock: Clock,
-    commands: mpsc::Sender<Command>,
+    line: Line,
     outside: Arc<Outside>,
     /// Done when the browser has ended.
     ended: CancellationToken,
@@ -152,18 +155,13 @@ pub(super) async fn connect(
         Err(_) => return Err(later(anyhow!("the browser ended"))),
     }
     let (account, clock) = (account.id, clock.clone());
-    Ok(Arc::new(WhatsAppWeb { account, clock, commands, outside, ended, _stop: stop }))
+    Ok(Arc::new(WhatsAppWeb { account, clock, line: Line(commands), outside, ended, _stop: stop }))
 }
 
 impl WhatsAppWeb {
     /// What the page calls a recipient, or a chat.
     fn wid(address: &str) -> String {
         if address.contains('@') { address.to_owned() } else { format!("{address}@c.us") }
-    }
-
-    async fn ask(&self, method: &'static str, parameters: Value) -> bool {
-        let (told, done) = oneshot::channel();
-        self.commands.send(Command::Ask(method, parameters, Some(told))).await.is_ok() && done.await == Ok(true)
     }
 }
 
@@ -179,8 +177,12 @@ impl Gateway for WhatsAppWeb {
         }
         let (key, to) = (stanza::of(self.account, message.message), Self::wid(message.recipient.as_str()));
         let (answer, outcome) = oneshot::channel();
-        let send = Send { to, key: key.clone(), text: message.text.0.clone(), answer };
-        if self.commands.send(Command::Send(send)).await.is_err() {
+        if let Some(file) = &message.media {
+            file::hand_over(&self.line, file).await?;
+        }
+        let file = message.media.as_ref().map(file::told);
+        let send = Send { to, key: key.clone(), text: message.text.0.clone(), file, answer };
+        if self.line.0.send(Command::Send(send)).await.is_err() {
             return Err(SendError::Later { after: None, cause: anyhow!("the browser has ended") });
         }
         match outcome.await {
@@ -190,17 +192,20 @@ impl Gateway for WhatsAppWeb {
     }
 
     async fn show_typing(&self, to: &Recipient, is_typing: bool) -> bool {
-        self.ask("typing", json!({"to": Self::wid(to.as_str()), "on": is_typing})).await
+        self.line.ask("typing", json!({"to": Self::wid(to.as_str()), "on": is_typing})).await.is_ok()
     }
 
     async fn mark_read(&self, chat: &str, _messages: &[Seen]) {
-        if !self.ask("markRead", json!({"chat": chat})).await {
+        if self.line.ask("markRead", json!({"chat": chat})).await.is_err() {
             tracing::warn!(account.id = %self.account, "WhatsApp was not told what was read");
         }
     }
 
-    async fn fetch(&self, _source: &str) -> Result<Bytestream, FetchError> {
-        Err(FetchError::Gone)
+    async fn fetch(&self, source: &str) -> Result<Bytestream, FetchError> {
+        if !self.outside.is_in.load(Ordering::Acquire) {
+            return Err(FetchError::Later(anyhow!("the page is not connected")));
+        }
+        file::fetch(&self.line, source).await
     }
 
     async fn is_alive(&self) -> bool {
@@ -213,7 +218,7 @@ impl Gateway for WhatsAppWeb {
         // Whatever else becomes of it, the pairing goes.
         self.outside.forgets.store(log_out, Ordering::Release);
         // A session that is over has no ears.
-        let _ = self.commands.send(Command::Close).await;
+        let _ = self.line.0.send(Command::Close).await;
         self.ended.cancelled().await;
     }
 }

@@ -7,6 +7,9 @@ const page = (() => {
 
   const LONGEST_TEXT = 65_536;
   const LONGEST_WORDS = 300;
+  /** Letters of a thumbnail of 32 KiB as base64. */
+  const LONGEST_THUMBNAIL = 43_692;
+  const TYPES_WITH_FILE = new Set(["audio", "document", "gif", "image", "ptt", "ptv", "sticker", "video"]);
   const TYPES_WITH_BODY = new Set(["chat", "buttons_response", "list_response", "template_button_reply"]);
   // What WhatsApp keeps among the messages though nobody wrote it. A ciphertext comes again once it's read.
   const NOTICES = new Set([
@@ -21,6 +24,14 @@ const page = (() => {
    */
   function bounded(value, most = LONGEST_WORDS) {
     return value === null || value === undefined ? null : String(value).slice(0, most).toWellFormed();
+  }
+
+  /**
+   * @param {string} code
+   * @returns {never}
+   */
+  function refuse(code, message = code) {
+    throw Object.assign(new Error(message), { code });
   }
 
   /**
@@ -84,12 +95,55 @@ const page = (() => {
   }
 
   /**
-   * A picture's body is its thumbnail: what was written is its caption.
+   * A picture's body is its thumbnail: what was written is its caption. A document without one has its
+   * name there.
    * @param {PageMessage} model
    */
   function text(model) {
-    const written = model.caption ?? (TYPES_WITH_BODY.has(model.type ?? "") ? model.body : null);
+    const isName = model.type === "document" && model.caption === model.filename && !model.isCaptionByUser;
+    const caption = isName ? null : model.caption;
+    const written = caption ?? (TYPES_WITH_BODY.has(model.type ?? "") ? model.body : null);
     return bounded(written, LONGEST_TEXT);
+  }
+
+  /**
+   * A small JPEG as base64. The page has it in a message's body, or with its file.
+   * @param {PageMessage} model
+   */
+  function thumbnail(model) {
+    const found = [() => model.body, () => model.mediaData?.preview?.getBase64()].map((read) => quiet(read, null));
+    const isOne = (/** @type {unknown} */ one) => typeof one === "string" && one.startsWith("/9j/");
+    return found.find((one) => isOne(one) && one.length <= LONGEST_THUMBNAIL) ?? null;
+  }
+
+  /** @param {PageMessage} model */
+  const hasFile = (model) => TYPES_WITH_FILE.has(model.type ?? "");
+
+  /**
+   * A whole number that the gateway can read.
+   * @param {unknown} value
+   */
+  function natural(value, most = 4_294_967_295) {
+    const whole = Math.round(Number(value));
+    return whole > 0 && whole <= most ? whole : null;
+  }
+
+  /**
+   * What the page knows of a message's file, without its content.
+   * @param {PageMessage} model
+   */
+  function file(model) {
+    if (!hasFile(model)) return null;
+    return {
+      id: bounded(model.id),
+      mimeType: bounded(model.mimetype),
+      size: natural(model.size, Number.MAX_SAFE_INTEGER),
+      name: bounded(model.filename || null),
+      width: natural(model.width),
+      height: natural(model.height),
+      seconds: natural(model.duration),
+      thumbnail: thumbnail(model),
+    };
   }
 
   /**
@@ -119,6 +173,7 @@ const page = (() => {
       name: bounded(model.notifyName),
       chatName: quiet(() => title(WPP.chat.get(model.id.remote)), null),
       phone: phone(author ?? chat),
+      file: quiet(() => file(model), null),
       isCaughtUp,
     };
   }
@@ -168,5 +223,5 @@ const page = (() => {
     };
   }
 
-  return { bounded, quiet, wid, widOf, isGroup, isChat, knownChat, isWritten, message, chat, state };
+  return { bounded, refuse, quiet, wid, widOf, isGroup, isChat, knownChat, hasFile, isWritten, message, chat, state };
 })();

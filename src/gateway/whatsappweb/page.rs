@@ -124,11 +124,11 @@ impl Page {
         &mut self,
         browser: &Browser,
         method: &str,
-        parameters: &Value,
+        parameters: Value,
     ) -> anyhow::Result<Option<u64>> {
         self.calls += 1;
         let id = self.calls;
-        let arguments = vec![json!(self.epoch), json!(id.to_string()), json!(method), parameters.clone()];
+        let arguments = vec![json!(self.epoch), json!(id.to_string()), json!(method), parameters];
         let said: String = browser.run(CALL, arguments).await?;
         Ok((said == "started").then_some(id))
     }
@@ -153,6 +153,13 @@ pub(super) struct Refusal {
     pub(super) may_be_sent: bool,
 }
 
+impl Refusal {
+    /// There is no page to ask.
+    pub(super) fn not_ready() -> Self {
+        Self { code: "not_ready".to_owned(), may_be_sent: false }
+    }
+}
+
 impl Reply {
     /// The number of the call, and what came of it.
     pub(super) fn read(self) -> Option<(u64, Result<Value, Refusal>)> {
@@ -166,6 +173,9 @@ impl Reply {
 pub(super) struct Acked {
     pub(super) keys: Vec<String>,
     pub(super) ack: i64,
+    /// Why it gets no further.
+    #[serde(default)]
+    pub(super) result: Option<String>,
 }
 
 /// What became of a message.
@@ -202,6 +212,7 @@ pub(super) struct Told {
     pub(super) chat_name: Option<String>,
     /// `<digits>@c.us` of the author in a group, else of the chat.
     pub(super) phone: Option<String>,
+    pub(super) file: Option<super::file::Told>,
 }
 
 /// A chat as the page has it.

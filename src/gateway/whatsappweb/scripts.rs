@@ -8,7 +8,15 @@ use anyhow::Context;
 /// The library as it is built in.
 const LIBRARY: &str = include_str!("../../../vendor/wa-js/wppconnect-wa.js");
 const CONFIG: &str = include_str!("config.js");
-const OURS: [&str; 3] = [include_str!("page.js"), include_str!("methods.js"), include_str!("bridge.js")];
+/// Each uses those before it.
+const OURS: [&str; 6] = [
+    include_str!("page.js"),
+    include_str!("files.js"),
+    include_str!("gate.js"),
+    include_str!("sending.js"),
+    include_str!("methods.js"),
+    include_str!("bridge.js"),
+];
 
 /// The script, with the library that is built in or another one.
 pub(super) async fn preload(library: Option<&Path>) -> anyhow::Result<String> {

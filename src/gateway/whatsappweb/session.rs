@@ -14,11 +14,12 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::asks::{Asked, Asks, Send, read_refusal};
+use super::asks::{Asked, Asks, read_refusal};
 use super::browser::Browser;
 use super::caught::CatchingUp;
+use super::line::Command;
 use super::mail::Numbers;
-use super::page::{Happened, Page, Reply};
+use super::page::{Happened, Page, Refusal, Reply};
 use super::standing::Standing;
 use crate::clock::Clock;
 use crate::gateway::browsers::Browsers;
@@ -34,15 +35,6 @@ const LIVELY: TimeDelta = TimeDelta::seconds(30);
 const WEIGHED: TimeDelta = TimeDelta::seconds(15);
 /// How long WhatsApp may take to hear that the account is logged out.
 const LEAVES: TimeDelta = TimeDelta::seconds(3);
-
-/// What a session is told to do.
-pub(super) enum Command {
-    Send(Send),
-    /// A method of the page, and whoever wants to know whether it was done.
-    Ask(&'static str, Value, Option<oneshot::Sender<bool>>),
-    /// To end the browser; and the pairing, if the outside says that it goes.
-    Close,
-}
 
 /// How a session ends.
 pub(super) enum End {
@@ -113,7 +105,7 @@ impl Session {
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
             if let Command::Send(send) = command {
-                send.settle(Err(read_refusal(&not_ready())));
+                send.settle(Err(read_refusal(&Refusal::not_ready())));
             }
         }
         let is_logged_out = self.outside.forgets.load(Ordering::Acquire);
@@ -197,10 +189,7 @@ impl Session {
                 let parameters = send.parameters();
                 self.ask("send", parameters, Asked::Send(send)).await
             }
-            Some(Command::Ask(method, parameters, answer)) => {
-                let asked = answer.map_or(Asked::Nothing, Asked::Aside);
-                self.ask(method, parameters, asked).await
-            }
+            Some(Command::Ask(method, parameters, answer)) => self.ask(method, parameters, Asked::Aside(answer)).await,
             Some(Command::Close) if self.standing == Standing::In && self.outside.forgets.load(Ordering::Acquire) => {
                 self.leaving = Some(self.clock.now() + LEAVES);
                 self.ask("logout", Value::Null, Asked::Nothing).await
@@ -217,11 +206,11 @@ impl Session {
 
     /// Asks something of the page.
     pub(super) async fn ask(&mut self, method: &str, parameters: Value, asked: Asked) -> Result<(), End> {
-        match self.page.call(&self.browser, method, &parameters).await {
+        match self.page.call(&self.browser, method, parameters).await {
             Ok(Some(number)) => self.asks.put(number, asked),
             Ok(None) => match asked {
                 // It was not asked at all.
-                Asked::Send(send) => send.settle(Err(read_refusal(&not_ready()))),
+                Asked::Send(send) => send.settle(Err(read_refusal(&Refusal::not_ready()))),
                 Asked::Find(send) => self.asks.unsure.push(send),
                 _ => {}
             },
@@ -280,7 +269,7 @@ impl Session {
     }
 
     /// The page's answer.
-    pub(super) fn answer(reply: Value) -> Option<(u64, Result<Value, super::page::Refusal>)> {
+    pub(super) fn answer(reply: Value) -> Option<(u64, Result<Value, Refusal>)> {
         read::<Reply>(reply)?.read()
     }
 }
@@ -293,8 +282,4 @@ pub(super) fn read<T: DeserializeOwned>(data: Value) -> Option<T> {
         tracing::warn!("the page says something of a shape that is not known");
     }
     read.ok()
-}
-
-fn not_ready() -> super::page::Refusal {
-    super::page::Refusal { code: "not_ready".to_owned(), may_be_sent: false }
 }

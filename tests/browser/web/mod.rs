@@ -3,6 +3,7 @@
 
 mod coming;
 mod conforming;
+mod files;
 mod going;
 mod pairing;
 mod trouble;

@@ -33,18 +33,18 @@ fn all_of(folder: &Path) -> Vec<String> {
     theirs.filter(|pid| pid.parse::<u32>().is_ok()).chain(named).collect()
 }
 
-fn kill(pids: impl IntoIterator<Item = String>) {
+pub(super) fn kill(pids: impl IntoIterator<Item = String>) {
     let pids: Vec<String> = pids.into_iter().collect();
     assert!(!pids.is_empty(), "there is nothing to kill");
     Command::new("kill").arg("-9").args(&pids).status().unwrap();
 }
 
-fn folder(stage: &Stage, id: &str) -> PathBuf {
+pub(super) fn folder(stage: &Stage, id: &str) -> PathBuf {
     stage.app.app().config.data_dir.join("browsers").join(id)
 }
 
 /// The browser of a folder: its main process, its renderers.
-fn browser(folder: &Path) -> (String, Vec<String>) {
+pub(super) fn browser(folder: &Path) -> (String, Vec<String>) {
     let all = processes(&folder.display().to_string());
     let main = all.iter().find(|(_, line)| !line.contains("--type=") && line.contains("--headless"));
     let renderers = all.iter().filter(|(_, line)| line.contains("--type=renderer"));

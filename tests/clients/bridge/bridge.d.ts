@@ -37,6 +37,16 @@ declare global {
     events: BridgeEvent[];
   }
 
+  /** A message that is to be sent. */
+  interface BridgeMessage {
+    to: string;
+    /** What it says: nothing, or a caption, with a file. */
+    text: string;
+    key: string;
+    isRepeat?: boolean;
+    file?: { name: string; as: "image" | "video" | "audio" | "voice" | "document" | "sticker" };
+  }
+
   /** Where messages go, and what went wrong. */
   interface BridgeInbox {
     isGiven(key: string): boolean;

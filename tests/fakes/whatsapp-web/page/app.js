@@ -111,8 +111,9 @@
     await fake.store.write("identity", fake.identity);
     fake.keys = { noise: random(32), identity: random(32), adv: base64(random(32)) };
     fake.me = await fake.store.read("me");
-    const { isLinked, isMigrated, known, groups } = await fake.wire.post("hello");
+    const { isLinked, isMigrated, most, known, groups } = await fake.wire.post("hello");
     fake.isMigrated = isMigrated;
+    fake.most = most ?? Infinity;
     for (const [lid, number] of known) fake.learn(lid, number);
     if (fake.me && !isLinked) return leave("unknown_companion");
     fake.wire.listen((order) => orders[order.op]?.(order));

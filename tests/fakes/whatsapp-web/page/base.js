@@ -78,6 +78,10 @@ fake.Collection = class Collection extends fake.Emitter {
     return this.#models.get(id);
   }
 
+  remove(model) {
+    if (this.#models.delete(model.id.toString())) this.trigger("remove", model);
+  }
+
   get(id) {
     return id === undefined || id === null ? undefined : this.#models.get(id.toString());
   }

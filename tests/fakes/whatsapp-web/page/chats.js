@@ -3,15 +3,39 @@
 "use strict";
 
 fake.MsgModel = class MsgModel extends fake.Model {
+  constructor(properties) {
+    super(properties);
+    const told = (_, stage) => this.trigger("change:mediaData.mediaStage", this, stage);
+    this.mediaData?.on("change:mediaStage", told);
+  }
+
   updateAck(ack) { this.ack = ack; }
   msgContextInfo() { return {}; }
+  downloadMedia() { return fake.download(this); }
+
+  /** It leaves the memory; what the database has of it stays. */
+  delete() { this.collection?.remove(this); }
 };
 fake.MsgModel.prototype.proxyName = "msg";
 
+/** The messages of one chat, among all that are in the memory. */
+fake.ChatMessages = class ChatMessages extends fake.Emitter {
+  #isMine;
+
+  constructor(chat) {
+    super();
+    this.#isMine = (message) => message.id.remote.equals(chat);
+    fake.messages.on("add", (message) => this.#isMine(message) && this.trigger("add", message));
+  }
+
+  getModelsArray() { return fake.messages.filter(this.#isMine); }
+  get(id) { return fake.messages.get(id); }
+};
+
 fake.ChatModel = class ChatModel extends fake.Model {
-  get msgs() {
-    const mine = (message) => message.id.remote.equals(this.id);
-    return { getModelsArray: () => fake.messages.filter(mine), get: (id) => fake.messages.get(id) };
+  constructor(properties) {
+    super(properties);
+    this.msgs = new fake.ChatMessages(this.id);
   }
 };
 fake.ChatModel.prototype.proxyName = "chat";
@@ -86,13 +110,13 @@ fake.keepChat = (chat) => fake.store.put("chats", {
 fake.fromRow = (row) => ({
   id: fake.MsgKey.fromString(row.id), body: row.text, type: row.type, t: row.t, ack: row.ack, notifyName: row.name,
   from: fake.wid(row.from), to: fake.wid(row.to), author: row.author ? fake.wid(row.author) : undefined,
-  isNewMsg: false, local: row.fromMe, self: row.fromMe ? "out" : "in",
+  isNewMsg: false, local: row.fromMe, self: row.fromMe ? "out" : "in", ...fake.withFile(row.type, row.file),
 });
 
 fake.toRow = (model) => ({
   id: String(model.id), key: model.id.id, chat: String(model.id.remote), fromMe: model.id.fromMe, text: model.body,
   type: model.type, t: model.t, ack: model.ack, name: model.notifyName, from: String(model.from), to: String(model.to),
-  author: model.author && String(model.author), order: ++fake.order,
+  author: model.author && String(model.author), file: fake.fileOf(model), order: ++fake.order,
 });
 fake.order = Date.now();
 
@@ -117,7 +141,7 @@ fake.loadChats = async () => {
 };
 
 /** A message comes, from somebody or from the account's own phone. What came before changes nothing. */
-fake.receive = async ({ key, chat: address, author, fromMe, text, t, name, lid, number }) => {
+fake.receive = async ({ key, chat: address, author, fromMe, text, t, name, lid, number, type, file }) => {
   fake.learn(lid, number);
   const remote = fake.wid(address);
   const me = fake.wid(remote.isLid() ? fake.me.lid : fake.me.number);
@@ -125,8 +149,8 @@ fake.receive = async ({ key, chat: address, author, fromMe, text, t, name, lid, 
   const id = new fake.MsgKey({ fromMe, remote, id: key, participant });
   if (await fake.store.get("messages", String(id))) return;
   const [from, to] = fromMe ? [me, remote] : [remote, me];
-  const about = { id, from, to, author: participant, body: text, type: "chat", t, ack: 1, notifyName: name };
-  const model = new fake.MsgModel({ ...about, isNewMsg: true });
+  const about = { id, from, to, author: participant, body: text, type, t, ack: 1, notifyName: name };
+  const model = new fake.MsgModel({ ...about, ...fake.withFile(type, file), isNewMsg: true });
   const chat = fake.chatFor(remote, remote.isGroup() ? {} : { name });
   Object.assign(chat, { t, lastReceivedKey: id, unreadCount: fromMe ? 0 : chat.unreadCount + 1 });
   await fake.keepChat(chat);
@@ -143,18 +167,25 @@ fake.raise = async (key, ack) => {
   if (row && (ack === -1 || row.ack < ack)) await fake.store.put("messages", { ...row, ack });
 };
 
-/** The server answers a send, at once or later. */
-fake.answer = async (key, ack) => {
+/** How a send ended, by the server's answer, at once or later, or without one. */
+fake.answer = async (key, ack, result = ack === 1 ? "OK" : "ERROR_UNKNOWN") => {
   await fake.raise(key, ack);
-  fake.waiting.get(key)?.({ messageSendResult: ack === 1 ? "OK" : "ERROR_UNKNOWN" });
+  fake.waiting.get(key)?.({ messageSendResult: result });
   fake.waiting.delete(key);
 };
 
-/** Hands a message to the server. It goes again, under its own key, when the page starts without an answer. */
+/**
+ * Hands a message to the server. It goes again, under its own key, when the page starts without an answer;
+ * unless it has a file that was not uploaded: that is gone with the page before.
+ */
 fake.transmit = async (row) => {
+  if (row.file && !row.file.directPath) return fake.answer(row.key, -1, "ERROR_UPLOAD");
   const member = row.chat.endsWith("@g.us") ? fake.MsgKey.fromString(row.id).participant : undefined;
-  const sent = { key: row.key, to: row.chat, text: row.text, participant: member && String(member) };
-  await fake.wire.post("sent", sent);
+  const file = row.file && { type: row.type, ...row.file };
+  // A document without a caption is shown with its name.
+  const isNamed = file?.type === "document" && !file.isCaptionByUser;
+  const text = file ? (isNamed ? "" : file.caption) : row.text;
+  await fake.wire.post("sent", { key: row.key, to: row.chat, text, file, participant: member && String(member) });
 };
 
 /** The page's own way to send: the message is kept, shown, and then goes out. */
@@ -165,7 +196,11 @@ fake.addAndSend = async (chat, raw) => {
   await fake.keepChat(chat);
   fake.messages.add(model);
   const answered = new Promise((answer) => fake.waiting.set(model.id.id, answer));
-  fake.transmit(fake.toRow(model)).catch((error) => console.error(error));
+  const leave = async () => {
+    if (model.mediaData) await fake.upload(model);
+    await fake.transmit(fake.toRow(model));
+  };
+  leave().catch((error) => console.error(error));
   return [Promise.resolve(model), answered];
 };
 

@@ -30,14 +30,13 @@ fake.linking.triggerRefreshAltLinkingCode = () => {};
     return { messages: found.map(fake.fromRow), status: 200 };
   };
 
-  /** Loads the surroundings of a message out of the database. */
+  /** Loads the surroundings of a message out of the database, into the memory. */
   function getSearchContext({ msgKey }) {
-    const loaded = new Map();
     const load = async () => {
       const row = await fake.store.get("messages", String(msgKey));
-      if (row) loaded.set(row.id, new fake.MsgModel(fake.fromRow(row)));
+      if (row) fake.messages.add(new fake.MsgModel(fake.fromRow(row)));
     };
-    return { collection: { loadAroundPromise: load(), get: (id) => loaded.get(String(id)) }, key: msgKey };
+    return { collection: { loadAroundPromise: load(), get: (id) => fake.messages.get(id) }, key: msgKey };
   }
 
   const receipt = async ({ externalIds, ack }) => {
@@ -90,6 +89,16 @@ fake.linking.triggerRefreshAltLinkingCode = () => {};
     },
     WAWebChatPresence: { markComposing: composing(true), markPaused: composing(false) },
     WAWebSendMsgChatAction: { addAndSendMsgToChat: fake.addAndSend },
+    WAWebMediaOpaqueDataBase: { default: fake.OpaqueDataBase },
+    WAWebMediaOpaqueData: { default: fake.OpaqueData },
+    WAWebMediaDataModel: { default: fake.MediaDataModel },
+    WAWebMediaPrep: { MediaPrep: fake.MediaPrep, prepRawMedia: fake.prepRawMedia, uploadProductImage() {} },
+    WAWebMediaGatingUtils: { getUploadLimit: () => fake.most },
+    WAWebUploadManager: { uploadMedia: fake.uploadMedia },
+    WAWebGenerateVideoThumbsAndDuration: { generateVideoThumbsAndDuration: async () => ({ duration: 0, thumbs: [] }) },
+    WAWebProcessRawSticker: { processRawSticker: async () => ({}) },
+    WAWebWebpUtils: { isAnimatedWebp: () => false },
+    WAWebMediaInMemoryBlobCache: { InMemoryMediaBlobCacheImpl: Map, InMemoryMediaBlobCache: fake.contents },
     WAWebUpdateUnreadChatAction: {
       sendSeen: async ({ chat }) => {
         chat.unreadCount = 0;

@@ -12,6 +12,20 @@ fake.wire = {
     return answer.json();
   },
 
+  /** Uploads a content. Where it is from then on. */
+  async upload(blob, about) {
+    const query = new URLSearchParams({ identity: fake.identity, ...about });
+    const answer = await fetch(`/page/upload?${query}`, { method: "POST", body: blob });
+    if (!answer.ok) throw new Error(`the server answered ${answer.status} to an upload`);
+    return answer.json();
+  },
+
+  /** A content that was uploaded; null if it is there no more. */
+  async download(path) {
+    const answer = await fetch(path);
+    return answer.ok ? answer.blob() : null;
+  },
+
   listen(obey) {
     const lines = new EventSource(`/page/events?identity=${encodeURIComponent(fake.identity)}`);
     let last = Promise.resolve();

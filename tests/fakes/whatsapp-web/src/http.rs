@@ -8,16 +8,17 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::state::{behind, lid_of, number_of};
-use crate::{Behaviour, Composing, Page, Shared};
+use crate::{Behaviour, Composing, Page, Sent, Shared, file};
 
 /// As strict as the real page's is said to be, with trusted types on top.
 const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:; style-src 'self'; \
                       base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-const SCRIPTS: [(&str, &str); 6] = [
+const SCRIPTS: [(&str, &str); 7] = [
     ("base.js", include_str!("../page/base.js")),
     ("store.js", include_str!("../page/store.js")),
     ("wire.js", include_str!("../page/wire.js")),
+    ("media.js", include_str!("../page/media.js")),
     ("chats.js", include_str!("../page/chats.js")),
     ("modules.js", include_str!("../page/modules.js")),
     ("app.js", include_str!("../page/app.js")),
@@ -28,7 +29,9 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .route("/", web::get().to(page))
         .route("/page/events", web::get().to(events))
         .route("/page/{name}.js", web::get().to(script))
+        .route("/page/upload", web::post().to(file::upload))
         .route("/page/{what}", web::post().to(told))
+        .route("/content/{number}", web::get().to(file::fetch))
         .default_service(web::route().to(stray));
 }
 
@@ -58,7 +61,7 @@ async fn stray(request: HttpRequest, shared: Data<Shared>) -> HttpResponse {
     lost(&shared, format!("{} {}", request.method(), request.path()))
 }
 
-fn lost(shared: &Shared, what: String) -> HttpResponse {
+pub(crate) fn lost(shared: &Shared, what: String) -> HttpResponse {
     shared.state().strays.push(what);
     HttpResponse::NotFound().finish()
 }
@@ -108,9 +111,10 @@ impl Shared {
                 device.subscribed.clear();
                 let is_linked = device.account.is_some();
                 let (is_migrated, known, groups) = (state.is_migrated, state.known(), state.groups_of(&account));
-                let about =
-                    json!({ "isLinked": is_linked, "isMigrated": is_migrated, "known": known, "groups": groups });
-                return Ok(about);
+                let most = state.contents.most;
+                return Ok(json!({
+                    "isLinked": is_linked, "isMigrated": is_migrated, "most": most, "known": known, "groups": groups,
+                }));
             }
             "ref" => device.reference = Some(text("ref").to_owned()),
             "code" => {
@@ -125,8 +129,19 @@ impl Shared {
             "left" => device.account = None,
             "violation" => state.violations.push(text("text").to_owned()),
             "sent" => {
-                let member = body["participant"].as_str().map(str::to_owned);
-                state.take(&account, text("key"), text("to"), text("text"), member);
+                let file = Some(&body["file"]).filter(|file| file.is_object()).map(|file| state.contents.sent(file));
+                let sent = Sent {
+                    key: text("key").to_owned(),
+                    to: behind(text("to")),
+                    text: text("text").to_owned(),
+                    file: file.transpose().unwrap_or_else(|flaw| {
+                        state.violations.push(flaw);
+                        None
+                    }),
+                    participant: body["participant"].as_str().map(str::to_owned),
+                    attempts: 1,
+                };
+                state.take(&account, sent);
             }
             "seen" => state.read.entry(account).or_default().push(behind(text("chat"))),
             "subscribe" => {

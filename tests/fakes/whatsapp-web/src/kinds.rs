@@ -1,5 +1,7 @@
 //! What a test chooses, and what it's told.
 
+use crate::File;
+
 /// What happens to a message for somebody.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Behaviour {
@@ -32,6 +34,20 @@ pub enum Page {
     Silent,
 }
 
+/// What becomes of the contents that pages upload.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Uploading {
+    /// They are taken.
+    #[default]
+    Normal,
+    /// They are refused.
+    Refuse,
+    /// The connection ends in the middle.
+    Cut,
+    /// They are taken at the next change of this.
+    Late,
+}
+
 /// A message that a page sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
@@ -39,8 +55,10 @@ pub struct Sent {
     pub key: String,
     /// A number, or a group.
     pub to: String,
-    /// What it says.
+    /// What it says; with a file, its caption.
     pub text: String,
+    /// What came with it.
+    pub file: Option<File>,
     /// How the page names itself in a group.
     pub participant: Option<String>,
     /// How often it came. All but the first were dropped.

@@ -7,6 +7,7 @@
 //!
 //! Numbers are digits without a plus. A group is `…@g.us`. Everything the server has is in memory.
 
+mod file;
 mod http;
 mod kinds;
 mod person;
@@ -23,7 +24,8 @@ use actix_web::{App, HttpServer};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-pub use kinds::{Behaviour, Composing, Page, Sent};
+pub use file::File;
+pub use kinds::{Behaviour, Composing, Page, Sent, Uploading};
 pub use person::Person;
 pub use state::lid_of;
 
@@ -40,6 +42,19 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until it is so.
+    pub(crate) async fn until(&self, mut is_so: impl FnMut(&mut State) -> bool) {
+        loop {
+            let news = self.news.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            if is_so(&mut self.state()) {
+                return;
+            }
+            news.await;
+        }
     }
 }
 
@@ -101,7 +116,7 @@ impl FakeWeb {
 
     /// The account's own phone writes to somebody, or to a group. The message's key.
     pub fn phone_says(&self, account: &str, to: &str, text: &str) -> String {
-        self.state().deliver(account, to, None, true, text)
+        self.state().deliver(account, to, None, true, text, None)
     }
 
     /// Makes a group, or changes it, and tells its members' pages. Its id.
@@ -170,19 +185,8 @@ impl FakeWeb {
     }
 
     /// Whether it becomes so within half a minute.
-    async fn wait(&self, mut is_so: impl FnMut(&mut State) -> bool) -> bool {
-        let look = async {
-            loop {
-                let news = self.shared.news.notified();
-                tokio::pin!(news);
-                news.as_mut().enable();
-                if is_so(&mut self.state()) {
-                    return;
-                }
-                news.await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, look).await.is_ok()
+    async fn wait(&self, is_so: impl FnMut(&mut State) -> bool) -> bool {
+        tokio::time::timeout(PATIENCE, self.shared.until(is_so)).await.is_ok()
     }
 
     /// Chats that the account's page marked as read, in order: numbers and groups.

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::FakeWeb;
 use crate::state::lid_of;
+use crate::{FakeWeb, File};
 
 /// Somebody with WhatsApp, who writes to accounts and reads what they wrote.
 pub struct Person {
@@ -20,12 +20,17 @@ impl Person {
 
     /// Writes to the account. The message waits if the account's page is away. Its key.
     pub fn says(&self, account: &str, text: &str) -> String {
-        self.fake.state().deliver(account, &self.phone, None, false, text)
+        self.fake.state().deliver(account, &self.phone, None, false, text, None)
+    }
+
+    /// Sends a file to the account, with a caption or an empty one. The key.
+    pub fn sends(&self, account: &str, file: &File, caption: &str) -> String {
+        self.fake.state().deliver(account, &self.phone, None, false, caption, Some(file))
     }
 
     /// Writes in a group that the account is in. The key.
     pub fn says_in(&self, group: &str, account: &str, text: &str) -> String {
-        self.fake.state().deliver(account, group, Some(&self.phone), false, text)
+        self.fake.state().deliver(account, group, Some(&self.phone), false, text, None)
     }
 
     /// Reads all that the account wrote to them.

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::file::{Contents, File};
 use crate::{Behaviour, Composing, Page, Sent};
 
 /// The LID of a number, with its server. The real ones have nothing to do with the number either.
@@ -111,6 +112,7 @@ pub(crate) struct State {
     pub(crate) delivered: HashMap<String, BTreeSet<String>>,
     pub(crate) read: HashMap<String, Vec<String>>,
     pub(crate) composing: HashMap<String, Vec<Composing>>,
+    pub(crate) contents: Contents,
     pub(crate) violations: Vec<String>,
     pub(crate) strays: Vec<String>,
     pub(crate) count: u64,
@@ -166,13 +168,16 @@ impl State {
         author: Option<&str>,
         is_own: bool,
         text: &str,
+        file: Option<&File>,
     ) -> String {
         let key = self.next_key();
+        let told = file.map(|file| file.told(&self.contents.keep(file.content.clone()), text));
         let writer = if is_own { account } else { author.unwrap_or(chat) };
         let name = self.names.get(writer).cloned();
         let other = if chat.ends_with("@g.us") { writer } else { chat };
         let order = json!({
             "op": "message", "key": key, "fromMe": is_own, "text": text, "t": unix_seconds(), "name": name,
+            "type": file.map_or("chat", |file| &file.kind), "file": told,
             "chat": if chat.ends_with("@g.us") { chat.to_owned() } else { self.address(chat) },
             "author": chat.ends_with("@g.us").then(|| lid_of(writer)),
             "lid": lid_of(other), "number": number_of(other),
@@ -184,25 +189,23 @@ impl State {
     }
 
     /// A page sends. The answer goes the way that receipts go, before them.
-    pub(crate) fn take(&mut self, account: &str, key: &str, to: &str, text: &str, member: Option<String>) {
-        let to = behind(to);
+    pub(crate) fn take(&mut self, account: &str, message: Sent) {
+        let (key, to) = (message.key.clone(), message.to.clone());
         let sent = self.sent.entry(account.to_owned()).or_default();
         let earlier = sent.iter_mut().find(|one| one.key == key);
         let is_first = earlier.is_none();
-        if let Some(earlier) = earlier {
-            earlier.attempts += 1;
-        } else {
-            let (key, to, text) = (key.to_owned(), to.clone(), text.to_owned());
-            sent.push(Sent { key, to, text, participant: member, attempts: 1 });
+        match earlier {
+            Some(earlier) => earlier.attempts += 1,
+            None => sent.push(message),
         }
         match self.behaviour(&to) {
             Behaviour::NoAnswer => {}
-            Behaviour::LateAck => self.late.push((to, account.to_owned(), key.to_owned())),
-            Behaviour::Refuse => self.answer(account, key, -1),
+            Behaviour::LateAck => self.late.push((to, account.to_owned(), key)),
+            Behaviour::Refuse => self.answer(account, &key, -1),
             _ => {
-                self.answer(account, key, 1);
+                self.answer(account, &key, 1);
                 if is_first {
-                    self.arrive(account, key, &to);
+                    self.arrive(account, &key, &to);
                 }
             }
         }

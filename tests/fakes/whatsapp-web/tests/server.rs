@@ -87,3 +87,28 @@ async fn what_there_is_not_is_recorded_and_a_silent_page_says_nothing() {
     assert!(client.get(fake.url()).send().await.unwrap_err().is_timeout());
     fake.stop().await;
 }
+
+#[tokio::test]
+async fn a_file_is_the_one_that_was_uploaded() {
+    let fake = FakeWeb::start().await.unwrap();
+    linked(&fake).await;
+    // SHA-256 of "Hello".
+    let hash = "GF+NsyJx/iX1Yab8k4suJkMG7DBO2lGAB9F2SCY4GWk=";
+    let query = "identity=p&file=one&hash=GF%2BNsyJx%2FiX1Yab8k4suJkMG7DBO2lGAB9F2SCY4GWk%3D";
+    let upload = reqwest::Client::new().post(format!("{}page/upload?{query}", fake.url())).body("Hello");
+    let uploaded: Value = upload.send().await.unwrap().json().await.unwrap();
+    let file = json!({ "type": "image", "mimetype": "image/png", "size": 5, "filehash": hash, "directPath": uploaded["path"] });
+    let sent = json!({ "identity": "p", "key": "K", "to": lid_of(ADA), "text": "Look", "file": file });
+    post(&fake, "sent", sent.clone()).await;
+    let all = fake.sent(SHOP);
+    assert_eq!((&*all[0].text, &*all[0].file.as_ref().unwrap().content), ("Look", &b"Hello"[..]));
+    assert_eq!((fake.uploads(SHOP), fake.files_given(SHOP)), (1, 1));
+    let mut other = sent;
+    other["file"]["size"] = json!(6);
+    post(&fake, "sent", other).await;
+    assert_eq!(fake.violations(), ["a file is not the one that was uploaded"]);
+    let path = uploaded["path"].as_str().unwrap().trim_start_matches('/').to_owned();
+    fake.forget_contents();
+    assert_eq!(reqwest::get(format!("{}{path}", fake.url())).await.unwrap().status(), 410);
+    fake.stop().await;
+}

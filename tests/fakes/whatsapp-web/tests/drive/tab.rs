@@ -38,7 +38,7 @@ fn preload() -> String {
     let read = |name: &str| {
         fs::read_to_string(root.join(name)).unwrap_or_else(|_| panic!("{name} is missing: cd vendor && npm ci"))
     };
-    let parts = ["config.js", "page.js", "methods.js", "bridge.js"];
+    let parts = ["config.js", "page.js", "files.js", "gate.js", "sending.js", "methods.js", "bridge.js"];
     let [config, rest @ ..] = parts.map(|name| read(&format!("src/gateway/whatsappweb/{name}")));
     let library = read("vendor/node_modules/@wppconnect/wa-js/dist/wppconnect-wa.js");
     format!("if (window === window.top) {{\n{config}\n{library}\n{}\n}}", rest.join("\n"))
