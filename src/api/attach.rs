@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::content::file_name;
 use crate::error::ApiError;
-use crate::gateway::media::{is_fit, limits, longest_caption};
+use crate::gateway::media::{is_fit, limits, longest_caption, takes_caption};
 use crate::media::{Given, NotFetched};
 
 /// Files at addresses that one request may name: more are uploaded first.
@@ -220,6 +220,10 @@ impl Referred {
         }
         let kind = media.kind.unwrap_or(row.kind);
         fit(provider, kind, row)?;
+        if !caption.is_empty() && !takes_caption(provider, kind) {
+            let message = format!("nothing can be written under a file that goes as {kind} on {provider}");
+            return Err(ApiError::Refused { code: "caption_not_supported", field: "message", message });
+        }
         let longest = longest_caption(provider);
         if caption.chars().count() > longest {
             let message = format!("a text under a file may have {longest} characters on {provider}");

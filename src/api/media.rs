@@ -173,7 +173,11 @@ pub async fn show(
     request: HttpRequest,
     path: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let row = app.media.ready(find(&app, &caller, &path).await?).await?;
+    let (row, media) = (find(&app, &caller, &path).await?, app.media.clone());
+    // What is being fetched comes to its end, also when nobody waits for it any more.
+    let ready = app.tasks.spawn(async move { media.ready(row).await });
+    let broken = |error| ApiError::Internal(anyhow::Error::new(error).context("a file was not fetched"));
+    let row = ready.await.map_err(broken)??;
     let size = row.size.unsigned_abs();
     let tag = format!("\"{}\"", row.sha256.as_deref().unwrap_or_default());
     let said = |name: &HeaderName| header(request.headers(), name.as_str());

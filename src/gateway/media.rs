@@ -45,7 +45,16 @@ impl fmt::Debug for Attachment {
 /// What is said of a message whose file nobody has any more.
 pub const GONE: &str = "the file that goes with it is not kept here any more";
 
+/// Bytes that a messenger takes in a second at least, on a slow line.
+const A_SECOND: u64 = 128 * 1024;
+
 impl Attachment {
+    /// How much longer a send may take for it.
+    #[must_use]
+    pub fn carrying(&self) -> Duration {
+        Duration::from_secs(self.size / A_SECOND)
+    }
+
     /// The content from its beginning.
     pub async fn open(&self) -> Result<Bytestream, SendError> {
         self.blobs.get(self.id, None).await.map_err(|error| match error {
@@ -96,15 +105,6 @@ pub enum FetchError {
     Later(anyhow::Error),
 }
 
-/// Bytes that a messenger takes in a second at least, on a slow line.
-const A_SECOND: u64 = 128 * 1024;
-
-/// How much longer a send may take for so many bytes.
-#[must_use]
-pub fn carrying(size: u64) -> Duration {
-    Duration::from_secs(size / A_SECOND)
-}
-
 /// How large a kind may be.
 pub type Limit = (Kind, u64);
 
@@ -145,6 +145,15 @@ pub fn longest_caption(provider: Provider) -> usize {
     match provider {
         Provider::Telegram => 1_024,
         Provider::WhatsApp | Provider::WhatsAppWeb | Provider::Simulator => super::offer::TEXT,
+    }
+}
+
+/// Whether a messenger shows a text under a file of that kind.
+#[must_use]
+pub fn takes_caption(provider: Provider, kind: Kind) -> bool {
+    match provider {
+        Provider::Telegram => kind != Kind::Sticker,
+        _ => matches!(kind, Kind::Image | Kind::Video | Kind::Document),
     }
 }
 

@@ -30,6 +30,8 @@ const TOLD: Duration = Duration::from_secs(10);
 const NAME: usize = 100;
 /// … and of a text: more than any messenger takes.
 const TEXT: usize = 100_000;
+/// Bytes of what a file is fetched by.
+const SOURCE: usize = 8 * 1024;
 /// Bytes of a small picture.
 const THUMBNAIL: usize = 32 * 1024;
 
@@ -114,7 +116,7 @@ impl Inbox {
             sender_name: letter.sender_name.map(name),
             text: clean(letter.text, TEXT),
             kind: letter.kind,
-            media: letter.media.map(|enclosure| came(account, letter.kind, enclosure, now)),
+            media: letter.media.and_then(|enclosure| came(account, letter.kind, enclosure, now)),
             at: letter.at,
             is_history: letter.is_history,
             day: self.clock.day_of(letter.at),
@@ -197,8 +199,12 @@ impl Inbox {
     }
 }
 
-/// A file that came, as its row. What a messenger says of it is cut to what a row keeps.
-fn came(account: &Account, kind: Kind, enclosure: Enclosure, now: DateTime<Utc>) -> Came {
+/// A file that came, as its row. What a messenger says of it is cut to what a row keeps; by what it is fetched
+/// can't be.
+fn came(account: &Account, kind: Kind, enclosure: Enclosure, now: DateTime<Utc>) -> Option<Came> {
+    if enclosure.source.len() > SOURCE {
+        return None;
+    }
     let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     let mime_type = enclosure.mime_type.as_deref().and_then(|said| said.split(';').next());
     let mime_type = mime_type.map(|said| clean(said.trim().to_lowercase(), NAME)).filter(|said| !said.is_empty());
@@ -220,7 +226,7 @@ fn came(account: &Account, kind: Kind, enclosure: Enclosure, now: DateTime<Utc>)
         stored_at_ms: None,
         gone_at_ms: None,
     };
-    Came { row, source: enclosure.source.into_bytes() }
+    Some(Came { row, source: enclosure.source.into_bytes() })
 }
 
 /// Whether it is a small JPEG.

@@ -18,8 +18,7 @@ use super::finish::{Told, finish, pause};
 use super::judge::judge;
 use super::run::{Lane, Step};
 use super::{tell, typing};
-use crate::gateway::media::carrying;
-use crate::gateway::{Gateway, Outgoing, SendError, Taken, Text};
+use crate::gateway::{Attachment, Gateway, Outgoing, SendError, Taken, Text};
 use crate::pacing::Policy;
 use crate::phone::Recipient;
 use crate::queue::{Claim, Settled, Settlement, Turn};
@@ -164,8 +163,8 @@ async fn send(lane: &Lane, sending: &Sending, begun: &Begun, planned: Option<Dat
 
 /// Nobody knows whether a message left whose gateway does not answer in time.
 async fn hand_over(lane: &Lane, gateway: &dyn Gateway, outgoing: &Outgoing) -> Result<Taken, SendError> {
-    let size = outgoing.media.as_ref().map_or(0, |media| media.size);
-    let deadline = lane.kit().send_deadline + carrying(size);
+    let carrying = outgoing.media.as_ref().map(Attachment::carrying).unwrap_or_default();
+    let deadline = lane.kit().send_deadline + carrying;
     lane.promise(deadline);
     tokio::select! {
         result = lane.kit().clock.timeout(deadline, gateway.send(outgoing)) => result.unwrap_or_else(|_| {

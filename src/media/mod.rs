@@ -20,6 +20,7 @@ use entity::ids::{CompanyId, MediaId};
 use entity::media::Model;
 use entity::message::Kind;
 use futures_util::Stream;
+use tokio::sync::Semaphore;
 
 use self::bring::Coming;
 pub use self::url::NotFetched;
@@ -35,6 +36,8 @@ use crate::store::{Store, StoreError};
 
 /// Files that come in at a time: of one company, and of all. Each takes a part of a file of memory.
 const AT_A_TIME: [usize; 2] = [8, 32];
+/// Files that are fetched from addresses at a time; the others wait.
+const FETCHED: usize = 16;
 /// How much longer a file stays than it is promised to messages: a request that names it may still be
 /// under way.
 const GRACE: TimeDelta = TimeDelta::hours(1);
@@ -51,6 +54,8 @@ pub struct Media {
     arriving: Arc<Seats<Option<CompanyId>>>,
     /// Files that are being fetched from messengers.
     coming: Coming,
+    /// Room for those that are fetched from addresses.
+    fetching: Semaphore,
 }
 
 /// A file that somebody gives.
@@ -129,8 +134,8 @@ impl Media {
         limits: MediaLimits,
         egress: Egress,
     ) -> Self {
-        let (arriving, coming) = (Arc::default(), Coming::default());
-        Self { store, blobs, sessions, clock, limits, egress, arriving, coming }
+        let (arriving, coming, fetching) = (Arc::default(), Coming::default(), Semaphore::new(FETCHED));
+        Self { store, blobs, sessions, clock, limits, egress, arriving, coming, fetching }
     }
 
     /// Keeps a file. Durable on return; one that is not kept leaves nothing.

@@ -45,6 +45,8 @@ impl Media {
     pub async fn fetch(&self, url: &str, given: Given) -> Result<Model, NotFetched> {
         let url: Url = url.parse().map_err(|_| NotFetched::because("it is no address"))?;
         check(&url, self.egress).map_err(NotFetched::Unreachable)?;
+        // Never closed.
+        let _place = self.fetching.acquire().await;
         let egress = self.egress;
         let client = Client::builder()
             .connect_timeout(CONNECT)

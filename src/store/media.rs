@@ -19,6 +19,8 @@ use super::{Seal, Store, StoreError, instant, ms, rows, update};
 const SOURCE: &str = "media_source";
 /// … and what is known of those that were uploaded.
 const UPLOAD: &str = "media_upload";
+/// Files that are written by one statement.
+const TOGETHER: usize = 100;
 /// Ids that are asked for at a time.
 const SOME: usize = 500;
 
@@ -251,9 +253,12 @@ pub(super) async fn attach(
 
 /// Notes files that came with messages.
 pub(super) async fn came(tx: &DatabaseTransaction, files: Vec<&Came>) -> Result<(), DbErr> {
+    for some in files.chunks(TOGETHER) {
+        let rows = some.iter().map(|came| came.row.clone().into_active_model().reset_all());
+        Entity::insert_many(rows).exec_without_returning(tx).await?;
+    }
     let mut sources = Vec::with_capacity(files.len());
     for Came { row, source } in files {
-        row.clone().into_active_model().reset_all().insert(tx).await?;
         let key = row.id.to_string();
         sources.push([
             row.account_id.into(),

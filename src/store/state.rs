@@ -12,6 +12,8 @@ use super::{Store, StoreError, rows};
 
 /// Keys that are asked for at a time.
 const KEYS: usize = 500;
+/// What is kept of files is of use to the next pairing, too.
+const NOT_OF_FILES: &str = "kind <> 'media_source' AND kind <> 'media_upload'";
 
 /// One thing that is kept. Its value may be secret, and is sealed in the row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,10 +134,11 @@ impl Store {
         .await
     }
 
-    /// Forgets all that the account's gateway keeps, if the account still has that epoch; answers
-    /// whether it has.
+    /// Forgets all that the account's gateway keeps of its pairing, if the account still has that epoch;
+    /// answers whether it has. Files outlive pairings.
     pub async fn forget_state(&self, account: AccountId, epoch: i64) -> Result<bool, StoreError> {
-        let sql = self.sql("DELETE FROM gateway_state WHERE account_id = $1", [account.into()]);
+        let sql = format!("DELETE FROM gateway_state WHERE account_id = $1 AND {NOT_OF_FILES}");
+        let sql = self.sql(sql, [account.into()]);
         self.change(move |tx| {
             let sql = sql.clone();
             Box::pin(async move {
@@ -151,8 +154,10 @@ impl Store {
 
     /// Forgets what gateways kept of pairings that are over: a process may have been killed before.
     pub async fn forget_state_of_unpaired(&self) -> Result<(), StoreError> {
-        let sql = "DELETE FROM gateway_state WHERE account_id IN
-                       (SELECT id FROM account WHERE pairing IS NULL AND should_connect = FALSE)";
+        let sql = format!(
+            "DELETE FROM gateway_state WHERE {NOT_OF_FILES} AND account_id IN
+                 (SELECT id FROM account WHERE pairing IS NULL AND should_connect = FALSE)"
+        );
         let sql = self.sql(sql, []);
         self.change(move |tx| {
             let sql = sql.clone();

@@ -119,7 +119,8 @@ pub(super) async fn send_file(
             _ => return complain("can't parse the JSON object"),
         }
     };
-    if let Some(unknown) = fields.keys().find(|name| ![field, "chat_id", "caption"].contains(&name.as_str())) {
+    let known = if field == "sticker" { &[field, "chat_id"][..] } else { &[field, "chat_id", "caption"] };
+    if let Some(unknown) = fields.keys().find(|name| !known.contains(&name.as_str())) {
         return complain(&format!("field {unknown} is not expected"));
     }
     let Some(chat) = fields.get("chat_id").and_then(Value::as_str) else { return complain("chat_id is needed") };

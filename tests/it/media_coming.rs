@@ -156,3 +156,21 @@ async fn what_came_is_for_who_reads_its_account() {
     company.admin.delete(&format!("/api/whatsapp/sessions/{account}/access/{}", anna.id)).await.expect(200);
     anna.client.get(&format!("/api/media/{id}")).await.refused(403, "no_access");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_what_it_is_fetched_is_sealed_in_the_database() {
+    let app = TestApp::with(&[("ANDANTE_SECRET_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")]).await;
+    let account = ready_account(&app.client, json!({})).await;
+    write(&app, &account, 1, enclosure("by this secret it is fetched"));
+    let content = picture(5_000);
+    let source = known(&app.client, &account, content.clone()).await;
+    write(&app, &account, 2, enclosure(&source));
+    let all = messages(&app.client, &account, 2).await;
+    let folder = std::fs::read_dir(&app.app().config.data_dir).unwrap().map(|entry| entry.unwrap().path());
+    let database: Vec<u8> =
+        folder.filter(|path| path.is_file()).flat_map(|path| std::fs::read(path).unwrap()).collect();
+    let has = |words: &[u8]| database.windows(words.len()).any(|some| some == words);
+    assert!(has(b"wamid.1") && !has(b"by this secret"));
+    let got = app.client.file(all[0]["media"]["id"].as_str().unwrap(), None).await;
+    assert!(got.bytes().await.unwrap() == content);
+}

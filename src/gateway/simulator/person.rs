@@ -22,6 +22,14 @@ pub(super) struct Person {
     pub(super) answer: Option<[u64; 2]>,
 }
 
+/// What is answered to a text; to a file without one, thanks.
+fn thanks(text: &str) -> String {
+    if text.is_empty() {
+        return "Thank you!".to_owned();
+    }
+    format!("Thank you! You wrote: {}", text.chars().take(60).collect::<String>())
+}
+
 /// A file as it is sent back.
 fn back(media: &Attachment) -> Enclosure {
     Enclosure {
@@ -75,7 +83,7 @@ impl Person {
             is_own: false,
             sender: Some(chat.clone()),
             sender_name: Some(name),
-            text: format!("Thank you! You wrote: {}", message.text.0.chars().take(60).collect::<String>()),
+            text: thanks(&message.text.0),
             kind: message.media.as_ref().map_or(Kind::Text, |media| media.kind),
             at: clock.now(),
             is_history: false,

@@ -22,7 +22,6 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 use serde::Deserialize;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::media::carrying;
 use super::{
     Attachment, BadConfig, Bytestream, ConnectError, FetchError, Gateway, GatewayEvent, Messengers, Outgoing, Reports,
     SendError, Taken, proxy,
@@ -157,7 +156,7 @@ impl Telegram {
 
     /// How long Telegram may take to get a file.
     fn patience(&self, file: &Attachment) -> Duration {
-        self.send_deadline + carrying(file.size)
+        self.send_deadline + file.carrying()
     }
 }
 

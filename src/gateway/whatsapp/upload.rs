@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::anyhow;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use entity::message::Kind;
 use futures_util::{Stream, StreamExt, stream};
 use reqwest::{Body, StatusCode};
 use serde::Deserialize;
@@ -54,9 +53,6 @@ pub(super) async fn content(
 ) -> Result<Message, SendError> {
     let text = message.text.0.as_str();
     let Some(file) = &message.media else { return Ok(Message::text(text)) };
-    if !text.is_empty() && !matches!(file.kind, Kind::Image | Kind::Video | Kind::Document) {
-        return Err(SendError::refused("WhatsApp shows no text under a sound or a sticker"));
-    }
     // Half of the time that any send has is left for the message itself.
     let parcel = bring(people, wire, file, send_deadline / 2 + file.carrying()).await?;
     if !people.client.is_logged_in() {

@@ -157,9 +157,8 @@ async fn a_text_under_what_shows_none_is_refused_and_not_lost() {
     let app = start(&fake).await;
     let id = paired(&app.client, &fake).await;
     let media = keep(&app.client, "note.ogg", &content(OGG, 10_000)).await;
-    let message = send_file(&app.client, &id, ANNA, json!({"id": media, "kind": "voice"}), "listen").await;
-    let failed = app.client.reaches(&message, &["failed"]).await;
-    assert!(failed["lastError"]["message"].as_str().unwrap().contains("no text under"), "{failed}");
+    let body = json!({"accountId": id, "to": ANNA, "media": {"id": media, "kind": "voice"}, "message": "listen"});
+    app.client.post("/api/messages/send", body).await.refused(422, "caption_not_supported");
     assert_eq!((fake.uploads_begun(), fake.arrivals().len()), (0, 0));
 }
 
