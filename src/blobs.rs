@@ -4,7 +4,8 @@
 //! once all of it is durable, or not at all. Which there are, the database knows.
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -14,22 +15,26 @@ use anyhow::{Context, ensure};
 use bytes::Bytes;
 use entity::ids::MediaId;
 use futures_util::stream::BoxStream;
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{
-    ClientOptions, GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
+    ClientOptions, GetOptions, GetRange, GetResult, GetResultPayload, MultipartUpload, ObjectStore, ObjectStoreExt,
+    PutPayload, RetryConfig,
 };
 use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
 
 /// Bytes, chunk by chunk.
 pub type Bytestream = BoxStream<'static, io::Result<Bytes>>;
 
 /// Bytes that are written at a time to a folder …
 const TO_FOLDER: usize = 256 * 1024;
-/// … and to a bucket: S3 takes no smaller part but the last.
+/// … that are read from one at a time …
+const FROM_FOLDER: usize = 128 * 1024;
+/// … and that are written to a bucket: S3 takes no smaller part but the last.
 const TO_BUCKET: usize = 5 << 20;
 /// Bytes of the beginning by which one tells what a content is: pictures say their size within.
 const HEAD: usize = 64 * 1024;
@@ -154,6 +159,7 @@ impl Blobs {
     pub async fn get(&self, id: MediaId, range: Option<Range<u64>>) -> Result<Bytestream, GetError> {
         let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
         match self.objects.get_opts(&path(id), options).await {
+            Ok(GetResult { payload: GetResultPayload::File(file, _), range, .. }) => Ok(read(file, range)),
             Ok(found) => Ok(found.into_stream().map_err(io::Error::other).boxed()),
             Err(object_store::Error::NotFound { .. }) => Err(GetError::Gone),
             Err(error) => Err(GetError::Unread(error)),
@@ -203,6 +209,25 @@ async fn pour(
     Ok(Blob { size, sha256, head })
 }
 
+/// A part of a file, in chunks that are worth a thread's while.
+fn read(file: File, range: Range<u64>) -> Bytestream {
+    let chunks = stream::try_unfold((file, range), async |(mut file, range)| {
+        if range.is_empty() {
+            return Ok(None);
+        }
+        let read = spawn_blocking(move || {
+            let most = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(FROM_FOLDER);
+            let mut chunk = vec![0; most];
+            file.seek(SeekFrom::Start(range.start))?;
+            file.read_exact(&mut chunk)?;
+            let next = range.start + most as u64;
+            Ok((Bytes::from(chunk), (file, next..range.end)))
+        });
+        read.await.unwrap_or_else(|error| Err(io::Error::other(error))).map(Some)
+    });
+    chunks.boxed()
+}
+
 /// Spread over folders by the last digits, which are random.
 fn path(id: MediaId) -> Path {
     let name = id.to_string();
@@ -237,7 +262,6 @@ fn make_private(folder: &FilePath) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream;
     use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;

@@ -165,7 +165,7 @@ async fn find(app: &App, caller: &Caller, text: &str) -> Result<Model, ApiError>
 /// The file itself, or the range of it that is asked for. One that came in is fetched from its messenger the
 /// first time.
 #[utoipa::path(get, path = "/api/media/{id}", tag = "messages", params(("id" = MediaId, Path)),
-    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = 206), (status = 304),
+    responses((status = 200, body = Vec<u8>, content_type = "*/*"), (status = 206, body = Vec<u8>, content_type = "*/*"), (status = 304),
               (status = 416), ApiError))]
 pub async fn show(
     caller: Caller,

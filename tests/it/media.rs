@@ -178,7 +178,9 @@ async fn a_file_of_100_mb_costs_less_than_10_of_memory() {
         let id = told["id"].as_str().unwrap();
         let send = json!({"accountId": account, "to": "77777777777", "media": {"id": id}});
         let sent = server.client.post("/api/messages/send", send).await.expect(202);
-        server.client.reaches(sent["messageId"].as_str().unwrap(), &["sent"]).await;
+        let sent = sent["messageId"].as_str().unwrap();
+        let is_sent = async || (server.client.message(sent).await["status"] == "sent").then_some(());
+        eventually("it is sent", 180, is_sent).await;
         let mut content = server.client.file(id, None).await.bytes_stream();
         let mut read = 0;
         while let Some(chunk) = content.next().await {

@@ -80,7 +80,8 @@ async fn nobody_else_may_look_into_the_data_folder() {
     let files: Vec<PathBuf> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(files.len() >= 2, "{files:?}");
     for file in files {
-        assert_eq!(mode(&file), 0o600, "{}", file.display());
+        let own = if file.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(&file), own, "{}", file.display());
     }
 }
 

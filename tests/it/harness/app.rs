@@ -119,7 +119,7 @@ impl Binary {
             ("ANDANTE_DATA_DIR".to_owned(), folder.path().display().to_string()),
         ];
         all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let mut binary = Self { client: Client::new(""), program, settings: all, child: None, folder: folder };
+        let mut binary = Self { client: Client::new(""), program, settings: all, child: None, folder };
         binary.resume();
         binary
     }
