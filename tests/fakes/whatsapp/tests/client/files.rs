@@ -8,6 +8,9 @@ use whatsapp_rust::{ErrorChainExt as _, UploadOptions};
 
 use crate::harness::{ALICE, Account, BOB, CAROL, server};
 
+/// Something else that a message says of its picture.
+type Change = fn(&mut wa::message::ImageMessage);
+
 /// A small file that isn't the same all over.
 fn bytes(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * at / 7) as u8).collect()
@@ -61,7 +64,7 @@ async fn a_file_that_is_not_what_the_message_says_is_noticed() {
     let fake = server().await;
     let alice = Account::linked(&fake, ALICE).await;
     let message = fake.file_message(&File::new(FileKind::Image, "image/png", bytes(1000)));
-    let changes: [(&str, fn(&mut wa::message::ImageMessage)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("bytes, not", |image| image.file_length = Some(999)),
         ("the file has another hash", |image| image.file_sha256 = Some(vec![0; 32])),
         ("invalid MAC", |image| image.media_key = Some(vec![0; 32])),
