@@ -2,6 +2,8 @@
 
 /// Characters of a place's name at most.
 const NAME: usize = 50;
+/// Different places of a template at most.
+pub const PLACES: usize = 50;
 
 /// What is wrong with a text as a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +14,9 @@ pub enum Malformed {
     /// A place has no name, or a very long one.
     #[error("has a {{{{name}}}} without a name of 1 to 50 characters")]
     Nameless,
+    /// It has more than [`PLACES`] different places.
+    #[error("has more than {PLACES} different places")]
+    TooMany,
 }
 
 /// A part of a template.
@@ -60,6 +65,9 @@ pub fn names(template: &str) -> Result<Vec<&str>, Malformed> {
         if let Part::Place(name) = part?
             && !names.contains(&name)
         {
+            if names.len() == PLACES {
+                return Err(Malformed::TooMany);
+            }
             names.push(name);
         }
     }
@@ -85,5 +93,7 @@ mod tests {
     #[test]
     fn a_name_is_told_once() {
         assert_eq!(names("{{b}}, {{a}} and {{ b }}"), Ok(vec!["b", "a"]));
+        let many = |count| (0..count).map(|n| format!("{{{{{n}}}}}")).collect::<String>();
+        assert_eq!((names(&many(50)).map(|names| names.len()), names(&many(51))), (Ok(50), Err(Malformed::TooMany)));
     }
 }

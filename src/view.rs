@@ -51,7 +51,7 @@ pub struct ChatView {
     pub last_message_at: Option<Timestamp>,
     /// The beginning of the last message.
     pub last_message_text: Option<String>,
-    /// Who wrote the newest message, and where it stands: in lists alone.
+    /// Who wrote the newest message, what it is and where it stands: in lists, and where a message enters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_message: Option<LastMessage>,
     /// Received messages that nobody has read.
@@ -63,6 +63,16 @@ pub struct ChatView {
     /// How much is in it.
     #[serde(rename = "_count")]
     pub count: ChatCount,
+}
+
+impl ChatView {
+    /// A chat that the message has just entered.
+    #[must_use]
+    pub fn entered_by(chat: chat::Model, message: &ChatMessageView) -> Self {
+        let (from_me, message_type) = (message.from_me, message.message_type);
+        let last = LastMessage { id: message.id, from_me, message_type, status: message.status.clone() };
+        Self { last_message: Some(last), ..chat.into() }
+    }
 }
 
 /// The newest message of a chat.

@@ -36,6 +36,7 @@ const UP: &[&str] = &[
     // takes nothing.
     "CREATE INDEX media_kept ON media (company_id, size) WHERE gone_at_ms IS NULL
      AND (account_id IS NULL OR stored_at_ms IS NOT NULL)",
+    "CREATE INDEX media_account ON media (account_id) WHERE account_id IS NOT NULL",
     "CREATE INDEX media_age ON media (created_at_ms) WHERE gone_at_ms IS NULL",
     "ALTER TABLE message ADD COLUMN media_id VARCHAR(30)",
     // What the message tells of its file.

@@ -42,7 +42,7 @@ pub struct NewMedia {
     /// What it goes as: `image`, `video`, `audio`, `voice`, `document` or `sticker`. What its content is, unless said.
     #[garde(skip)]
     kind: Option<Kind>,
-    /// What one at an address is called; else as there.
+    /// What it is called in this message; else as it was when it came.
     #[garde(inner(custom(text(1..=255))))]
     #[serde(alias = "file_name")]
     #[schema(max_length = 255)]
@@ -70,7 +70,8 @@ impl NewMedia {
         match (&self.id, &self.url) {
             (Some(id), None) => id.parse().map(Place::Kept).map_err(|_| ApiError::NotFound("media")),
             (None, Some(url)) => Ok(Place::At(url)),
-            _ => Err(ApiError::field("media", "needs an id, or a url, not both")),
+            (None, None) => Err(ApiError::field("media", "needs an id or a url")),
+            (Some(_), Some(_)) => Err(ApiError::field("media", "has an id and a url: one is enough")),
         }
     }
 
@@ -99,8 +100,10 @@ pub(super) struct Asked<'a> {
 pub(super) struct Referred {
     templates: HashMap<TemplateId, String>,
     kept: HashMap<MediaId, Model>,
-    /// What became of addresses. Not in it: only messages name it that were accepted before.
+    /// What became of addresses.
     fetched: HashMap<String, Result<Model, Unfetched>>,
+    /// Keys under which something was accepted before.
+    known: HashSet<String>,
 }
 
 /// Why there is no file from an address.
@@ -114,6 +117,10 @@ impl Referred {
     /// Looks up what `asked` refers to, as far as the caller may use it, and fetches what is elsewhere.
     pub(super) async fn look_up(app: &App, caller: &Caller, asked: &[Asked<'_>]) -> Result<Self, ApiError> {
         let mut referred = Self::default();
+        let refers = |asked: &&Asked<'_>| asked.media.is_some() || asked.template.is_some();
+        let keys: Vec<String> = asked.iter().filter(refers).filter_map(|asked| asked.key.clone()).collect();
+        let known = app.store.find_by_keys(caller.company, &keys).await?;
+        referred.known = known.iter().filter_map(|(index, ..)| keys.get(*index).cloned()).collect();
         let templates: HashSet<TemplateId> = asked
             .iter()
             .filter_map(|asked| match asked.template {
@@ -144,12 +151,9 @@ impl Referred {
 
     /// Fetches what new messages name.
     async fn fetch(&mut self, app: &App, caller: &Caller, at: Vec<(&Asked<'_>, &str)>) -> Result<(), ApiError> {
-        let keys: Vec<String> = at.iter().filter_map(|(asked, _)| asked.key.clone()).collect();
-        let known = app.store.find_by_keys(caller.company, &keys).await?;
-        let known: HashSet<&String> = known.iter().filter_map(|(index, ..)| keys.get(*index)).collect();
         let mut wanted: Vec<(&str, &NewMedia)> = Vec::new();
         for (asked, url) in at {
-            let is_known = asked.key.as_ref().is_some_and(|key| known.contains(key));
+            let is_known = asked.key.as_ref().is_some_and(|key| self.known.contains(key));
             if let Some(media) = asked.media.filter(|_| !is_known)
                 && !wanted.iter().any(|(other, _)| *other == url)
             {
@@ -167,17 +171,27 @@ impl Referred {
             .map(|(url, media)| async move {
                 let name = media.file_name.as_deref().and_then(file_name);
                 let given = Given { company: caller.company, maker: caller.maker(), file_name: name, size: None };
-                (url, app.media.fetch(url, given).await)
+                let (files, address) = (app.media.clone(), url.to_owned());
+                // It comes to its end, also when nobody waits for it any more: what is half there is in the way.
+                let fetching = app.tasks.spawn(async move { files.fetch(&address, given).await });
+                (url, fetching.await)
             })
             .buffer_unordered(AT_A_TIME);
         let all = async {
             while let Some((url, fetched)) = fetching.next().await {
-                self.fetched.insert(url.to_owned(), fetched.map_err(Unfetched::Not));
+                if let Ok(fetched) = fetched {
+                    self.fetched.insert(url.to_owned(), fetched.map_err(Unfetched::Not));
+                }
             }
         };
         // What is late is told to those messages alone.
         let _ = app.clock.timeout(ALL, all).await;
         Ok(())
+    }
+
+    /// Whether something was accepted under the key before.
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.known.contains(key)
     }
 
     /// The text of a template.
@@ -191,20 +205,19 @@ impl Referred {
         }
     }
 
-    /// The file as the message will have it, if its messenger takes it with a text of that length. None of one
-    /// that was accepted before, and need not be fetched again.
+    /// The file as the message will have it, if its messenger takes it with that text.
     pub(super) fn card(
         &self,
         app: &App,
         provider: Provider,
         media: &NewMedia,
         caption: &str,
-    ) -> Result<Option<Card>, ApiError> {
+    ) -> Result<Card, ApiError> {
         check(media)?;
         let row = match media.place()? {
             Place::Kept(id) => self.kept.get(&id).ok_or(ApiError::NotFound("media"))?,
             Place::At(url) => match self.fetched.get(url) {
-                None => return Ok(None),
+                None => return Err(Unfetched::Late.told()),
                 Some(Ok(row)) => row,
                 Some(Err(why)) => return Err(why.told()),
             },
@@ -229,7 +242,10 @@ impl Referred {
             let message = format!("a text under a file may have {longest} characters on {provider}");
             return Err(ApiError::Refused { code: "caption_too_long", field: "message", message });
         }
-        Ok(Some(row.card(kind)))
+        // What it is called in this message, if that is said.
+        let named = media.file_name.as_deref().and_then(file_name);
+        let card = row.card(kind);
+        Ok(Card { file_name: named.or(card.file_name), ..card })
     }
 }
 

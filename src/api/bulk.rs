@@ -125,13 +125,13 @@ pub async fn bulk(
         let all = asked.iter().enumerate().filter_map(|(index, asked)| {
             let asked = asked.as_ref().ok()?;
             let key = whole.as_ref().map(|(key, _)| key_of(key, index)).or_else(|| asked.idempotency_key.clone());
-            Some(asked.asks(key.map(|key| caller.kept_key(key))))
+            Some(asked.asks(&app, &account, key.map(|key| caller.kept_key(key))))
         });
         let all: Vec<_> = all.collect();
         Referred::look_up(&app, &caller, &all).await?
     };
-    let (to, of, by) = (app.clone(), account.clone(), whole.clone());
-    let (drafts, read) = web::block(move || draft_all(&to, &of, asked, &referred, by)).await.map_err(broken)?;
+    let (to, of, by, who) = (app.clone(), account.clone(), whole.clone(), caller.clone());
+    let (drafts, read) = web::block(move || draft_all(&to, &of, &who, asked, &referred, by)).await.map_err(broken)?;
     let drafts = drafts.into_iter().map(|draft| signed(draft, &caller)).collect();
     if let Some((key, hash)) = &whole {
         refuse_if_taken(&app, &caller, key, *hash, count).await?;
@@ -179,13 +179,17 @@ fn read_all(
 fn draft_all(
     app: &App,
     account: &Account,
+    caller: &Caller,
     messages: Vec<Result<NewMessage, ErrorBody>>,
     referred: &Referred,
     whole: Whole,
 ) -> (Vec<Draft>, Vec<Result<(), ErrorBody>>) {
     let mut drafts = Vec::with_capacity(messages.len());
     let read = messages.into_iter().enumerate().map(|(index, message)| {
-        let mut draft = message?.draft(app, account, referred).map_err(|error| error.body())?;
+        let message = message?;
+        let key = whole.as_ref().map(|(key, _)| key_of(key, index)).or_else(|| message.idempotency_key.clone());
+        let key = key.map(|key| caller.kept_key(key));
+        let mut draft = message.draft(app, account, referred, key.as_deref()).map_err(|error| error.body())?;
         if let Some((key, hash)) = &whole {
             draft.key = Some((key_of(key, index), *hash));
         }

@@ -13,7 +13,7 @@ use super::attach::{Asked, NewMedia, Referred};
 use super::chat_list::{ChatQuery, page_of_chats};
 use super::draft::{hash_of, signed};
 use super::list::{Listed, PageQuery, read_cursor};
-use super::read::{Body, Query};
+use super::read::{Body, Query, object};
 use super::send::{KeyHeader, SendView, Sent, WaitHeader, accept};
 use super::wrong::{check, text};
 use crate::app::App;
@@ -138,6 +138,7 @@ pub struct ChatText {
     message: Option<String>,
     /// The file.
     #[garde(skip)]
+    #[serde(default, deserialize_with = "object")]
     media: Option<NewMedia>,
     /// `text`, or what the file goes as; neither need be said.
     #[garde(skip)]
@@ -194,8 +195,10 @@ pub(super) async fn send_in(
     let kept_key = key.clone().map(|key| caller.kept_key(key));
     let media = match &asked {
         Some(media) => {
-            let asked = Asked { media: Some(media), template: None, key: kept_key };
-            Referred::look_up(app, caller, &[asked]).await?.card(app, account.provider, media, &text)?
+            let asked = Asked { media: Some(media), template: None, key: kept_key.clone() };
+            let referred = Referred::look_up(app, caller, &[asked]).await?;
+            let is_known = kept_key.is_some_and(|key| referred.knows(&key));
+            if is_known { None } else { Some(referred.card(app, account.provider, media, &text)?) }
         }
         None => None,
     };
@@ -212,7 +215,7 @@ pub(super) async fn send_in(
         user: None,
         media,
     };
-    draft.key = key.map(|key| (key, hash_of(account.id, &draft, asked.as_ref())));
+    draft.key = key.map(|key| (key, hash_of(account.id, &draft, asked.as_ref(), None)));
     accept(app, account, signed(draft, caller), WaitHeader::read(request.headers()).0).await
 }
 

@@ -51,6 +51,24 @@ struct Schemes;
 
 impl Modify for Schemes {
     fn modify(&self, contract: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut contract.paths.paths {
+            let words: Vec<&str> =
+                path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+            let of_path = words.join("_");
+            let methods = [
+                ("get", &mut item.get),
+                ("put", &mut item.put),
+                ("post", &mut item.post),
+                ("patch", &mut item.patch),
+                ("delete", &mut item.delete),
+            ];
+            for (method, operation) in methods {
+                if let Some(operation) = operation {
+                    // A handler's name alone is that of others, too.
+                    operation.operation_id = Some(format!("{method}_{of_path}"));
+                }
+            }
+        }
         let components = contract.components.get_or_insert_default();
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));

@@ -1,16 +1,14 @@
 //! A message as it is asked for, read and checked into a draft.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use entity::ids::AccountId;
 use garde::Validate;
 use serde::Deserialize;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::attach::{Asked, MessageTemplate, NewMedia, Referred};
-use super::read::text_or_number;
+use super::read::{object, text_or_number};
+use super::variables::{Variable, Variables};
 use super::wrong::{at_most, check, text};
 use crate::app::App;
 use crate::auth::Caller;
@@ -24,6 +22,9 @@ use crate::template::{Malformed, Part, names, parts};
 const TEXT: usize = 4_096;
 /// Bytes of such a text at most: four a character.
 const MOST: usize = 4 * TEXT;
+/// Places that are named of those for which there is nothing.
+const NAMED: usize = 5;
+
 /// One message to send.
 #[derive(Debug, Deserialize, Validate, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -43,9 +44,10 @@ pub struct NewMessage {
     /// What stands for each `{{name}}`: texts or numbers.
     #[garde(skip)]
     #[schema(value_type = Option<Object>)]
-    variables: Option<HashMap<String, Value>>,
+    variables: Option<Variables>,
     /// The file that goes with it.
     #[garde(skip)]
+    #[serde(default, deserialize_with = "object")]
     media: Option<NewMedia>,
     /// 0 goes first, 9 last; 5 unless said.
     #[garde(custom(at_most(9)))]
@@ -80,14 +82,26 @@ impl NewMessage {
         Self { to, message, template, variables, media, priority, send_at, expires_at, idempotency_key, reference }
     }
 
-    /// What it refers to, if it is asked for under that key.
-    pub(super) fn asks(&self, key: Option<String>) -> Asked<'_> {
-        Asked { media: self.media.as_ref(), template: self.template.as_ref(), key }
+    /// What it refers to, if it is asked for under that key. For what can't be sent anyway nothing is fetched.
+    pub(super) fn asks(&self, app: &App, account: &Account, key: Option<String>) -> Asked<'_> {
+        let can_be = || {
+            let to = Recipient::parse(account.provider, &self.to, app.config.phone_region);
+            to.is_ok() && check(self).is_ok()
+        };
+        Asked { media: self.media.as_ref().filter(|_| can_be()), template: self.template.as_ref(), key }
     }
 
     /// The draft of it, to be sent from the account.
-    pub(super) fn draft(self, app: &App, account: &Account, referred: &Referred) -> Result<Draft, ApiError> {
+    pub(super) fn draft(
+        self,
+        app: &App,
+        account: &Account,
+        referred: &Referred,
+        key: Option<&str>,
+    ) -> Result<Draft, ApiError> {
         check(&self)?;
+        // What was accepted under its key is not looked at again: what it names may have changed, or gone.
+        let is_known = key.is_some_and(|key| referred.knows(key));
         let (region, now) = (app.config.phone_region, app.clock.now());
         let to = Recipient::parse(account.provider, &self.to, region).map_err(|why| ApiError::Refused {
             code: "invalid_number",
@@ -97,18 +111,28 @@ impl NewMessage {
         if self.expires_at.is_some_and(|at| at <= now || self.send_at.is_some_and(|from| from >= at)) {
             return Err(ApiError::field("expiresAt", "must lie ahead, and after sendAt"));
         }
+        if self.template.is_none() && self.variables.as_ref().is_some_and(|variables| !variables.0.is_empty()) {
+            // Whoever says what stands for a place means a template, and no text with braces in it.
+            return Err(ApiError::field(
+                "variables",
+                "are for a template: the text stands in template, not in message",
+            ));
+        }
+        let none = Variables::default();
         let text = match (self.message, &self.template) {
             (Some(text), None) => text,
-            (None, Some(template)) => fill(referred.template(template)?, &self.variables.unwrap_or_default())?,
+            (None, Some(MessageTemplate::Kept { .. })) if is_known => String::new(),
+            (None, Some(template)) => fill(referred.template(template)?, self.variables.as_ref().unwrap_or(&none))?,
             (None, None) if self.media.is_some() => String::new(),
-            _ => return Err(ApiError::field("message", "is needed, or a template, not both")),
+            (None, None) => return Err(ApiError::field("message", "is needed, or a template, or media")),
+            (Some(_), Some(_)) => return Err(ApiError::field("template", "can't stand beside a message")),
         };
-        if text.trim().is_empty() && self.media.is_none() {
+        if text.trim().is_empty() && self.media.is_none() && !is_known {
             return Err(ApiError::field("message", "must not be empty"));
         }
         let media = match &self.media {
-            Some(media) => referred.card(app, account.provider, media, &text)?,
-            None => None,
+            Some(media) if !is_known => Some(referred.card(app, account.provider, media, &text)?),
+            _ => None,
         };
         let mut draft = Draft {
             to,
@@ -123,7 +147,12 @@ impl NewMessage {
             media,
         };
         draft.key = self.idempotency_key.map(|key| {
-            let hash = hash_of(account.id, &draft, self.media.as_ref());
+            // What is kept is hashed by its name.
+            let kept = match &self.template {
+                Some(MessageTemplate::Kept { id }) => Some((id.as_str(), self.variables.as_ref())),
+                _ => None,
+            };
+            let hash = hash_of(account.id, &draft, self.media.as_ref(), kept);
             (key, hash)
         });
         Ok(draft)
@@ -137,20 +166,19 @@ pub(super) fn signed(draft: Draft, caller: &Caller) -> Draft {
 }
 
 /// Fills a template: each `{{name}}` becomes the variable of that name.
-fn fill(template: &str, variables: &HashMap<String, Value>) -> Result<String, ApiError> {
+fn fill(template: &str, variables: &Variables) -> Result<String, ApiError> {
     let malformed = |error: Malformed| ApiError::field("template", error.to_string());
     if template.chars().count() > TEXT || template.contains('\0') {
         return Err(ApiError::field("template", "must have 1 to 4096 characters, and no NUL"));
     }
-    let is_missing = |name: &&str| variables.get(*name).is_none_or(Value::is_null);
-    let missing: Vec<String> = names(template)
-        .map_err(malformed)?
-        .into_iter()
-        .filter(is_missing)
-        .map(|name| format!("{{{{{name}}}}}"))
-        .collect();
-    if !missing.is_empty() {
-        let message = format!("there is nothing for {}", missing.join(", "));
+    let variables = &variables.0;
+    let names = names(template).map_err(malformed)?;
+    let missing: Vec<&str> = names.into_iter().filter(|name| !variables.contains_key(*name)).collect();
+    if let Some(more) = missing.len().checked_sub(1) {
+        let named: Vec<String> = missing.iter().take(NAMED).map(|name| format!("{{{{{name}}}}}")).collect();
+        let more = (more + 1).saturating_sub(NAMED);
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let message = format!("there is nothing for {}{rest}", named.join(", "));
         return Err(ApiError::Refused { code: "missing_variable", field: "variables", message });
     }
     let mut text = String::with_capacity(template.len());
@@ -159,9 +187,8 @@ fn fill(template: &str, variables: &HashMap<String, Value>) -> Result<String, Ap
             Part::Text(some) => text += some,
             Part::Place(name) => match variables.get(name) {
                 // Before it is copied: a small template can stand for very much.
-                Some(Value::String(value)) if text.len() + value.len() > MOST => return Err(too_long()),
-                Some(Value::String(value)) if !value.contains('\0') => text += value,
-                Some(Value::Number(value)) => text += &value.to_string(),
+                Some(Variable::Text(value)) if text.len() + value.len() > MOST => return Err(too_long()),
+                Some(Variable::Text(value)) if !value.contains('\0') => text += value,
                 _ => return Err(ApiError::field(format!("variables.{name}"), "must be a text or a number")),
             },
         }
@@ -176,14 +203,26 @@ fn too_long() -> ApiError {
     ApiError::field("template", "is longer than 4096 characters once filled")
 }
 
+/// A template that is kept, and what is filled in.
+type KeptTemplate<'a> = (&'a str, Option<&'a Variables>);
+
 /// The first eight bytes of the SHA-256 of what is asked for.
-pub(super) fn hash_of(account: AccountId, draft: &Draft, media: Option<&NewMedia>) -> i64 {
-    let asked =
-        (account, draft.to.as_str(), &draft.text, draft.priority, draft.send_at, draft.expires_at, &draft.reference);
+pub(super) fn hash_of(
+    account: AccountId,
+    draft: &Draft,
+    media: Option<&NewMedia>,
+    template: Option<KeptTemplate<'_>>,
+) -> i64 {
+    // By its name: its text may be another by now.
+    let text = if template.is_some() { "" } else { draft.text.as_str() };
+    let asked = (account, draft.to.as_str(), text, draft.priority, draft.send_at, draft.expires_at, &draft.reference);
     let mut digest = Sha256::new_with_prefix(serde_json::to_vec(&asked).unwrap_or_default());
     if let Some(media) = media {
         // As it is named: what was fetched from an address has another id each time.
         digest.update(serde_json::to_vec(media).unwrap_or_default());
+    }
+    if let Some(template) = template {
+        digest.update(serde_json::to_vec(&template).unwrap_or_default());
     }
     first_bytes(&digest.finalize())
 }

@@ -27,10 +27,11 @@ use crate::auth::{self, Who, access};
 use crate::config::Config;
 use crate::error::ApiError;
 
-/// How long a request's body may take to arrive, and each part of a file …
+/// How long a request's body may take to arrive …
 const BODY: Duration = Duration::from_secs(30);
-/// … and all of a file.
+/// … and a file, of which so many bytes come in each second more.
 const FILE: Duration = Duration::from_secs(600);
+const PACE: u64 = 8 * 1024;
 
 /// Lets a request in, or answers why not; what changes something runs to its end from there.
 pub(super) async fn gate(
@@ -85,15 +86,20 @@ fn in_time(app: &web::Data<App>, payload: Payload, whole: Duration) -> Payload {
     if matches!(payload, Payload::None) {
         return payload;
     }
-    let (clock, due) = (app.clock.clone(), app.clock.now() + whole);
-    let timed = stream::unfold(Some(payload), move |payload| {
+    let (clock, since) = (app.clock.clone(), app.clock.now());
+    let timed = stream::unfold(Some((payload, 0)), move |state| {
         let clock = clock.clone();
         async move {
-            let mut payload = payload?;
-            let due = due.min(clock.now() + BODY);
+            let (mut payload, received) = state?;
+            // Who sends drop by drop holds the place of others.
+            let due = since + whole.min(BODY + Duration::from_secs(received / PACE));
             tokio::select! {
                 biased;
-                chunk = payload.next() => Some((chunk?, Some(payload))),
+                chunk = payload.next() => {
+                    let chunk = chunk?;
+                    let received = received + chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+                    Some((chunk, Some((payload, received))))
+                }
                 () = clock.sleep_until(due) => {
                     let late = std::io::Error::new(std::io::ErrorKind::TimedOut, "the body takes too long");
                     Some((Err(PayloadError::Io(late)), None))

@@ -43,6 +43,11 @@ pub struct NameQuery {
     file_name: Option<String>,
 }
 
+/// What is in a file.
+#[derive(Debug, utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct FileContent(#[expect(dead_code, reason = "for the contract alone")] Vec<u8>);
+
 /// A form with a file in it.
 #[derive(Debug, utoipa::ToSchema)]
 pub struct FileForm {
@@ -56,7 +61,7 @@ pub struct FileForm {
 #[utoipa::path(post, path = "/api/media", tag = "messages", params(NameQuery),
     request_body(content(
         (FileForm = "multipart/form-data"),
-        (Vec<u8> = "application/octet-stream"),
+        (FileContent = "application/octet-stream"),
     )),
     responses((status = 201, body = Card), ApiError))]
 pub async fn create(
@@ -98,10 +103,14 @@ async fn find_file(form: &mut Multipart) -> Result<actix_multipart::Field, ApiEr
         if part.name() == Some("file") {
             return Ok(part);
         }
-        let read = part.bytes(PART).await.map_err(|_| ApiError::field("file", "must come before what is large"))?;
+        let read = part.bytes(PART).await.map_err(|_| none())?;
         read.map_err(|error| broken(&error))?;
     }
-    Err(ApiError::field("file", "is needed: the part of the form that is the file"))
+    Err(none())
+}
+
+fn none() -> ApiError {
+    ApiError::field("file", "is needed: the part of the form that is the file has that name, and comes first")
 }
 
 fn broken(_: &MultipartError) -> ApiError {
@@ -165,7 +174,7 @@ async fn find(app: &App, caller: &Caller, text: &str) -> Result<Model, ApiError>
 /// The file itself, or the range of it that is asked for. One that came in is fetched from its messenger the
 /// first time.
 #[utoipa::path(get, path = "/api/media/{id}", tag = "messages", params(("id" = MediaId, Path)),
-    responses((status = 200, body = Vec<u8>, content_type = "*/*"), (status = 206, body = Vec<u8>, content_type = "*/*"), (status = 304),
+    responses((status = 200, body = FileContent, content_type = "*/*"), (status = 206, body = FileContent, content_type = "*/*"), (status = 304),
               (status = 416), ApiError))]
 pub async fn show(
     caller: Caller,
@@ -211,7 +220,7 @@ pub async fn show(
 
 /// A small picture of the file.
 #[utoipa::path(get, path = "/api/media/{id}/thumbnail", tag = "messages", params(("id" = MediaId, Path)),
-    responses((status = 200, body = Vec<u8>, content_type = "image/jpeg"), ApiError))]
+    responses((status = 200, body = FileContent, content_type = "image/jpeg"), ApiError))]
 pub async fn thumbnail(caller: Caller, app: Data<App>, path: Path<String>) -> Result<HttpResponse, ApiError> {
     let row = find(&app, &caller, &path).await?;
     let picture = row.thumbnail.ok_or(ApiError::NotFound("thumbnail"))?;

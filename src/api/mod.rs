@@ -34,6 +34,7 @@ pub mod send;
 pub mod socketio;
 mod span;
 pub mod templates;
+mod variables;
 pub mod whatsapp;
 mod wrong;
 

@@ -132,8 +132,8 @@ pub async fn send(
         None => {}
     }
     let key = message.idempotency_key.clone().map(|key| caller.kept_key(key));
-    let referred = Referred::look_up(&app, &caller, &[message.asks(key)]).await?;
-    let draft = signed(message.draft(&app, &account, &referred)?, &caller);
+    let referred = Referred::look_up(&app, &caller, &[message.asks(&app, &account, key.clone())]).await?;
+    let draft = signed(message.draft(&app, &account, &referred, key.as_deref())?, &caller);
     let sent = accept(&app, &account, draft, WaitHeader::read(request.headers()).0).await?;
     let mut response = sent.response();
     Ok(response.json(sent.view))

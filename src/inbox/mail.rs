@@ -22,7 +22,7 @@ use crate::store::file::NewChat;
 use crate::store::media::Came;
 use crate::store::message::{Moved, Receipt};
 use crate::store::report::{Filed, Report};
-use crate::view::{ChatMessageView, Timestamp};
+use crate::view::{ChatMessageView, ChatView, Timestamp};
 
 /// How long a messenger may take to be told that something was read.
 const TOLD: Duration = Duration::from_secs(10);
@@ -154,7 +154,7 @@ impl Inbox {
         } else {
             step!(info, account, "a message was sent elsewhere, and is stored", message.id = %message.id);
         }
-        self.bus.publish(company, account, Event::MessageFiled { chat: chat.into(), message });
+        self.bus.publish(company, account, Event::MessageFiled { chat: ChatView::entered_by(chat, &message), message });
         if let (Some(files), Some(row)) = (&self.files, file) {
             // Without room, it is fetched when somebody asks for it.
             let _ = files.try_send(row);
@@ -207,7 +207,7 @@ fn came(account: &Account, kind: Kind, enclosure: Enclosure, now: DateTime<Utc>)
     }
     let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     let mime_type = enclosure.mime_type.as_deref().and_then(|said| said.split(';').next());
-    let mime_type = mime_type.map(|said| clean(said.trim().to_lowercase(), NAME)).filter(|said| !said.is_empty());
+    let mime_type = mime_type.map(|said| said.trim().to_lowercase()).filter(|said| is_type(said));
     let row = media::Model {
         id: MediaId::new(now, &mut rand::rng()),
         company_id: account.company_id,
@@ -227,6 +227,14 @@ fn came(account: &Account, kind: Kind, enclosure: Enclosure, now: DateTime<Utc>)
         gone_at_ms: None,
     };
     Some(Came { row, source: enclosure.source.into_bytes() })
+}
+
+/// Whether it is a MIME type: two words with a slash between.
+fn is_type(said: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-' | b'_'))
+    };
+    said.len() <= NAME && said.split_once('/').is_some_and(|(kind, rest)| is_word(kind) && is_word(rest))
 }
 
 /// Whether it is a small JPEG.

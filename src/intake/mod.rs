@@ -21,6 +21,7 @@ use crate::standing::{Standing, Standings, entry_of};
 use crate::store::account::Account;
 use crate::store::message::{Kept, NewMessage};
 use crate::store::{Store, StoreError};
+use crate::view::ChatView;
 
 /// Messages written together at most.
 const CHUNK: usize = 1_000;
@@ -136,7 +137,8 @@ impl Intake {
         let message = self.store.find_message(account.company_id, message).await?;
         let chat = self.store.find_chat(account.id, chat).await?;
         if let (Some(message), Some(chat)) = (message, chat) {
-            let event = Event::MessageFiled { chat: chat.into(), message: message.into() };
+            let message = message.into();
+            let event = Event::MessageFiled { chat: ChatView::entered_by(chat, &message), message };
             self.bus.publish(account.company_id, account.id, event);
         }
         Ok(())

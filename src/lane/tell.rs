@@ -13,7 +13,7 @@ use crate::realtime::{Bus, Event};
 use crate::store::account::Account;
 use crate::store::filing::Posted;
 use crate::store::message::{Begun, Filing, Outcome};
-use crate::view::{ChatMessageView, MessageError};
+use crate::view::{ChatMessageView, ChatView, MessageError};
 
 /// Where a message that left, or may have, is put. `chat` is what the messenger called the chat.
 pub(super) fn filing(kit: &Kit, account: &Account, begun: &Begun, chat: Option<String>) -> Filing {
@@ -70,7 +70,7 @@ pub(super) fn posted(bus: &Bus, clock: &Clock, Posted { message, chat }: Posted)
     let (chat_id, recipient) = (message.chat_id, message.recipient.clone());
     let message: ChatMessageView = message.into();
     if let Some(chat) = chat {
-        publish(Event::MessageFiled { chat: chat.into(), message: message.clone() });
+        publish(Event::MessageFiled { chat: ChatView::entered_by(chat, &message), message: message.clone() });
     }
     if let (Status::Uncertain, Some((code, why))) = (status, lost) {
         let chat = chat_id.map_or(recipient, |id| id.to_string());

@@ -69,7 +69,6 @@ impl Media {
         match self.pour(row.id, self.limits.largest, name, Some(row.kind), content).await {
             Ok(row) => Ok(row),
             Err(NotKept::TooLong(most)) => Err(NotHad::TooLong(most)),
-            Err(NotKept::Empty) => self.lost(&row).await,
             Err(NotKept::Store(error)) => Err(error.into()),
             Err(error) => {
                 step!(warn, account, "a file that came in did not come whole", media.id = %row.id, %error);

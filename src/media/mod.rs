@@ -35,7 +35,7 @@ use crate::store::media::Content;
 use crate::store::{Store, StoreError};
 
 /// Files that come in at a time: of one company, and of all. Each takes a part of a file of memory.
-const AT_A_TIME: [usize; 2] = [8, 32];
+const AT_A_TIME: [usize; 2] = [8, 64];
 /// Files that are fetched from addresses at a time; the others wait.
 const FETCHED: usize = 16;
 /// How much longer a file stays than it is promised to messages: a request that names it may still be

@@ -9,11 +9,11 @@ use super::{GRACE, Media};
 use crate::store::StoreError;
 
 /// How often the oldest are looked at.
-const EVERY: Duration = Duration::from_secs(3_600);
+const EVERY: Duration = Duration::from_secs(900);
 /// Files that go together.
 const SOME: u64 = 100;
-/// How long a file may take to come.
-const COMES: TimeDelta = TimeDelta::days(1);
+/// How long a file may take to come: longer than any request may.
+const COMES: TimeDelta = TimeDelta::minutes(15);
 
 /// Lets files go, as long as it is polled.
 pub async fn run(media: &Media) {

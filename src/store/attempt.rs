@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use entity::ids::{AccountId, ChatId, CompanyId, MediaId, MessageId, UserId};
-use entity::message::{Kind, Status};
+use entity::ids::{AccountId, ChatId, CompanyId, MessageId, UserId};
+use entity::media::Card;
+use entity::message::Status;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, Statement, Value};
 
 use super::message::{Attempt, Beginning, Begun, Moved, Outcome, Receipt};
@@ -46,8 +47,7 @@ struct Started {
     attempts: i32,
     chat_id: Option<ChatId>,
     user_id: Option<UserId>,
-    media_id: Option<MediaId>,
-    kind: Kind,
+    media: Option<String>,
 }
 
 /// Moves messages from `queued` to `sending`, or `expired`, and reads what to send.
@@ -64,7 +64,7 @@ pub(super) async fn begin(tx: &Tx, asked: &[Attempt]) -> Result<HashMap<MessageI
          FROM o WHERE message.id = o.id AND message.status = 'queued' AND EXISTS (SELECT 1 FROM account
              WHERE account.id = message.account_id AND account.epoch = o.epoch AND NOT account.is_paused)
          RETURNING message.id, message.status, message.recipient, message.text, message.attempts,
-                   message.chat_id, message.user_id, message.media_id, message.kind";
+                   message.chat_id, message.user_id, message.media";
     let mut found = HashMap::with_capacity(asked.len());
     for row in rows::query(tx, sql, keys(asked)).await? {
         let row = Started::from_query_result(&row, "")?;
@@ -74,7 +74,7 @@ pub(super) async fn begin(tx: &Tx, asked: &[Attempt]) -> Result<HashMap<MessageI
             attempts: row.attempts.unsigned_abs(),
             chat: row.chat_id,
             user: row.user_id,
-            media: row.media_id.map(|id| (id, row.kind)),
+            media: row.media.as_deref().and_then(Card::read),
         };
         let is_late = row.status == Status::Expired;
         found.insert(row.id, if is_late { Beginning::Expired } else { Beginning::Begun(begun) });

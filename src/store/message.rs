@@ -1,9 +1,9 @@
 //! What is written of a message in the course of its life.
 
 use chrono::{DateTime, Utc};
-use entity::ids::{AccountId, ChatId, CompanyId, MediaId, MessageId, UserId};
+use entity::ids::{AccountId, ChatId, CompanyId, MessageId, UserId};
 use entity::media::Card;
-use entity::message::{Kind, Status};
+use entity::message::Status;
 use sea_orm::ConnectionTrait;
 
 use super::{Store, StoreError};
@@ -90,8 +90,8 @@ pub struct Begun {
     pub chat: Option<ChatId>,
     /// The person here who wrote it.
     pub user: Option<UserId>,
-    /// The file that goes with it, and as what.
-    pub media: Option<(MediaId, Kind)>,
+    /// The file that goes with it.
+    pub media: Option<Card>,
 }
 
 /// What `begin` found.

@@ -53,6 +53,9 @@ impl Store {
     /// its counts. Of what it had in flight nobody knows what became.
     pub async fn clear_up(&self, account: AccountId) -> Result<(), StoreError> {
         while !self.cancel_some(account, i64::MAX, SLICE).await?.is_empty() {}
+        // Files that came in go with the next sweep, as if they were old.
+        let files = "UPDATE media SET created_at_ms = 0 WHERE account_id = $1 AND gone_at_ms IS NULL";
+        self.write_all(vec![self.sql(files, [account.into()])]).await?;
         let sql = "UPDATE message SET status = 'uncertain', error_code = 'interrupted',
                           error_message = 'the account was removed while the message was being sent'
                    WHERE account_id = $1 AND status = 'sending'";

@@ -18,7 +18,7 @@ use crate::api::accounts::find;
 use crate::api::attach::{NewMedia, Referred};
 use crate::api::draft::{NewMessage, signed};
 use crate::api::json::id;
-use crate::api::read::{Untitled, text_or_number};
+use crate::api::read::{Untitled, object, text_or_number};
 use crate::api::send::{KeyHeader, WAIT, accept, wait};
 use crate::api::wrong::{check, text};
 use crate::app::App;
@@ -127,6 +127,7 @@ pub struct OwnText {
     message: Option<String>,
     /// The file.
     #[garde(skip)]
+    #[serde(default, deserialize_with = "object")]
     media: Option<NewMedia>,
 }
 
@@ -162,7 +163,7 @@ fn in_own_words(error: ApiError) -> ApiError {
     }
 }
 
-/// Sends a text through the instance's queue, at its pace. Answers 200 once the messenger took it; and 202
+/// Sends a text or a file through the instance's queue, at its pace. Answers 200 once the messenger took it; and 202
 /// if that takes longer than 30 s or does not happen, at once where that is known.
 #[utoipa::path(post, path = "/instances/{id}/api/v1/{provider}/send", tag = "instances", params(OwnPath, KeyHeader),
     request_body = OwnText, responses((status = 200, body = OwnSent), (status = 202, body = OwnSent), ApiError))]
@@ -179,8 +180,8 @@ pub async fn send(
     let key = KeyHeader::read(request.headers())?.0;
     let kept_key = key.clone().map(|key| caller.kept_key(key));
     let message = NewMessage::plain(asked.chat_id, asked.message, asked.media, key);
-    let referred = Referred::look_up(&app, &caller, &[message.asks(kept_key)]).await?;
-    let draft = signed(message.draft(&app, &account, &referred).map_err(in_own_words)?, &caller);
+    let referred = Referred::look_up(&app, &caller, &[message.asks(&app, &account, kept_key.clone())]).await?;
+    let draft = signed(message.draft(&app, &account, &referred, kept_key.as_deref()).map_err(in_own_words)?, &caller);
     // Watched before it is accepted, so that the outcome can't come in between.
     let events = app.bus.watch(account.id);
     let mut sent = accept(&app, &account, draft, None).await?;
@@ -208,7 +209,7 @@ pub async fn send(
     }))
 }
 
-/// Sends a text through the instance's queue, as its own address does.
+/// Sends a text or a file through the instance's queue, as its own address does.
 #[utoipa::path(post, path = "/api/v1/multi-provider/instances/{provider}/{id}/send-message", tag = "instances",
     params(OwnPath, KeyHeader), request_body = OwnText,
     responses((status = 200, body = OwnSent), (status = 202, body = OwnSent), ApiError))]

@@ -10,7 +10,7 @@ use super::Wrapped;
 use crate::api::accounts::find;
 use crate::api::attach::NewMedia;
 use crate::api::chats::{ChatText, To, send_in};
-use crate::api::read::{Body, text_or_number};
+use crate::api::read::{Body, object, text_or_number};
 use crate::api::send::{KeyHeader, WaitHeader};
 use crate::api::wrong::{check, text};
 use crate::app::App;
@@ -34,6 +34,7 @@ pub struct PhoneText {
     message: Option<String>,
     /// The file.
     #[garde(skip)]
+    #[serde(default, deserialize_with = "object")]
     media: Option<NewMedia>,
     /// From which account; needed if there are several.
     #[garde(skip)]

@@ -9,6 +9,7 @@ use rand::RngExt;
 
 use super::Stage;
 use crate::clock::Clock;
+use crate::gateway::media::takes_caption;
 use crate::gateway::{Attachment, Enclosure, GatewayEvent, Letter, Mail, Outgoing, Reports};
 use crate::phone::kind_of_chat;
 use crate::store::message::Receipt;
@@ -20,6 +21,11 @@ pub(super) struct Person {
     pub(super) receipts: Option<[u64; 2]>,
     /// How long the answer takes, shortest and longest.
     pub(super) answer: Option<[u64; 2]>,
+}
+
+/// Whether something can be written under a file.
+fn takes_text(media: &Attachment) -> bool {
+    takes_caption(Provider::Simulator, media.kind)
 }
 
 /// What is answered to a text; to a file without one, thanks.
@@ -83,7 +89,7 @@ impl Person {
             is_own: false,
             sender: Some(chat.clone()),
             sender_name: Some(name),
-            text: thanks(&message.text.0),
+            text: if message.media.as_ref().is_none_or(takes_text) { thanks(&message.text.0) } else { String::new() },
             kind: message.media.as_ref().map_or(Kind::Text, |media| media.kind),
             at: clock.now(),
             is_history: false,

@@ -14,7 +14,7 @@ use frankenstein::AsyncTelegramApi;
 use frankenstein::methods::GetFileParams;
 use frankenstein::response::{ErrorResponse, MethodResponse};
 use frankenstein::types::Message;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Body, StatusCode};
 use serde_json::json;
@@ -94,7 +94,7 @@ impl Telegram {
     async fn upload(&self, to: &str, caption: &str, file: &Attachment) -> Result<Message, SendError> {
         let (method, name) = method_of(file.kind);
         let is_whole = Arc::new(AtomicBool::new(false));
-        let content = watched(file.open().await?, is_whole.clone());
+        let content = watched(file.open().await?, file.size, is_whole.clone());
         let part = Part::stream_with_length(Body::wrap_stream(content), file.size)
             .file_name(file.file_name.clone().unwrap_or_else(|| format!("file{}", ending(&file.mime_type))));
         let part = part.mime_str(&file.mime_type).map_err(|_| SendError::refused("the file's type is no type"))?;
@@ -133,8 +133,10 @@ impl Telegram {
         let params = GetFileParams::builder().file_id(file_id).build();
         let file = match self.bot.get_file(&params).await {
             Ok(answer) => answer.result,
-            // Also where it is larger than the 20 MB that bots may fetch.
-            Err(frankenstein::Error::Api(said)) if said.error_code == 400 => return Err(FetchError::Gone),
+            // More than the 20 MB that bots may fetch.
+            Err(frankenstein::Error::Api(said)) if said.description.contains("too big") => {
+                return Err(FetchError::Gone);
+            }
             Err(error) => return Err(later(error)),
         };
         let path = file.file_path.filter(|path| !path.contains("..")).ok_or(FetchError::Gone)?;
@@ -156,9 +158,12 @@ impl Telegram {
 }
 
 /// Notes when all of the content was taken.
-fn watched(content: Bytestream, is_whole: Arc<AtomicBool>) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    let end = stream::once(async move { is_whole.store(true, Ordering::Release) });
-    content.chain(end.filter_map(|()| async { None }))
+fn watched(content: Bytestream, size: u64, is_whole: Arc<AtomicBool>) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    let mut left = size;
+    content.inspect_ok(move |chunk| {
+        left = left.saturating_sub(chunk.len() as u64);
+        is_whole.fetch_or(left == 0, Ordering::Release);
+    })
 }
 
 fn read_answer(status: StatusCode, text: &str) -> Result<Message, frankenstein::Error> {
