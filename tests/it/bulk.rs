@@ -95,6 +95,14 @@ async fn a_template_is_filled_and_what_it_lacks_is_named() {
         json!({"field": "variables", "message": "there is nothing for {{name}}, {{when}}"})
     );
     post("Dear {{name}}", json!({"name": {}})).await.refused(400, "invalid_request");
+    let places = |count| (0..count).map(|n| format!("{{{{{n}}}}}")).collect::<String>();
+    let refused = post(&places(50), json!({})).await.refused(422, "missing_variable");
+    assert!(refused["error"].as_str().unwrap().ends_with("{{4}} and 45 more"), "{refused}");
+    post(&places(51), json!({})).await.refused(400, "invalid_request");
+    let braces =
+        json!({"accountId": account, "to": "77777777777", "message": "Dear {{name}}", "variables": {"name": "x"}});
+    let refused = app.client.post("/api/messages/send", braces).await.refused(400, "invalid_request");
+    assert_eq!(refused["details"][0]["field"], "variables");
     post("Dear {{name", json!({"name": "x"})).await.refused(400, "invalid_request");
     post("{{x}}", json!({"x": "y".repeat(5_000)})).await.refused(400, "invalid_request");
 }
@@ -118,6 +126,13 @@ async fn what_a_request_takes_is_in_proportion_to_its_size() {
         let request = request.header("Content-Type", "application/json").body(body);
         server.client.run(request).await.refused(400, "invalid_request");
     }
+    // What stands for nothing in a text is not kept as it is written.
+    let deep = format!("{{\"b\":[{}]}}", vec!["{\"\":0}"; 30_000].join(","));
+    let entry = format!("{{\"to\":\"77777777777\",\"template\":\"{{{{b}}}}\",\"variables\":{deep}}}");
+    let body = format!("{{\"accountId\":\"{account}\",\"messages\":[{}]}}", vec![entry; 140].join(","));
+    let request = server.client.request(Method::POST, "/api/messages/bulk");
+    let request = request.header("Content-Type", "application/json").body(body);
+    assert_eq!(server.client.run(request).await.expect(202)["refused"], 140);
     // A small template that stands for much is not written out.
     let template = json!({"accountId": account, "to": "77777777777", "template": "{{a}}".repeat(800),
                           "variables": {"a": "x".repeat(250_000)}});

@@ -158,6 +158,23 @@ async fn what_came_is_for_who_reads_its_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_came_goes_with_its_account() {
+    let app = TestApp::start().await;
+    let account = ready_account(&app.client, json!({})).await;
+    let source = known(&app.client, &account, picture(5_000)).await;
+    write(&app, &account, 1, enclosure(&source));
+    let id = messages(&app.client, &account, 1).await[0]["media"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(app.client.file(&id, None).await.status(), 200);
+    app.client.delete(&format!("/api/accounts/{account}")).await.expect(200);
+    eventually("it is gone", 20, async || {
+        app.app().media.sweep(app.app().clock.now()).await.unwrap();
+        (app.client.file(&id, None).await.status() == 410).then_some(())
+    })
+    .await;
+    assert_eq!(app.client.file(&source, None).await.status(), 200, "what was uploaded is the company's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn by_what_it_is_fetched_is_sealed_in_the_database() {
     let app = TestApp::with(&[("ANDANTE_SECRET_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")]).await;
     let account = ready_account(&app.client, json!({})).await;

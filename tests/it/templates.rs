@@ -1,8 +1,11 @@
 //! Templates: kept by admins, read by who may send, filled for each message at its acceptance.
 
+use andante::clock::Clock;
+use chrono::TimeDelta;
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Company, Postgres, TestApp, guarded, ready_account};
+use crate::harness::{Company, Postgres, TestApp, guarded, picture, ready_account};
 
 async fn template(app: &TestApp, name: &str, text: &str) -> String {
     let made = app.client.post("/api/templates", json!({"name": name, "text": text})).await.expect(201);
@@ -83,6 +86,39 @@ async fn a_bulk_of_10_000_is_filled_as_it_is_accepted() {
     assert_eq!(last["message"], "Dear Айгуль, you are number 9999.");
     let gone = json!({"accountId": account, "to": "77777777777", "template": {"id": id}});
     app.client.post("/api/messages/send", gone).await.refused(404, "template_not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_is_the_same_message_whatever_became_of_what_it_names() {
+    let clock = Clock::manual(Clock::system().now());
+    let app = TestApp::on(&[], clock.clone()).await;
+    let account = app.client.create(json!({"name": "A"})).await;
+    let id = template(&app, "Reminder", "Dear {{name}}").await;
+    let media = app.client.uploaded("a.png", picture(100)).await;
+    let bodies = [
+        json!({"accountId": account, "to": "77777777777", "template": {"id": id}, "variables": {"name": "x"}}),
+        json!({"accountId": account, "to": "77777777777", "media": {"id": media}}),
+    ];
+    let post = async |number: usize, body: &Value| {
+        let request = app.client.request(Method::POST, "/api/messages/send");
+        app.client.run(request.header("Idempotency-Key", format!("k{number}")).json(body)).await
+    };
+    let mut first = Vec::new();
+    for (number, body) in bodies.iter().enumerate() {
+        first.push(post(number, body).await.expect(202)["messageId"].clone());
+    }
+    app.client.put(&format!("/api/templates/{id}"), json!({"text": "{{other}}"})).await.expect(200);
+    clock.advance_to(clock.now() + TimeDelta::days(91));
+    for _ in 0..2 {
+        for (number, body) in bodies.iter().enumerate() {
+            let again = post(number, body).await;
+            assert_eq!(again.headers["idempotent-replayed"], "true");
+            assert_eq!(again.expect(202)["messageId"], first[number]);
+        }
+        app.client.delete(&format!("/api/templates/{id}")).await;
+    }
+    let other = json!({"accountId": account, "to": "77777777777", "template": {"id": id}, "variables": {"name": "y"}});
+    post(0, &other).await.refused(409, "idempotency_key_taken");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,10 +32,11 @@ export function heightOf({ kind, ...media }) {
   return width / ratio + 3;
 }
 
-/** What is there instead of a file that does not come; `again()` looks after it once more. */
+/** What is there instead of a file that does not come; `again()` looks after it once more, unless nobody has it. */
 function Missing({ problem, again }) {
+  const isGone = problem === t("error.media_gone");
   return html`<span class="media-missing" role="status"><span><${Icon} name="triangle-alert" size=${16} /> ${problem}</span>
-    <${Button} class="text-button" onClick=${again}>${t("media.again")}<//></span>`;
+    ${!isGone && html`<${Button} class="text-button" onClick=${again}>${t("media.again")}<//>`}</span>`;
 }
 
 /** Whether a file can be had: `{problem, isAsked, look, tries}`; `look()` asks, and answers whether it can. */
