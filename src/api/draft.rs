@@ -125,7 +125,7 @@ impl NewMessage {
             (None, Some(template)) => fill(referred.template(template)?, self.variables.as_ref().unwrap_or(&none))?,
             (None, None) if self.media.is_some() => String::new(),
             (None, None) => return Err(ApiError::field("message", "is needed, or a template, or media")),
-            (Some(_), Some(_)) => return Err(ApiError::field("template", "can't stand beside a message")),
+            (Some(_), Some(_)) => return Err(ApiError::field("message", "can't stand beside a template")),
         };
         if text.trim().is_empty() && self.media.is_none() && !is_known {
             return Err(ApiError::field("message", "must not be empty"));

@@ -142,7 +142,7 @@ async fn not_begun(lane: &Lane, sending: Sending, beginning: Result<Beginning, S
 async fn send(lane: &Lane, sending: &Sending, begun: &Begun, planned: Option<DateTime<Utc>>) -> (Outcome, Settlement) {
     let began = lane.kit().clock.now();
     lane.note_late(planned, began);
-    let result = match enclose(lane, begun.media.as_ref()).await {
+    let result = match enclose(lane, begun.media.as_deref()).await {
         Ok(media) => {
             let (message, text) = (sending.claim.message, Text(begun.text.clone()));
             let recipient = Recipient::stored(begun.recipient.clone());

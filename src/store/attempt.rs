@@ -74,7 +74,7 @@ pub(super) async fn begin(tx: &Tx, asked: &[Attempt]) -> Result<HashMap<MessageI
             attempts: row.attempts.unsigned_abs(),
             chat: row.chat_id,
             user: row.user_id,
-            media: row.media.as_deref().and_then(Card::read),
+            media: row.media.as_deref().and_then(Card::read).map(Box::new),
         };
         let is_late = row.status == Status::Expired;
         found.insert(row.id, if is_late { Beginning::Expired } else { Beginning::Begun(begun) });

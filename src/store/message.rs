@@ -91,7 +91,7 @@ pub struct Begun {
     /// The person here who wrote it.
     pub user: Option<UserId>,
     /// The file that goes with it.
-    pub media: Option<Card>,
+    pub media: Option<Box<Card>>,
 }
 
 /// What `begin` found.
