@@ -205,7 +205,7 @@ async fn pour(
     if !waiting.is_empty() {
         upload.put_part(PutPayload::from(waiting)).await.map_err(PutError::Unwritten)?;
     }
-    let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = format!("{:x}", digest.finalize());
     Ok(Blob { size, sha256, head })
 }
 

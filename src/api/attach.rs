@@ -144,13 +144,13 @@ impl Referred {
             referred.kept = readable(app, caller, kept).await?;
         }
         if !at.is_empty() {
-            referred.fetch(app, caller, at).await?;
+            referred.fetch(app, caller, at).await;
         }
         Ok(referred)
     }
 
     /// Fetches what new messages name.
-    async fn fetch(&mut self, app: &App, caller: &Caller, at: Vec<(&Asked<'_>, &str)>) -> Result<(), ApiError> {
+    async fn fetch(&mut self, app: &App, caller: &Caller, at: Vec<(&Asked<'_>, &str)>) {
         let mut wanted: Vec<(&str, &NewMedia)> = Vec::new();
         for (asked, url) in at {
             let is_known = asked.key.as_ref().is_some_and(|key| self.known.contains(key));
@@ -186,7 +186,6 @@ impl Referred {
         };
         // What is late is told to those messages alone.
         let _ = app.clock.timeout(ALL, all).await;
-        Ok(())
     }
 
     /// Whether something was accepted under the key before.

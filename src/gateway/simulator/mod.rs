@@ -163,7 +163,7 @@ impl Simulated {
             size += chunk.len() as u64;
             digest.update(&chunk);
         }
-        let sha256: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = format!("{:x}", digest.finalize());
         if (size, &sha256) != (media.size, &media.sha256) {
             return Err(SendError::refused("the file is not what was announced"));
         }
